@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# `make help` lists what can be asked for.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+B       ?= build
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+CLANG   ?= clang
+BPFTOOL ?= /usr/sbin/bpftool
+SAN     ?=
+OPT     ?= -O2 -g
+V       ?= 0
+
+# A machine that lacks what the build needs gets it before anything else is looked at.
+NEEDS_DEPS := $(filter-out help clean,$(or $(MAKECMDGOALS),all))
+ifneq ($(NEEDS_DEPS),)
+ifneq ($(shell tools/deps >&2 && echo ok),ok)
+$(error tools/deps could not install what the build needs; it says why above)
+endif
+endif
+
+PKGS    := libbpf libxdp liburcu libsodium
+WARN    := -Wall -Wextra -Werror
+CFLAGS  += -std=gnu11 $(OPT) $(WARN) -fPIC -D_GNU_SOURCE -pthread \
+           -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(PKGS))
+LDFLAGS += -pthread
+LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lurcu-cds
+ifneq ($(SAN),)
+CFLAGS  += -fsanitize=$(SAN) -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=$(SAN)
+endif
+
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-7s %s\n' "$(1)" "$(2)";
+endif
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += -r
+.DEFAULT_GOAL := all
+
+LIB_SRC   := $(wildcard user/*.c user/codec/*.c user/transport/*.c user/exchange/*.c user/site/*.c \
+               user/accel/*.c user/context/*.c)
+COAXD_SRC := $(wildcard user/coaxd/*.c)
+TOOL_SRC  := $(wildcard tools/coax/*.c)
+BENCH_SRC := $(wildcard tools/bench/*.c)
+TEST_SRC  := $(wildcard tests/unit/*.c tests/bpf/test_*.c tests/net/*.c tests/torture/*.c)
+TEST_BPF  := $(wildcard tests/bpf/*.bpf.c)
+FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
+
+LIB_OBJ   := $(LIB_SRC:%.c=$(B)/%.o)
+TESTS     := $(TEST_SRC:%.c=$(B)/%)
+FUZZERS   := $(FUZZ_SRC:%.c=$(B)/%)
+
+all: lib coaxd coax coax-bench ## the library, the daemon and the tools (in build/)
+lib: $(B)/libcoax.a $(B)/libcoax.so
+coaxd: $(B)/coaxd
+coax: $(B)/coax
+coax-bench: $(B)/coax-bench
+
+# The kernel halves: %.bpf.c -> .bpf.o -> .skel.h
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -idirafter /usr/include/$(shell gcc -dumpmachine)
+
+$(B)/%.bpf.o: %.bpf.c
+	$(call say,BPF,$@)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(subst .,_,$(notdir $*))_bpf > $@
+
+$(B)/user/accel/%.o $(B)/tests/bpf/%.o $(B)/tests/torture/%.o: $(B)/bpf/coax.skel.h
+$(B)/tools/bench/%.o: $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
+$(B)/tests/%.o: $(patsubst %.bpf.c,$(B)/%.skel.h,$(TEST_BPF))
+
+$(B)/%.o: %.c
+	$(call say,CC,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/libcoax.a: $(LIB_OBJ)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(B)/libcoax.so: $(LIB_OBJ) user/libcoax.map
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libcoax.so.0 \
+		-Wl,--version-script=user/libcoax.map -o $@ $(LIB_OBJ) $(LDLIBS)
+
+$(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -ljansson
+
+$(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Tests are one file each; what they share are tests/*.h and tests/bpf/*.h.
+$(TESTS): $(B)/%: $(B)/%.o $(B)/libcoax.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Fuzzers are built whole, library and all, with coverage and sanitizers.
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+               -D_GNU_SOURCE -Iinclude -Iuser
+$(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/exchange/*.c user/hash.c user/log.c)
+	$(call say,FUZZ,$@)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -o $@ $^ $(LDLIBS)
+
+tests: all $(TESTS)
+fuzzers: $(FUZZERS)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

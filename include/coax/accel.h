@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the kernel half may answer: subjects, and how it is loaded.
+ *
+ * A subject is something that representations are rendered from: a resource, a file. It has
+ * a generation that grows with each change. A representation is published for the kernel under the
+ * generation that was read before rendering began, so one that a change has overtaken never gets
+ * there; a change withdraws all that was published before (README, "How it works").
+ */
+#ifndef COAX_ACCEL_H
+#define COAX_ACCEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct coax_context;
+struct coax_subject;
+
+/**
+ * coax_subject_create - a new subject with one reference. Works with and without a kernel half.
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int coax_subject_create(struct coax_subject **subject);
+
+/**
+ * coax_subject_get, coax_subject_put - references. Any thread. With the last one, what was published
+ * is withdrawn, and the subject is freed after an RCU grace period. put(NULL) does nothing.
+ */
+struct coax_subject *coax_subject_get(struct coax_subject *subject);
+void coax_subject_put(struct coax_subject *subject);
+
+/**
+ * coax_subject_generation - to be read before a representation is rendered. Any thread.
+ */
+uint64_t coax_subject_generation(const struct coax_subject *subject);
+
+/**
+ * coax_subject_changed - the state has changed: call it after the change is visible to renderers,
+ * and before anybody is told of it.
+ *
+ * On return the kernel sends none of the former representations any more, and none that was
+ * rendered from a generation read before. Any thread, in bounded time (one store sequence
+ * a published pair, no system call).
+ */
+void coax_subject_changed(struct coax_subject *subject);
+
+/* How the kernel half is loaded. A zeroed one means: not at all. */
+struct coax_accel_options {
+	const char *instance;		/* NULL: "default"; the name below /sys/fs/bpf/coax/ */
+	const char *const *interfaces;	/* names */
+	size_t interface_count;		/* 0: no kernel half */
+	bool generic;			/* allow generic mode where native mode is refused */
+	uint32_t slots;			/* published replies at most; 0: 8192 */
+	uint32_t lease_ms;		/* 0: 3000 */
+};
+
+#endif

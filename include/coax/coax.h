@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libcoax, all of it.
+ */
+#ifndef COAX_COAX_H
+#define COAX_COAX_H
+
+#include <coax/accel.h>
+#include <coax/address.h>
+#include <coax/context.h>
+#include <coax/link.h>
+#include <coax/log.h>
+#include <coax/message.h>
+#include <coax/option.h>
+#include <coax/site.h>
+#include <coax/uri.h>
+#include <coax/wire.h>
+
+#endif

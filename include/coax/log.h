@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Log lines leave the library through a callback; nothing in it prints.
+ */
+#ifndef COAX_LOG_H
+#define COAX_LOG_H
+
+#include <stdarg.h>
+
+enum coax_log_level {
+	COAX_LOG_DEBUG, /* happens even under perfect conditions */
+	COAX_LOG_INFO,	/* expected; of interest when testing a network: retransmissions, pings */
+	COAX_LOG_WARNING, /* a peer misbehaves, or something here works less well than it could */
+	COAX_LOG_ERROR,	  /* something clearly went wrong here */
+};
+
+/**
+ * coax_log_fn - takes one log line, without a newline.
+ *
+ * Called from any thread, more than one at once. `line` is valid during the call. Must not call
+ * back into the Context.
+ */
+typedef void (*coax_log_fn)(void *arg, enum coax_log_level level, const char *name,
+			    const char *line);
+
+/* Where a Context's lines go. With write NULL they go to stderr as "name: level: line". */
+struct coax_logger {
+	coax_log_fn write; /* NULL: stderr */
+	void *arg;
+	const char *name;	  /* NULL: "coap" */
+	enum coax_log_level from; /* lines below it are not formatted; 0: DEBUG */
+};
+
+/**
+ * coax_log - write one line, printf style, when `level` is at or above the logger's.
+ *
+ * `logger` NULL: nothing happens. Any thread.
+ */
+__attribute__((format(printf, 3, 4))) void coax_log(const struct coax_logger *logger,
+						     enum coax_log_level level,
+						     const char *format, ...);
+
+/**
+ * coax_log_level_name - "DEBUG", "INFO", "WARNING", "ERROR".
+ */
+const char *coax_log_level_name(enum coax_log_level level);
+
+#endif

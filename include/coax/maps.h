@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Layout of every BPF map: the one file that the kernel half and userspace both include. Include
+ * <linux/types.h> before it.
+ *
+ * Sums are one's-complement sums (RFC 1071) of 16-bit words taken as they lie in memory, folded
+ * to 16 bits, not inverted, of bytes that start at an even offset; an odd last byte is padded
+ * with zero. Times are nanoseconds of CLOCK_MONOTONIC. Fields named _be are in network order.
+ */
+#ifndef COAX_MAPS_H
+#define COAX_MAPS_H
+
+/* Changes with every change of this file that a program already loaded would misread. */
+#define COAX_LAYOUT 1
+
+#define COAX_PIN_ROOT	      "/sys/fs/bpf/coax"
+#define COAX_INSTANCE_DEFAULT "default"
+#define COAX_PROGRAM_NAME     "coax_xdp"
+
+/* Longest request that the kernel answers: bytes after the token. Longer ones pass. */
+#define COAX_KEY_MAX 64
+/* Longest reply that the kernel sends: bytes after the token. */
+#define COAX_REPLY_MAX 1088
+
+#define COAX_NEVER 0xffffffffffffffffULL
+
+#define COAX_ATTACHMENTS_MAX 16
+
+/* `endpoints`: hash. Only packets to an address and port in it are looked at. */
+struct coax_endpoint_key {
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__be16 port_be;
+	__u16 reserved; /* zero */
+};
+
+struct coax_endpoint_value {
+	__u32 service; /* the name space of requests that this endpoint belongs to */
+	char text[60]; /* for people: "192.0.2.1:5683", "[2001:db8::1]:5683" */
+};
+
+/* `index`: hash. A request as it stands, found by its bytes after the token. */
+struct coax_index_key {
+	__u32 service;
+	__u8 code;
+	__u8 reserved; /* zero */
+	__u16 length;
+	__u8 request[COAX_KEY_MAX]; /* zero padded */
+};
+
+struct coax_index_value {
+	__u32 slot;
+	char method[8];
+	char uri[116]; /* path and query, for people; cut when longer */
+};
+
+/*
+ * `slots`: array, mmapable. One published reply, under a sequence lock: userspace makes
+ * `sequence` odd, writes, makes it even. The first 64 bytes decide whether it may be sent.
+ */
+struct coax_slot {
+	__u32 sequence;
+	__u32 service;
+	__u64 deadline; /* not sent from then on; 0: withdrawn, COAX_NEVER: until withdrawn */
+	__u16 key_length;
+	__u16 reply_length;
+	__u16 key_sum;
+	__u16 reply_sum;
+	__u8 key_code;
+	__u8 reply_code;
+	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction */
+	__u8 reserved[37];
+	__u8 key[COAX_KEY_MAX]; /* zero padded */
+	__u8 reply[COAX_REPLY_MAX];
+};
+
+/* One attached interface, for `coax status`. The rungs are those of the README's ladder. */
+enum coax_rung {
+	COAX_RUNG_NONE = 0,
+	COAX_RUNG_DISPATCHER = 1, /* native, beside other programs, through libxdp's dispatcher */
+	COAX_RUNG_NATIVE = 2,	  /* native, alone */
+	COAX_RUNG_GENERIC = 3,	  /* generic mode, on request */
+};
+
+struct coax_attachment {
+	__u32 ifindex; /* 0: free */
+	enum coax_rung rung;
+	char name[16];
+};
+
+/* `config`: array of one, mmapable. */
+struct coax_config {
+	__u32 layout;  /* COAX_LAYOUT */
+	__u32 enabled; /* 0: every packet passes */
+	__u64 lease;   /* the kernel answers until then; the daemon extends it */
+	__u64 lease_length;
+	__u32 pid; /* of the Context that owns the instance */
+	__u32 slots;
+	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
+};
+
+/*
+ * `stats`: per-CPU array of one. Every packet that the program sees adds one to `packets` and
+ * one to exactly one of the others.
+ */
+#define COAX_STATS(X)                                                                              \
+	X(packets, "packets seen")                                                                 \
+	X(reply, "requests answered from a slot")                                                  \
+	X(pong, "pings answered with RST")                                                         \
+	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")             \
+	X(pass_disabled, "passed: switched off")                                                   \
+	X(pass_lease, "passed: to us, while the lease had run out")                                \
+	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")                         \
+	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths")                  \
+	X(pass_malformed, "passed: to us, no well-formed CoAP header; userspace reacts")           \
+	X(pass_message, "passed: to us, an acknowledgement, reset or response")                    \
+	X(pass_method, "passed: a method that only userspace answers")                             \
+	X(pass_long, "passed: a request longer than the index holds")                              \
+	X(pass_unknown, "passed: a request without a published reply")                             \
+	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")              \
+	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")                    \
+	X(pass_checksum, "passed: UDP over IPv6 without a checksum")
+
+struct coax_stats {
+#define COAX_STATS_FIELD(name, text) __u64 name;
+	COAX_STATS(COAX_STATS_FIELD)
+#undef COAX_STATS_FIELD
+};
+
+#endif

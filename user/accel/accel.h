@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel half's keeper: loads and attaches the XDP program, tells it which endpoints are ours,
+ * publishes and withdraws replies, extends the lease.
+ */
+#ifndef COAX_KEEPER_H
+#define COAX_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <linux/types.h>
+#include <coax/accel.h>
+#include <coax/address.h>
+#include <coax/log.h>
+#include <coax/maps.h>
+#include <coax/message.h>
+
+struct coax_accel;
+
+/*
+ * Load the program and create its maps below COAX_PIN_ROOT/<instance> (mounting a bpffs there if
+ * none is), or take over the maps and the program that a killed daemon left, dropping what is
+ * in them. Nothing is attached yet. Returns 0 or a negative errno, said through `logger` with what
+ * the user can do.
+ */
+int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *options,
+		    const struct coax_logger *logger);
+
+/*
+ * A socket is bound to `bound`. A wildcard address stands for all addresses of its family on this
+ * host, from now on and as they change. Before coax_accel_attach().
+ */
+int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound);
+
+/*
+ * Attach to the interfaces, by the ladder, and begin the lease. Fails when not one could be
+ * attached.
+ */
+int coax_accel_attach(struct coax_accel *accel);
+
+/* Readable when addresses or links have changed; coax_accel_process() then. One thread. */
+int coax_accel_fd(const struct coax_accel *accel);
+void coax_accel_process(struct coax_accel *accel);
+
+/*
+ * Extend the lease by its length from now. Only for a Context whose workers are all alive. Due
+ * every third of the lease. Any thread.
+ */
+void coax_accel_renew(struct coax_accel *accel);
+uint32_t coax_accel_lease_ms(const struct coax_accel *accel);
+
+/*
+ * Let the kernel answer requests with the bytes of `request` after its token with those of
+ * `response`, unless `subject` has left `generation`. Cheap when that is already so. Any thread.
+ * Returns whether something was published.
+ */
+bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, uint64_t generation,
+			const struct coax_message *request, const struct coax_message *response);
+
+/* Detach, withdraw everything, unpin. NULL: nothing. */
+void coax_accel_close(struct coax_accel *accel);
+
+/*
+ * For tools: look into an instance's pinned maps.
+ */
+
+/* Open one of its maps ("stats", "config", "index", "slots", "endpoints"). An fd or -errno. */
+int coax_accel_open_map(const char *instance, const char *map);
+
+/* Sum of the counters over all CPUs. Returns 0 or a negative errno. */
+int coax_accel_read_stats(int stats_fd, struct coax_stats *stats);
+
+#endif

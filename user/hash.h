@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keyed hashing of what peers send, so that nobody can aim at a bucket.
+ */
+#ifndef COAX_HASH_H
+#define COAX_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct coax_hash_key {
+	uint8_t bytes[16];
+};
+
+/* Fill with random bytes. Returns 0 or a negative errno. */
+int coax_hash_key_random(struct coax_hash_key *key);
+
+/* SipHash-2-4. */
+uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t length);
+
+#endif

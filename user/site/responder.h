@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a responder is inside, and how a Site renders a request without knowing any network.
+ */
+#ifndef COAX_RESPONDER_H
+#define COAX_RESPONDER_H
+
+#include <coax/log.h>
+#include <coax/site.h>
+
+struct coax_responder_ops {
+	/*
+	 * responder->response is complete but for type and message ID. Called exactly once for
+	 * a responder, on whatever thread coax_respond() was.
+	 */
+	void (*respond)(struct coax_responder *responder);
+	/*
+	 * Return a responder that outlives the handler, its request copied, or NULL. The former one
+	 * is marked `answered` by the caller.
+	 */
+	struct coax_responder *(*defer)(struct coax_responder *responder);
+};
+
+struct coax_responder {
+	const struct coax_responder_ops *ops;
+	const struct coax_logger *logger;
+	struct coax_message request;
+	struct coax_message response; /* begun by the owner: token set, code 0.00, no options */
+	union coax_address remote;
+	union coax_address local;
+	struct coax_subject *subject; /* NULL: the response is not for the kernel */
+	uint64_t generation;
+	bool cacheable_queries;
+	bool answered;
+};
+
+/*
+ * Find the resource for responder->request and run its handler; where there is none, or the request
+ * cannot be understood, answer with the error code that RFC 7252 names. On return the responder is
+ * answered or deferred. `site` NULL: 4.04 "not a server". Call within an RCU read section.
+ */
+void coax_site_render(struct coax_site *site, struct coax_responder *responder);
+
+/*
+ * Whether the exchange that `responder` has been answered with may be published for the kernel
+ * (design: a request is a byte string): a GET without payload, a 2.05 or 2.03 with a subject,
+ * and no options in the request but those whose meaning is fully in the key (Uri-Host, Uri-Port,
+ * Uri-Path, Accept, ETag, and Uri-Query where the resource says so).
+ */
+bool coax_responder_publishable(const struct coax_responder *responder);
+
+#endif
