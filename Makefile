@@ -23,12 +23,12 @@ $(error tools/deps could not install what the build needs; it says why above)
 endif
 endif
 
-PKGS    := libbpf libxdp liburcu libsodium
+PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium
 WARN    := -Wall -Wextra -Werror
 CFLAGS  += -std=gnu11 $(OPT) $(WARN) -fPIC -D_GNU_SOURCE -pthread \
            -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS += -pthread
-LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lurcu-cds
+LDLIBS  += $(shell pkg-config --libs $(PKGS))
 ifneq ($(SAN),)
 CFLAGS  += -fsanitize=$(SAN) -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=$(SAN)
@@ -112,3 +112,42 @@ tests: all $(TESTS)
 fuzzers: $(FUZZERS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# Run by `make test`: everything but what has a target of its own.
+TEST_SCRIPTS := $(wildcard tests/net/*.sh tests/interop/*.sh tests/torture/*.sh tests/fuzz/*.sh)
+
+test: tests fuzzers ## install what is missing, build, lint and run the whole suite
+	$(Q)COAX_BUILD=$(B) tests/run tests/lint $(TESTS) $(TEST_SCRIPTS)
+
+check: tests ## unit and packet tests only: the short loop while working
+	$(Q)COAX_BUILD=$(B) tests/run $(filter $(B)/tests/unit/% $(B)/tests/bpf/%,$(TESTS))
+
+lint: ## clang-format, cppcheck, shellcheck, and a build with clang
+	$(Q)COAX_BUILD=$(B) tests/lint
+
+demo: all ## the main job, shown on a network of its own
+	$(Q)COAX_BUILD=$(B) tools/demo
+
+bench: all ## measure, side by side with coap-server; ends with lines "figure NAME VALUE"
+	$(Q)COAX_BUILD=$(B) tools/bench/run
+
+install: all ## into DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/include/coax
+	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/coaxd $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 include/coax/*.h $(DESTDIR)$(PREFIX)/include/coax
+	install -m 644 $(B)/libcoax.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/libcoax.so $(DESTDIR)$(PREFIX)/lib/libcoax.so.$(VERSION)
+	ln -sf libcoax.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcoax.so.0
+	ln -sf libcoax.so.0 $(DESTDIR)$(PREFIX)/lib/libcoax.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(PKGS)|' \
+		user/libcoax.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libcoax.pc
+
+clean: ## remove what was built
+	rm -rf $(B)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: all lib coaxd coax coax-bench tests fuzzers test check lint demo bench install clean help

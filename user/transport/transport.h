@@ -16,6 +16,8 @@
 #define COAX_DATAGRAM_IN_MAX 4096
 /* Longest datagram that is sent. */
 #define COAX_DATAGRAM_OUT_MAX 2048
+/* Sockets of one transport. */
+#define COAX_SOCKETS_MAX 32
 
 /* The two ends of a datagram. An answer to it leaves by the same path. */
 struct coax_path {
@@ -35,18 +37,27 @@ struct coax_datagram {
 struct coax_transport;
 
 struct coax_transport_ops {
-	/* Up to `max` datagrams that have arrived, without waiting. Their data stays valid until the
-	 * next call. Returns the count or a negative errno. */
-	int (*receive)(struct coax_transport *transport, struct coax_datagram **batch);
-	/* Send `count` datagrams; those that the network does not take are lost, as datagrams may be.
-	 * Returns how many went out. */
-	unsigned int (*send)(struct coax_transport *transport, struct coax_datagram *batch,
+	/*
+	 * Take in up to COAX_BATCH datagrams that have arrived at one socket, without waiting. They
+	 * stay valid until the next call. Returns the count, 0 when there are none.
+	 */
+	unsigned int (*receive)(struct coax_transport *transport, uint32_t socket,
+				struct coax_datagram **batch);
+	/*
+	 * Send up to COAX_BATCH datagrams; those that the network does not take are lost, as
+	 * datagrams may be. Returns how many went out.
+	 */
+	unsigned int (*send)(struct coax_transport *transport, const struct coax_datagram *batch,
 			     unsigned int count);
-	/* One network error that has been reported for a datagram sent before: its destination.
-	 * Returns the positive errno, 0: none. */
-	int (*error)(struct coax_transport *transport, struct coax_path *path);
-	/* Readable when there is something to receive (an epoll descriptor). */
-	int (*fd)(const struct coax_transport *transport);
+	/*
+	 * The next network error that was reported to a socket for a datagram sent before.
+	 * path->remote is where that was going. Returns a positive errno, 0 when there is none.
+	 */
+	int (*error)(struct coax_transport *transport, uint32_t socket, struct coax_path *path);
+	/* The descriptor of a socket, -1 behind the last one. */
+	int (*fd)(const struct coax_transport *transport, uint32_t socket);
+	/* The address that a socket is bound to. */
+	const union coax_address *(*bound)(const struct coax_transport *transport, uint32_t socket);
 	void (*close)(struct coax_transport *transport);
 };
 
@@ -54,12 +65,19 @@ struct coax_transport {
 	const struct coax_transport_ops *ops;
 };
 
+/* A socket to open: several transports share one address when it has reuse_port. */
+struct coax_udp_socket {
+	union coax_address address; /* port 0: any */
+	bool reuse_port;
+};
+
 /*
- * Open UDP sockets on `count` addresses, each with SO_REUSEPORT so that each worker has its own.
- * A port of 0 is replaced in `addresses` by the one that was found; AF_UNSPEC means IPv4 and IPv6 alike and has
- * been expanded to both by the caller. Returns 0 or a negative errno, said through `logger`.
+ * Open UDP sockets. Returns 0 or a negative errno, with *failed the socket that it was about.
  */
-int coax_udp_open(struct coax_transport **transport, union coax_address *addresses, size_t count,
-		  bool reuse_port, const struct coax_logger *logger);
+int coax_udp_open(struct coax_transport **transport, const struct coax_udp_socket *sockets,
+		  uint32_t count, uint32_t *failed);
+
+/* Whether nobody else is bound to an address. Returns 0, -EADDRINUSE or another negative errno. */
+int coax_udp_probe(const union coax_address *address);
 
 #endif

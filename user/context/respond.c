@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * How responders of a Context deliver: at once from the worker, or later from any thread.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "rcu.h"
+#include "site/responder.h"
+#include "worker.h"
+
+/* Answered before its handler returns: the response is built in the worker's output batch. */
+struct immediate {
+	struct coax_responder base;
+	struct coax_worker *worker;
+	const struct coax_path *path;
+	struct coax_ticket ticket;
+};
+
+struct coax_deferred {
+	struct coax_responder base;
+	struct coax_work work;
+	struct coax_context *context;
+	struct coax_worker *worker;
+	struct coax_deferred *next_free;
+	struct coax_subject *subject; /* kept alive for as long as `base` may name it */
+	struct coax_path path;
+	struct coax_ticket ticket;
+	uint8_t response[COAX_MESSAGE_MAX];
+	uint8_t request[COAX_DATAGRAM_IN_MAX];
+};
+
+static void publish(struct coax_context *context, const struct coax_responder *responder)
+{
+	if (context->accel && coax_responder_publishable(responder))
+		coax_accel_publish(context->accel, responder->subject, responder->generation,
+				   &responder->request, &responder->response);
+}
+
+static void respond_now(struct coax_responder *responder)
+{
+	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
+	struct coax_worker *worker = immediate->worker;
+
+	publish(worker->context, responder);
+	coax_exchange_respond(worker->exchange, worker->now, immediate->path, immediate->ticket,
+			      &responder->response);
+}
+
+static struct coax_deferred *take(struct coax_worker *worker)
+{
+	struct coax_deferred *deferred = worker->deferred_free;
+
+	if (deferred)
+		worker->deferred_free = deferred->next_free;
+	else
+		deferred = malloc(sizeof(*deferred));
+	return deferred;
+}
+
+static void give_back(struct coax_worker *worker, struct coax_deferred *deferred)
+{
+	deferred->next_free = worker->deferred_free;
+	worker->deferred_free = deferred;
+}
+
+void coax_deferred_free_all(struct coax_worker *worker)
+{
+	while (worker->deferred_free) {
+		struct coax_deferred *deferred = worker->deferred_free;
+
+		worker->deferred_free = deferred->next_free;
+		free(deferred);
+	}
+}
+
+static void finish(struct coax_deferred *deferred)
+{
+	struct coax_context *context = deferred->context;
+
+	coax_subject_put(deferred->subject);
+	atomic_fetch_sub(&context->deferred, 1);
+}
+
+static void run_deferred(struct coax_worker *worker, struct coax_work *work)
+{
+	struct coax_deferred *deferred = caa_container_of(work, struct coax_deferred, work);
+
+	coax_exchange_respond(worker->exchange, worker->now, &deferred->path, deferred->ticket,
+			      &deferred->base.response);
+	give_back(worker, deferred);
+	coax_context_unreference(worker->context);
+}
+
+static void respond_later(struct coax_responder *responder)
+{
+	struct coax_deferred *deferred = caa_container_of(responder, struct coax_deferred, base);
+	struct coax_context *context = deferred->context;
+
+	rcu_read_lock();
+	if (!atomic_load(&context->closed)) {
+		publish(context, responder);
+		finish(deferred);
+		coax_worker_post(deferred->worker, &deferred->work);
+		rcu_read_unlock();
+		return;
+	}
+	rcu_read_unlock();
+	finish(deferred);
+	free(deferred);
+	coax_context_unreference(context);
+}
+
+static const struct coax_responder_ops deferred_ops = {
+	.respond = respond_later,
+};
+
+static struct coax_responder *defer(struct coax_responder *responder)
+{
+	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
+	struct coax_worker *worker = immediate->worker;
+	struct coax_context *context = worker->context;
+	struct coax_deferred *deferred = take(worker);
+
+	if (!deferred)
+		return NULL;
+	if (coax_exchange_hold(worker->exchange, worker->now, immediate->path, immediate->ticket,
+			       &responder->request)) {
+		give_back(worker, deferred);
+		return NULL;
+	}
+
+	deferred->base = *responder;
+	deferred->base.ops = &deferred_ops;
+	memcpy(deferred->request, responder->request.data, responder->request.length);
+	deferred->base.request.data = deferred->request;
+	coax_message_start(&deferred->base.response, deferred->response, sizeof(deferred->response),
+			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(&responder->request),
+			   coax_message_token_length(&responder->request));
+	deferred->context = context;
+	deferred->worker = worker;
+	deferred->work.run = run_deferred;
+	deferred->path = *immediate->path;
+	deferred->ticket = immediate->ticket;
+	deferred->subject = responder->subject ? coax_subject_get(responder->subject) : NULL;
+	atomic_fetch_add(&context->references, 1);
+	atomic_fetch_add(&context->deferred, 1);
+	return &deferred->base;
+}
+
+static const struct coax_responder_ops immediate_ops = {
+	.respond = respond_now,
+	.defer = defer,
+};
+
+void coax_worker_render(void *arg, const struct coax_path *path, const struct coax_message *request,
+			struct coax_ticket ticket)
+{
+	struct coax_worker *worker = arg;
+	struct coax_context *context = worker->context;
+	struct immediate immediate;
+
+	if (atomic_load_explicit(&context->stopping, memory_order_relaxed))
+		return;
+	immediate = (struct immediate){
+		.base =
+			{
+				.ops = &immediate_ops,
+				.logger = &context->logger,
+				.request = *request,
+				.remote = path->remote,
+				.local = path->local,
+			},
+		.worker = worker,
+		.path = path,
+		.ticket = ticket,
+	};
+	coax_message_start(&immediate.base.response, coax_worker_buffer(worker), COAX_MESSAGE_MAX,
+			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(request),
+			   coax_message_token_length(request));
+	coax_site_render(context->site, &immediate.base);
+}

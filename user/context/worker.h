@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker: one thread with its sockets, its exchange layer and its queue of work from others.
+ */
+#ifndef COAX_WORKER_H
+#define COAX_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <urcu/wfcqueue.h>
+#include <coax/context.h>
+#include "accel/accel.h"
+#include "exchange/exchange.h"
+#include "transport/transport.h"
+
+#define COAX_NO_SOCKET UINT32_MAX
+
+struct coax_worker;
+struct coax_deferred;
+
+/* Something that another thread wants done on the worker's. */
+struct coax_work {
+	struct cds_wfcq_node node;
+	void (*run)(struct coax_worker *worker, struct coax_work *work);
+};
+
+struct coax_worker {
+	struct coax_context *context;
+	unsigned int index;
+	pthread_t thread;
+	int epoll;
+	int wake; /* eventfd: the queue is no longer empty, or a heartbeat is asked for */
+	uint64_t now;
+	struct coax_transport *transport;
+	uint32_t client_ipv4; /* the sockets that requests of ours leave by */
+	uint32_t client_ipv6;
+	struct coax_exchange *exchange;
+	struct coax_context_stats stats;
+	struct coax_deferred *deferred_free;
+
+	unsigned int out_count;
+	struct coax_datagram out[COAX_BATCH];
+	uint8_t out_buffers[COAX_BATCH][COAX_DATAGRAM_OUT_MAX];
+
+	_Alignas(64) atomic_uint beat_asked; /* by worker 0 */
+	atomic_uint beat_seen;
+	struct __cds_wfcq_head queue_head; /* one consumer: without the lock */
+	struct cds_wfcq_tail queue_tail;
+};
+
+struct coax_context {
+	atomic_uint references; /* the application's, and one for each deferred responder */
+	atomic_uint deferred;	/* responders that somebody still has to answer */
+	atomic_bool stopping;	/* no new requests are handed to the site */
+	atomic_bool stopped;	/* threads end */
+	atomic_bool closed;	/* workers are gone */
+	struct coax_site *site;
+	struct coax_logger logger;
+	struct coax_tuning tuning;
+	struct coax_accel *accel;
+	uint64_t lease_interval; /* ns */
+	uint64_t lease_due;	 /* worker 0's */
+	atomic_uint next_worker;
+	unsigned int worker_count;
+	unsigned int thread_count;
+	struct coax_worker **workers;
+};
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t coax_now(void);
+
+/* Open a worker's sockets and structures; its thread is not started. */
+int coax_worker_create(struct coax_worker **worker, struct coax_context *context,
+		       unsigned int index, const struct coax_udp_socket *sockets, uint32_t count,
+		       uint32_t *failed_socket);
+int coax_worker_start(struct coax_worker *worker);
+
+/* What is still queued is run; pending requests end. The thread has ended or was never started. */
+void coax_worker_destroy(struct coax_worker *worker);
+
+/* Any thread; the worker outlives the call. */
+void coax_worker_post(struct coax_worker *worker, struct coax_work *work);
+void coax_worker_wake(struct coax_worker *worker);
+
+/* The buffer that the next datagram may be built in: COAX_DATAGRAM_OUT_MAX bytes. */
+uint8_t *coax_worker_buffer(struct coax_worker *worker);
+
+/* The exchange layer's `request`: have the site answer. */
+void coax_worker_render(void *worker, const struct coax_path *path,
+			const struct coax_message *request, struct coax_ticket ticket);
+
+void coax_deferred_free_all(struct coax_worker *worker);
+void coax_context_unreference(struct coax_context *context);
+
+#endif

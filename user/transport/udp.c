@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * CoAP over UDP: recvmmsg and sendmmsg on sockets that may share their address with other workers'.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/errqueue.h>
+#include "transport.h"
+
+/* Bursts wait here while a worker is busy: about 20 000 small datagrams. */
+#define SOCKET_BUFFER (4 << 20)
+
+#define CONTROL_SIZE  CMSG_SPACE(sizeof(struct in6_pktinfo))
+
+struct udp_socket {
+	int fd;
+	bool wildcard;
+	union coax_address address;
+};
+
+struct udp {
+	struct coax_transport base;
+	uint32_t count;
+	struct udp_socket sockets[COAX_SOCKETS_MAX];
+
+	struct mmsghdr in[COAX_BATCH];
+	struct iovec in_iov[COAX_BATCH];
+	struct coax_datagram datagrams[COAX_BATCH];
+	_Alignas(struct cmsghdr) uint8_t in_control[COAX_BATCH][CONTROL_SIZE];
+	uint8_t buffers[COAX_BATCH][COAX_DATAGRAM_IN_MAX];
+
+	struct mmsghdr out[COAX_BATCH];
+	struct iovec out_iov[COAX_BATCH];
+	_Alignas(struct cmsghdr) uint8_t out_control[COAX_BATCH][CONTROL_SIZE];
+};
+
+static struct udp *to_udp(const struct coax_transport *transport)
+{
+	return (struct udp *)transport;
+}
+
+static bool is_wildcard(const union coax_address *address)
+{
+	if (address->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
+	return address->in.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+static int set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
+}
+
+static void set_buffers(int fd)
+{
+	/* FORCE needs CAP_NET_ADMIN; without it the system's limit applies, which works too. */
+	if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER))
+		set(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+	if (set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER))
+		set(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+}
+
+static int set_options(int fd, int family, bool wildcard)
+{
+	int err;
+
+	if (family == AF_INET6) {
+		err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		if (!err)
+			err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+		if (!err && wildcard)
+			err = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+		return err;
+	}
+	err = set(fd, IPPROTO_IP, IP_RECVERR, 1);
+	if (!err && wildcard)
+		err = set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+	return err;
+}
+
+static int open_bound(const union coax_address *address, bool reuse_port)
+{
+	int family = address->sa.sa_family;
+	int fd, err = 0;
+
+	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+	if (fd < 0)
+		return -errno;
+	if (reuse_port)
+		err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!err)
+		err = set_options(fd, family, is_wildcard(address));
+	if (!err && bind(fd, &address->sa, coax_address_length(address)))
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int udp_socket_open(struct udp_socket *socket, const struct coax_udp_socket *wanted)
+{
+	socklen_t length = sizeof(socket->address);
+
+	socket->wildcard = is_wildcard(&wanted->address);
+	socket->fd = open_bound(&wanted->address, wanted->reuse_port);
+	if (socket->fd < 0)
+		return socket->fd;
+	set_buffers(socket->fd);
+	if (getsockname(socket->fd, &socket->address.sa, &length)) {
+		close(socket->fd);
+		return -errno;
+	}
+	return 0;
+}
+
+/* The address that a datagram came to, which its answer has to leave from. */
+static void read_local(const struct udp_socket *socket, struct msghdr *header,
+		       struct coax_path *path)
+{
+	path->local = socket->address;
+	path->ifindex = 0;
+	if (!socket->wildcard)
+		return;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			path->local.in.sin_addr = info.ipi_addr;
+			path->ifindex = (uint32_t)info.ipi_ifindex;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			path->local.in6.sin6_addr = info.ipi6_addr;
+			path->ifindex = info.ipi6_ifindex;
+		}
+	}
+}
+
+static unsigned int udp_receive(struct coax_transport *transport, uint32_t socket,
+				struct coax_datagram **batch)
+{
+	struct udp *udp = to_udp(transport);
+	const struct udp_socket *s = &udp->sockets[socket];
+	int count = -1;
+
+	for (int i = 0; i < COAX_BATCH; i++) {
+		struct msghdr *header = &udp->in[i].msg_hdr;
+
+		header->msg_namelen = sizeof(udp->datagrams[i].path.remote);
+		header->msg_controllen = s->wildcard ? CONTROL_SIZE : 0;
+	}
+
+	/* An error that some peer's ICMP message left pending ends a call early: ask once more. */
+	for (int tries = 0; tries < 2 && count < 0; tries++)
+		count = recvmmsg(s->fd, udp->in, COAX_BATCH, MSG_DONTWAIT, NULL);
+	if (count < 0)
+		return 0;
+
+	for (int i = 0; i < count; i++) {
+		struct coax_datagram *d = &udp->datagrams[i];
+
+		d->length = udp->in[i].msg_len;
+		d->truncated = udp->in[i].msg_hdr.msg_flags & MSG_TRUNC;
+		d->path.socket = socket;
+		read_local(s, &udp->in[i].msg_hdr, &d->path);
+	}
+	*batch = udp->datagrams;
+	return (unsigned int)count;
+}
+
+/* Say which address a datagram leaves from. A group is nobody's source address. */
+static void write_local(struct msghdr *header, uint8_t *control, const struct coax_path *path)
+{
+	struct cmsghdr *c = (struct cmsghdr *)control;
+
+	header->msg_control = NULL;
+	header->msg_controllen = 0;
+	if (path->local.sa.sa_family == AF_UNSPEC || is_wildcard(&path->local) ||
+	    coax_address_is_multicast(&path->local))
+		return;
+
+	header->msg_control = control;
+	if (path->local.sa.sa_family == AF_INET6) {
+		const struct in6_addr *address = &path->local.in6.sin6_addr;
+		struct in6_pktinfo info = {.ipi6_addr = *address};
+
+		if (IN6_IS_ADDR_LINKLOCAL(address))
+			info.ipi6_ifindex = path->ifindex;
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		header->msg_controllen = CMSG_SPACE(sizeof(info));
+	} else {
+		struct in_pktinfo info = {.ipi_spec_dst = path->local.in.sin_addr};
+
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		header->msg_controllen = CMSG_SPACE(sizeof(info));
+	}
+}
+
+/*
+ * Send what goes out by one socket. A send can fail with an error that some other peer's ICMP
+ * message left pending on the socket: it is tried once more before it is given up.
+ */
+static unsigned int send_run(int fd, struct mmsghdr *out, unsigned int count)
+{
+	unsigned int at = 0, sent = 0;
+	bool again = true;
+
+	while (at < count) {
+		int n = sendmmsg(fd, out + at, count - at, MSG_DONTWAIT);
+
+		if (n > 0) {
+			at += (unsigned int)n;
+			sent += (unsigned int)n;
+			again = true;
+		} else if (n < 0 && errno == EAGAIN) {
+			break;
+		} else if (again) {
+			again = false;
+		} else {
+			at++;
+			again = true;
+		}
+	}
+	return sent;
+}
+
+static unsigned int udp_send(struct coax_transport *transport, const struct coax_datagram *batch,
+			     unsigned int count)
+{
+	struct udp *udp = to_udp(transport);
+	unsigned int start = 0, sent = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct coax_datagram *d = &batch[i];
+		struct msghdr *header = &udp->out[i].msg_hdr;
+
+		udp->out_iov[i] = (struct iovec){d->data, d->length};
+		header->msg_name = (void *)&d->path.remote;
+		header->msg_namelen = coax_address_length(&d->path.remote);
+		if (udp->sockets[d->path.socket].wildcard) {
+			write_local(header, udp->out_control[i], &d->path);
+		} else {
+			header->msg_control = NULL;
+			header->msg_controllen = 0;
+		}
+	}
+
+	for (unsigned int i = 1; i <= count; i++) {
+		uint32_t socket = batch[start].path.socket;
+
+		if (i < count && batch[i].path.socket == socket)
+			continue;
+		sent += send_run(udp->sockets[socket].fd, udp->out + start, i - start);
+		start = i;
+	}
+	return sent;
+}
+
+static int udp_error(struct coax_transport *transport, uint32_t socket, struct coax_path *path)
+{
+	struct udp *udp = to_udp(transport);
+	_Alignas(struct cmsghdr) uint8_t control[512];
+	struct msghdr header = {
+		.msg_name = &path->remote,
+		.msg_namelen = sizeof(path->remote),
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+
+	path->socket = socket;
+	if (recvmsg(udp->sockets[socket].fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		return 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+		struct sock_extended_err error;
+
+		if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+			continue;
+		memcpy(&error, CMSG_DATA(c), sizeof(error));
+		if (error.ee_errno)
+			return (int)error.ee_errno;
+	}
+	return EIO;
+}
+
+static int udp_fd(const struct coax_transport *transport, uint32_t socket)
+{
+	const struct udp *udp = to_udp(transport);
+
+	return socket < udp->count ? udp->sockets[socket].fd : -1;
+}
+
+static const union coax_address *udp_bound(const struct coax_transport *transport, uint32_t socket)
+{
+	return &to_udp(transport)->sockets[socket].address;
+}
+
+static void udp_close(struct coax_transport *transport)
+{
+	struct udp *udp = to_udp(transport);
+
+	for (uint32_t i = 0; i < udp->count; i++)
+		close(udp->sockets[i].fd);
+	free(udp);
+}
+
+static const struct coax_transport_ops udp_ops = {
+	.receive = udp_receive,
+	.send = udp_send,
+	.error = udp_error,
+	.fd = udp_fd,
+	.bound = udp_bound,
+	.close = udp_close,
+};
+
+static void prepare_headers(struct udp *udp)
+{
+	for (int i = 0; i < COAX_BATCH; i++) {
+		udp->datagrams[i].data = udp->buffers[i];
+		udp->in_iov[i] = (struct iovec){udp->buffers[i], COAX_DATAGRAM_IN_MAX};
+		udp->in[i].msg_hdr = (struct msghdr){
+			.msg_name = &udp->datagrams[i].path.remote,
+			.msg_iov = &udp->in_iov[i],
+			.msg_iovlen = 1,
+			.msg_control = udp->in_control[i],
+		};
+		udp->out[i].msg_hdr = (struct msghdr){
+			.msg_iov = &udp->out_iov[i],
+			.msg_iovlen = 1,
+		};
+	}
+}
+
+int coax_udp_open(struct coax_transport **transport, const struct coax_udp_socket *sockets,
+		  uint32_t count, uint32_t *failed)
+{
+	struct udp *udp;
+	int err;
+
+	*failed = 0;
+	if (count == 0 || count > COAX_SOCKETS_MAX)
+		return -EINVAL;
+	udp = calloc(1, sizeof(*udp));
+	if (!udp)
+		return -ENOMEM;
+	udp->base.ops = &udp_ops;
+	prepare_headers(udp);
+
+	for (uint32_t i = 0; i < count; i++) {
+		err = udp_socket_open(&udp->sockets[i], &sockets[i]);
+		if (err) {
+			*failed = i;
+			udp_close(&udp->base);
+			return err;
+		}
+		udp->count++;
+	}
+	*transport = &udp->base;
+	return 0;
+}
+
+int coax_udp_probe(const union coax_address *address)
+{
+	int fd = open_bound(address, false);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
