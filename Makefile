@@ -26,7 +26,7 @@ endif
 PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium
 WARN    := -Wall -Wextra -Werror
 CFLAGS  += -std=gnu11 $(OPT) $(WARN) -fPIC -D_GNU_SOURCE -pthread \
-           -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(PKGS))
+           -DCOAX_VERSION_TEXT='"$(VERSION)"' -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS += -pthread
 LDLIBS  += $(shell pkg-config --libs $(PKGS))
 ifneq ($(SAN),)
@@ -48,8 +48,8 @@ LIB_SRC   := $(wildcard user/*.c user/codec/*.c user/transport/*.c user/exchange
                user/accel/*.c user/context/*.c)
 COAXD_SRC := $(wildcard user/coaxd/*.c)
 TOOL_SRC  := $(wildcard tools/coax/*.c)
-BENCH_SRC := $(wildcard tools/bench/*.c)
-TEST_SRC  := $(wildcard tests/unit/*.c tests/bpf/test_*.c tests/net/*.c tests/torture/*.c)
+BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
+TEST_SRC  := $(filter-out %.bpf.c,$(wildcard tests/unit/*.c tests/bpf/test_*.c tests/net/*.c tests/torture/*.c))
 TEST_BPF  := $(wildcard tests/bpf/*.bpf.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -73,9 +73,10 @@ $(B)/%.bpf.o: %.bpf.c
 $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(subst .,_,$(notdir $*))_bpf > $@
 
-$(B)/user/accel/%.o $(B)/tests/bpf/%.o $(B)/tests/torture/%.o: $(B)/bpf/coax.skel.h
-$(B)/tools/bench/%.o: $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
-$(B)/tests/%.o: $(patsubst %.bpf.c,$(B)/%.skel.h,$(TEST_BPF))
+# Who embeds one has to wait for it.
+$(patsubst %.c,$(B)/%.o,$(filter user/accel/%,$(LIB_SRC)) $(TEST_SRC)): $(B)/bpf/coax.skel.h
+$(BENCH_SRC:%.c=$(B)/%.o): $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
+$(TEST_SRC:%.c=$(B)/%.o): $(TEST_BPF:%.bpf.c=$(B)/%.skel.h)
 
 $(B)/%.o: %.c
 	$(call say,CC,$@)mkdir -p $(@D)

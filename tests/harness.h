@@ -54,59 +54,59 @@ static inline void harness_register(struct harness_test *test)
 	harness_last = &test->next;
 }
 
-#define HARNESS_JOIN2(a, b) a##b
-#define HARNESS_JOIN(a, b)  HARNESS_JOIN2(a, b)
+#define HARNESS_JOIN2(a, b)		a##b
+#define HARNESS_JOIN(a, b)		HARNESS_JOIN2(a, b)
 
 #define TEST_TIMEOUT(sentence, seconds) HARNESS_TEST(sentence, seconds, __COUNTER__)
 #define TEST(sentence)			HARNESS_TEST(sentence, HARNESS_TIMEOUT, __COUNTER__)
-#define HARNESS_TEST(sentence, seconds, id)                                                        \
-	static void HARNESS_JOIN(harness_run_, id)(void);                                          \
-	HARNESS_TEST_DEFINE(sentence, seconds, HARNESS_JOIN(harness_run_, id),                     \
-			    HARNESS_JOIN(harness_test_, id), HARNESS_JOIN(harness_add_, id))       \
+#define HARNESS_TEST(sentence, seconds, id)                                                  \
+	static void HARNESS_JOIN(harness_run_, id)(void);                                    \
+	HARNESS_TEST_DEFINE(sentence, seconds, HARNESS_JOIN(harness_run_, id),               \
+			    HARNESS_JOIN(harness_test_, id), HARNESS_JOIN(harness_add_, id)) \
 	static void HARNESS_JOIN(harness_run_, id)(void)
-#define HARNESS_TEST_DEFINE(sentence, seconds, run_fn, test_name, add_fn)                          \
-	static struct harness_test test_name = {sentence, run_fn, seconds, NULL};                  \
-	__attribute__((constructor)) static void add_fn(void)                                      \
-	{                                                                                          \
-		harness_register(&test_name);                                                      \
+#define HARNESS_TEST_DEFINE(sentence, seconds, run_fn, test_name, add_fn)         \
+	static struct harness_test test_name = {sentence, run_fn, seconds, NULL}; \
+	__attribute__((constructor)) static void add_fn(void)                     \
+	{                                                                         \
+		harness_register(&test_name);                                     \
 	}
 
-#define HARNESS_SAY(...)                                                                           \
-	do {                                                                                       \
-		printf("# %s:%d: ", __FILE__, __LINE__);                                           \
-		printf(__VA_ARGS__);                                                               \
-		printf("\n");                                                                      \
-		fflush(stdout);                                                                    \
+#define HARNESS_SAY(...)                                 \
+	do {                                             \
+		printf("# %s:%d: ", __FILE__, __LINE__); \
+		printf(__VA_ARGS__);                     \
+		printf("\n");                            \
+		fflush(stdout);                          \
 	} while (0)
 
 #define HARNESS_STOP() _exit(HARNESS_FAIL)
 
-#define SKIP(reason)                                                                               \
-	do {                                                                                       \
-		printf("# SKIP: %s\n", reason);                                                    \
-		fflush(stdout);                                                                    \
-		_exit(HARNESS_SKIP);                                                               \
+#define SKIP(reason)                            \
+	do {                                    \
+		printf("# SKIP: %s\n", reason); \
+		fflush(stdout);                 \
+		_exit(HARNESS_SKIP);            \
 	} while (0)
 
-#define HARNESS_COMPARE(a, op, b, on_failure)                                                      \
-	do {                                                                                       \
-		__typeof__(a) harness_a = (a);                                                     \
-		__typeof__(b) harness_b = (b);                                                     \
-		if (!(harness_a op harness_b)) {                                                   \
-			HARNESS_SAY("expected %s %s %s, got %lld and %lld", #a, #op, #b,           \
-				    (long long)harness_a, (long long)harness_b);                   \
-			harness_failed = 1;                                                        \
-			on_failure;                                                                \
-		}                                                                                  \
+#define HARNESS_COMPARE(a, op, b, on_failure)                                            \
+	do {                                                                             \
+		__typeof__(a) harness_a = (a);                                           \
+		__typeof__(b) harness_b = (b);                                           \
+		if (!(harness_a op harness_b)) {                                         \
+			HARNESS_SAY("expected %s %s %s, got %lld and %lld", #a, #op, #b, \
+				    (long long)harness_a, (long long)harness_b);         \
+			harness_failed = 1;                                              \
+			on_failure;                                                      \
+		}                                                                        \
 	} while (0)
 
-#define HARNESS_TRUE(condition, on_failure)                                                        \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			HARNESS_SAY("expected %s", #condition);                                    \
-			harness_failed = 1;                                                        \
-			on_failure;                                                                \
-		}                                                                                  \
+#define HARNESS_TRUE(condition, on_failure)                     \
+	do {                                                    \
+		if (!(condition)) {                             \
+			HARNESS_SAY("expected %s", #condition); \
+			harness_failed = 1;                     \
+			on_failure;                             \
+		}                                               \
 	} while (0)
 
 static inline void harness_hex(const char *label, const void *data, size_t length)
@@ -120,31 +120,31 @@ static inline void harness_hex(const char *label, const void *data, size_t lengt
 	fflush(stdout);
 }
 
-#define HARNESS_MEMEQ(a, b, length, on_failure)                                                    \
-	do {                                                                                       \
-		const void *harness_a = (a);                                                       \
-		const void *harness_b = (b);                                                       \
-		size_t harness_n = (length);                                                       \
-		if (memcmp(harness_a, harness_b, harness_n) != 0) {                                \
-			HARNESS_SAY("%s differs from %s", #a, #b);                                 \
-			harness_hex("got", harness_a, harness_n);                                  \
-			harness_hex("wanted", harness_b, harness_n);                               \
-			harness_failed = 1;                                                        \
-			on_failure;                                                                \
-		}                                                                                  \
+#define HARNESS_MEMEQ(a, b, length, on_failure)                      \
+	do {                                                         \
+		const void *harness_a = (a);                         \
+		const void *harness_b = (b);                         \
+		size_t harness_n = (length);                         \
+		if (memcmp(harness_a, harness_b, harness_n) != 0) {  \
+			HARNESS_SAY("%s differs from %s", #a, #b);   \
+			harness_hex("got", harness_a, harness_n);    \
+			harness_hex("wanted", harness_b, harness_n); \
+			harness_failed = 1;                          \
+			on_failure;                                  \
+		}                                                    \
 	} while (0)
 
-#define HARNESS_STREQ(a, b, on_failure)                                                            \
-	do {                                                                                       \
-		const char *harness_a = (a);                                                       \
-		const char *harness_b = (b);                                                       \
-		if (!harness_a || !harness_b || strcmp(harness_a, harness_b) != 0) {               \
-			HARNESS_SAY("%s: got \"%s\", wanted \"%s\"", #a,                           \
-				    harness_a ? harness_a : "(null)",                              \
-				    harness_b ? harness_b : "(null)");                             \
-			harness_failed = 1;                                                        \
-			on_failure;                                                                \
-		}                                                                                  \
+#define HARNESS_STREQ(a, b, on_failure)                                              \
+	do {                                                                         \
+		const char *harness_a = (a);                                         \
+		const char *harness_b = (b);                                         \
+		if (!harness_a || !harness_b || strcmp(harness_a, harness_b) != 0) { \
+			HARNESS_SAY("%s: got \"%s\", wanted \"%s\"", #a,             \
+				    harness_a ? harness_a : "(null)",                \
+				    harness_b ? harness_b : "(null)");               \
+			harness_failed = 1;                                          \
+			on_failure;                                                  \
+		}                                                                    \
 	} while (0)
 
 #define ASSERT_EQ(a, b)	      HARNESS_COMPARE(a, ==, b, HARNESS_STOP())
@@ -243,10 +243,10 @@ static inline int harness_main(int argc, char **argv)
 	return total && skipped == total ? HARNESS_SKIP : HARNESS_PASS;
 }
 
-#define TEST_MAIN()                                                                                \
-	int main(int argc, char **argv)                                                            \
-	{                                                                                          \
-		return harness_main(argc, argv);                                                   \
+#define TEST_MAIN()                              \
+	int main(int argc, char **argv)          \
+	{                                        \
+		return harness_main(argc, argv); \
 	}
 
 #endif

@@ -25,8 +25,9 @@ struct coax_subject;
 int coax_subject_create(struct coax_subject **subject);
 
 /**
- * coax_subject_get, coax_subject_put - references. Any thread. With the last one, what was published
- * is withdrawn, and the subject is freed after an RCU grace period. put(NULL) does nothing.
+ * coax_subject_get, coax_subject_put - references. Any thread. With the last one, what was
+ * published is withdrawn, and the subject is freed after an RCU grace period. put(NULL) does
+ * nothing.
  */
 struct coax_subject *coax_subject_get(struct coax_subject *subject);
 void coax_subject_put(struct coax_subject *subject);
@@ -48,12 +49,12 @@ void coax_subject_changed(struct coax_subject *subject);
 
 /* How the kernel half is loaded. A zeroed one means: not at all. */
 struct coax_accel_options {
-	const char *instance;		/* NULL: "default"; the name below /sys/fs/bpf/coax/ */
-	const char *const *interfaces;	/* names */
-	size_t interface_count;		/* 0: no kernel half */
-	bool generic;			/* allow generic mode where native mode is refused */
-	uint32_t slots;			/* published replies at most; 0: 8192 */
-	uint32_t lease_ms;		/* 0: 3000 */
+	const char *instance;	       /* NULL: "default"; the name below /sys/fs/bpf/coax/ */
+	const char *const *interfaces; /* names */
+	size_t interface_count;	       /* 0: no kernel half */
+	bool generic;		       /* allow generic mode where native mode is refused */
+	uint32_t slots;		       /* published replies at most; 0: 8192 */
+	uint32_t lease_ms;	       /* 0: 3000 */
 };
 
 #endif

@@ -18,21 +18,21 @@ struct coax_request;
 
 /* RFC 7252 section 4.8, and limits of our own. A zeroed field is the default named behind it. */
 struct coax_tuning {
-	uint32_t ack_timeout_ms;	 /* 2000 */
-	uint32_t ack_random_percent;	 /* 150: ACK_RANDOM_FACTOR 1.5 */
-	uint32_t max_retransmit;	 /* 4 */
-	uint32_t empty_ack_delay_ms;	 /* 100: a handler that takes longer gets an empty ACK out */
-	uint32_t handler_timeout_ms;	 /* 60000: a deferred request gets 5.03 then */
-	uint32_t exchanges_max;		 /* 262144 remembered requests, over all workers */
-	uint32_t deferred_max;		 /* 4096 requests being handled, over all workers */
+	uint32_t ack_timeout_ms;     /* 2000 */
+	uint32_t ack_random_percent; /* 150: ACK_RANDOM_FACTOR 1.5 */
+	uint32_t max_retransmit;     /* 4 */
+	uint32_t empty_ack_delay_ms; /* 100: a handler that takes longer gets an empty ACK out */
+	uint32_t handler_timeout_ms; /* 60000: a deferred request gets 5.03 then */
+	uint32_t exchanges_max;	     /* 262144 remembered requests, over all workers */
+	uint32_t deferred_max;	     /* 4096 requests being handled, over all workers */
 };
 
 /* A zeroed one: a client on a random port of all addresses, without threads of its own but one. */
 struct coax_context_options {
-	struct coax_site *site;	       /* served; not owned; NULL: each request gets 4.04 */
-	const char *const *bind;       /* addresses for coax_address_parse() */
-	size_t bind_count;	       /* 0: with a site "*:5683", without "*:0" */
-	unsigned int workers;	       /* 0: with a site one a usable CPU, without one */
+	struct coax_site *site;	 /* served; not owned; NULL: each request gets 4.04 */
+	const char *const *bind; /* addresses for coax_address_parse() */
+	size_t bind_count;	 /* 0: with a site "*:5683", without "*:0" */
+	unsigned int workers;	 /* 0: with a site one a usable CPU, without one */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel_options accel;
@@ -42,18 +42,18 @@ struct coax_context_options {
 struct coax_context_stats {
 	uint64_t datagrams_in;
 	uint64_t datagrams_out;
-	uint64_t requests;	    /* handed to the site */
-	uint64_t responses;	    /* sent */
-	uint64_t duplicates;	    /* requests that came again */
-	uint64_t retransmissions;   /* of our own confirmable messages */
-	uint64_t timeouts;	    /* confirmable messages that nobody acknowledged */
-	uint64_t malformed;	    /* datagrams that are no CoAP message */
-	uint64_t ignored;	    /* other versions, unmatched responses and acknowledgements */
+	uint64_t requests;	  /* handed to the site */
+	uint64_t responses;	  /* sent */
+	uint64_t duplicates;	  /* requests that came again */
+	uint64_t retransmissions; /* of our own confirmable messages */
+	uint64_t timeouts;	  /* confirmable messages that nobody acknowledged */
+	uint64_t malformed;	  /* datagrams that are no CoAP message */
+	uint64_t ignored;	  /* other versions, unmatched responses and acknowledgements */
 	uint64_t resets_in;
-	uint64_t resets_out;	    /* pings among them */
+	uint64_t resets_out; /* pings among them */
 	uint64_t pings;
-	uint64_t published;	    /* replies given to the kernel */
-	uint64_t refused;	    /* requests not run because a limit was reached */
+	uint64_t published; /* replies given to the kernel */
+	uint64_t refused;   /* requests not run because a limit was reached */
 };
 
 /**
@@ -115,12 +115,12 @@ int coax_resolve(const struct coax_uri *uri, union coax_address *address, const 
 
 /**
  * coax_request - send `message`'s code, options and payload to `remote` as a request. Type, message
- * ID and token are chosen here. A code of 0.00 is a ping, and its result 0 (with response NULL) when
- * the RST comes back.
+ * ID and token are chosen here. A code of 0.00 is a ping, and its result 0 (with response NULL)
+ * when the RST comes back.
  *
- * `message` is copied. *request (may be NULL) can be cancelled until the callback has run. Any thread.
- * Returns 0, -EINVAL, -EMSGSIZE, -ENOBUFS (too many pending requests) or -ESHUTDOWN; then the
- * callback does not run.
+ * `message` is copied. *request (may be NULL) can be cancelled until the callback has run. Any
+ * thread. Returns 0, -EINVAL, -EMSGSIZE, -ENOBUFS (too many pending requests) or -ESHUTDOWN; then
+ * the callback does not run.
  */
 int coax_request(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,

@@ -22,7 +22,7 @@ struct coax_link {
 
 struct coax_link_attribute {
 	struct coax_text name;
-	struct coax_text value; /* without quotes, still with its backslashes; at NULL: none given */
+	struct coax_text value; /* no quotes, but with backslashes; at NULL: none given */
 	bool quoted;
 };
 
@@ -44,11 +44,15 @@ int coax_link_attribute_next(struct coax_text *attributes, struct coax_link_attr
  * coax_link_matches - whether a link passes one filter (RFC 6690 section 4.1): `filter` is
  * a Uri-Query argument "name=value", the value ending in '*' for a prefix. "href" is compared with
  * the target; rt, if, rel, rev and ct word by word; other attributes whole. "name=*" matches
- * each link that has the attribute. A filter without '=' matches each link that has the attribute.
+ * each link that has the attribute. A filter without '=' matches each link that has the attribute;
+ * an empty one, of "/.well-known/core?", every link.
  */
 bool coax_link_matches(const struct coax_link *link, const void *filter, size_t length);
 
-/* Writes a document piece by piece; `length` goes on counting when `size` is used up. */
+/*
+ * Writes a document piece by piece; `length` goes on counting when `size` is used up. Start with
+ * length 0; no terminating zero is written.
+ */
 struct coax_link_writer {
 	char *text;
 	size_t size;
@@ -56,7 +60,8 @@ struct coax_link_writer {
 };
 
 /**
- * coax_link_begin - start a link: "<target>", after a comma where one is due.
+ * coax_link_begin - start a link: "<target>", after a comma where one is due. Characters that no
+ * URI has are percent-encoded.
  */
 void coax_link_begin(struct coax_link_writer *writer, const char *target, size_t length);
 

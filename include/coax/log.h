@@ -8,8 +8,8 @@
 #include <stdarg.h>
 
 enum coax_log_level {
-	COAX_LOG_DEBUG, /* happens even under perfect conditions */
-	COAX_LOG_INFO,	/* expected; of interest when testing a network: retransmissions, pings */
+	COAX_LOG_DEBUG,	  /* happens even under perfect conditions */
+	COAX_LOG_INFO,	  /* expected; of interest when testing a network: retransmissions, pings */
 	COAX_LOG_WARNING, /* a peer misbehaves, or something here works less well than it could */
 	COAX_LOG_ERROR,	  /* something clearly went wrong here */
 };
@@ -36,9 +36,8 @@ struct coax_logger {
  *
  * `logger` NULL: nothing happens. Any thread.
  */
-__attribute__((format(printf, 3, 4))) void coax_log(const struct coax_logger *logger,
-						     enum coax_log_level level,
-						     const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+coax_log(const struct coax_logger *logger, enum coax_log_level level, const char *format, ...);
 
 /**
  * coax_log_level_name - "DEBUG", "INFO", "WARNING", "ERROR".

@@ -11,7 +11,7 @@
 #define COAX_MAPS_H
 
 /* Changes with every change of this file that a program already loaded would misread. */
-#define COAX_LAYOUT 1
+#define COAX_LAYOUT	      1
 
 #define COAX_PIN_ROOT	      "/sys/fs/bpf/coax"
 #define COAX_INSTANCE_DEFAULT "default"
@@ -20,11 +20,24 @@
 /* Longest request that the kernel answers: bytes after the token. Longer ones pass. */
 #define COAX_KEY_MAX 64
 /* Longest reply that the kernel sends: bytes after the token. */
-#define COAX_REPLY_MAX 1088
+#define COAX_REPLY_MAX	     1088
 
-#define COAX_NEVER 0xffffffffffffffffULL
+#define COAX_NEVER	     0xffffffffffffffffULL
 
 #define COAX_ATTACHMENTS_MAX 16
+
+/*
+ * The program is loaded once for each interface; all share the maps below. What differs is its
+ * `coax_link` (section .data.link, mmapable: userspace follows changes of the interface by plain
+ * stores). Until a MAC address is there, or with one of zeros, no packet is ours.
+ *
+ * `coax_weakly_ordered` (.rodata, before loading) is 1 unless userspace says that this CPU does not
+ * reorder loads (x86): then the program does without barriers.
+ */
+struct coax_link_state {
+	__u8 mac[6];
+	__u16 mtu; /* of IP packets; the kernel sends no longer ones */
+} __attribute__((aligned(8)));
 
 /* `endpoints`: hash. Only packets to an address and port in it are looked at. */
 struct coax_endpoint_key {
@@ -68,7 +81,9 @@ struct coax_slot {
 	__u8 key_code;
 	__u8 reply_code;
 	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction */
-	__u8 reserved[37];
+	__u8 reserved[5];
+	__u64 published; /* when userspace wrote this reply, for people; 0: never */
+	__u8 reserved_end[24];
 	__u8 key[COAX_KEY_MAX]; /* zero padded */
 	__u8 reply[COAX_REPLY_MAX];
 };
@@ -102,22 +117,22 @@ struct coax_config {
  * `stats`: per-CPU array of one. Every packet that the program sees adds one to `packets` and
  * one to exactly one of the others.
  */
-#define COAX_STATS(X)                                                                              \
-	X(packets, "packets seen")                                                                 \
-	X(reply, "requests answered from a slot")                                                  \
-	X(pong, "pings answered with RST")                                                         \
-	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")             \
-	X(pass_disabled, "passed: switched off")                                                   \
-	X(pass_lease, "passed: to us, while the lease had run out")                                \
-	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")                         \
-	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths")                  \
-	X(pass_malformed, "passed: to us, no well-formed CoAP header; userspace reacts")           \
-	X(pass_message, "passed: to us, an acknowledgement, reset or response")                    \
-	X(pass_method, "passed: a method that only userspace answers")                             \
-	X(pass_long, "passed: a request longer than the index holds")                              \
-	X(pass_unknown, "passed: a request without a published reply")                             \
-	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")              \
-	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")                    \
+#define COAX_STATS(X)                                                                    \
+	X(packets, "packets seen")                                                       \
+	X(reply, "requests answered from a slot")                                        \
+	X(pong, "pings answered with RST")                                               \
+	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")   \
+	X(pass_disabled, "passed: switched off")                                         \
+	X(pass_lease, "passed: to us, while the lease had run out")                      \
+	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")               \
+	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths")        \
+	X(pass_malformed, "passed: to us, no well-formed CoAP header; userspace reacts") \
+	X(pass_message, "passed: to us, an acknowledgement, reset or response")          \
+	X(pass_method, "passed: a method that only userspace answers")                   \
+	X(pass_long, "passed: a request longer than the index holds")                    \
+	X(pass_unknown, "passed: a request without a published reply")                   \
+	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")    \
+	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")          \
 	X(pass_checksum, "passed: UDP over IPv6 without a checksum")
 
 struct coax_stats {

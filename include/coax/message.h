@@ -15,17 +15,20 @@
 #include <coax/wire.h>
 
 struct coax_message {
-	uint8_t *data;	   /* the datagram; belongs to the caller */
-	uint32_t length;   /* bytes of it in use */
-	uint32_t capacity; /* bytes that it may grow to; 0: read only */
-	uint32_t payload;  /* offset of the first payload byte; equal to length: no payload */
-	uint16_t last_option;	   /* number of the last option, 0: none */
-	const char *error; /* after a failed parse: what is wrong, as text for a log */
+	uint8_t *data;	      /* the datagram; belongs to the caller */
+	uint32_t length;      /* bytes of it in use */
+	uint32_t capacity;    /* bytes that it may grow to; 0: read only */
+	uint32_t payload;     /* offset of the first payload byte; equal to length: no payload */
+	uint16_t last_option; /* number of the last option, 0: none */
+	const char *error;    /* after a failed parse: what is wrong, as text for a log */
 };
+
+/* The longest value that section 3.1 can express. */
+#define COAX_OPTION_LENGTH_MAX (269 + UINT16_MAX)
 
 struct coax_option {
 	uint16_t number;
-	uint16_t length;
+	uint32_t length;
 	const uint8_t *value;
 };
 
@@ -113,7 +116,8 @@ int coax_message_start(struct coax_message *m, void *buffer, size_t capacity, en
  * coax_message_add - insert an option, in any order: each goes behind those with the same or
  * a smaller number.
  *
- * Returns 0, -EMSGSIZE (no room) or -EROFS (a parsed message). The message is unchanged on error.
+ * `value` is not part of this message. Returns 0, -EMSGSIZE (no room, or longer than
+ * COAX_OPTION_LENGTH_MAX) or -EROFS (a parsed message). The message is unchanged on error.
  */
 int coax_message_add(struct coax_message *m, uint16_t number, const void *value, size_t length);
 
@@ -135,6 +139,7 @@ int coax_message_remove(struct coax_message *m, uint16_t number);
 
 /**
  * coax_message_set_payload - replace the payload. A length of 0 removes it, and its marker.
+ * `payload` may be a part of the present one.
  *
  * Returns 0, -EMSGSIZE or -EROFS. The message is unchanged on error.
  */
@@ -149,7 +154,7 @@ const uint8_t *coax_message_payload(const struct coax_message *m, size_t *length
  * coax_options_begin, coax_options_next - the options in order.
  *
  * For messages that were parsed or built here: no errors can turn up. next returns false at the
- * end and leaves *option alone then.
+ * end and leaves *option alone then. A message that failed to parse shows no options.
  */
 struct coax_option_iterator coax_options_begin(const struct coax_message *m);
 bool coax_options_next(struct coax_option_iterator *it, struct coax_option *option);

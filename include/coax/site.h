@@ -45,8 +45,8 @@ struct coax_attribute {
 
 /* What a resource is. The strings and arrays are copied; a zeroed field is the default. */
 struct coax_resource_options {
-	const char *path;      /* "sensors/temperature", percent-encoded as in a URI */
-	coax_handler_fn get;   /* a method without a handler: 4.05 */
+	const char *path;    /* "sensors/temperature", percent-encoded as in a URI */
+	coax_handler_fn get; /* a method without a handler: 4.05 */
 	coax_handler_fn put;
 	coax_handler_fn post;
 	coax_handler_fn delete;
@@ -55,21 +55,24 @@ struct coax_resource_options {
 	coax_handler_fn ipatch;
 	void *arg; /* for the handlers */
 
-	bool subtree;	       /* answers for all paths below too */
-	coax_links_fn links;   /* of a subtree; NULL: only the resource itself is listed */
-	bool hidden;	       /* not listed in /.well-known/core */
-	bool cacheable;	       /* GET renders the same for everybody until coax_resource_changed() */
-	bool cacheable_queries; /* ... with each query too; without: requests with a query are not cached */
-	bool conditional;      /* handlers see to If-Match and If-None-Match; without: 4.02 */
+	bool subtree;	     /* answers for all paths below too */
+	coax_links_fn links; /* of a subtree; NULL: only the resource itself is listed */
+	bool hidden;	     /* not listed in /.well-known/core */
+	bool cacheable;	     /* GET renders the same for everybody until coax_resource_changed() */
+	bool cacheable_queries; /* ... with each query too; without: requests with a query are not
+				   cached */
+	bool conditional;	/* handlers see to If-Match and If-None-Match; without: 4.02 */
 
-	/* Content formats that GET can give; none: not checked. Others asked for by Accept: 4.06. */
+	/* Content formats that GET can give; none: not checked. Others asked for by Accept: 4.06.
+	 */
 	uint16_t formats[COAX_RESOURCE_FORMATS_MAX];
 	size_t format_count;
 	/* Content formats taken in requests; none: not checked. Others: 4.15. */
 	uint16_t accepts[COAX_RESOURCE_FORMATS_MAX];
 	size_t accept_count;
 
-	struct coax_attribute attributes[COAX_RESOURCE_ATTRIBUTES_MAX]; /* up to the first NULL name */
+	struct coax_attribute
+		attributes[COAX_RESOURCE_ATTRIBUTES_MAX]; /* up to the first NULL name */
 };
 
 /**
@@ -139,8 +142,8 @@ void coax_responder_subject(struct coax_responder *responder, struct coax_subjec
  * coax_responder_preconditions - If-Match and If-None-Match against the current state
  * (RFC 7252 section 5.10.8).
  *
- * `exists`: the target exists; `etag`, `length`: its ETag, or NULL. Returns true when the request may
- * be executed. Otherwise the caller answers 4.12.
+ * `exists`: the target exists; `etag`, `length`: its ETag, or NULL. Returns true when the request
+ * may be executed. Otherwise the caller answers 4.12.
  */
 bool coax_responder_preconditions(const struct coax_responder *responder, bool exists,
 				  const uint8_t *etag, size_t length);
@@ -166,8 +169,9 @@ coax_respond_error(struct coax_responder *responder, uint8_t code, const char *f
  * Returns the responder to answer later, from any thread, and exactly once; or NULL when there is
  * no room, and then the handler answers now (5.03). What the handler had built so far is dropped,
  * and pointers got from the former responder are no longer to be used. The client gets an empty
- * ACK if the answer takes longer than the Context's empty_ack_delay (section 5.2.2). A request that is not answered within
- * the Context's handler timeout is answered 5.03, and what comes later is dropped.
+ * ACK if the answer takes longer than the Context's empty_ack_delay (section 5.2.2). A request that
+ * is not answered within the Context's handler timeout is answered 5.03, and what comes later is
+ * dropped.
  */
 struct coax_responder *coax_responder_defer(struct coax_responder *responder);
 

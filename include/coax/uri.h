@@ -14,7 +14,7 @@ struct coax_message;
 struct coax_uri {
 	bool secure;	/* coaps */
 	bool literal;	/* the host is an IP literal: it becomes no Uri-Host (section 6.4 step 5) */
-	char host[256]; /* percent-decoded, lower case; an IPv6 literal without brackets, a zone after % */
+	char host[256]; /* percent-decoded, lower case; IPv6 as "fe80::1%eth0", no brackets */
 	in_port_t port; /* host order; the scheme's default where the URI names none */
 	const char *path; /* into the text given: from the first '/', percent-encoded */
 	size_t path_length;
@@ -36,14 +36,16 @@ int coax_uri_parse(struct coax_uri *uri, const char *text, const char **error);
  * `port` at the address that its host stands for (section 6.4 steps 5 to 9). Dot segments have
  * been resolved; Uri-Host is left out for IP literals.
  *
- * `port` is the destination port of the request. Returns 0, -EINVAL or -EMSGSIZE.
+ * `port` is the destination port of the request. Returns 0, -EINVAL or -EMSGSIZE; on error the
+ * message may hold a part of the options.
  */
 int coax_uri_add_options(const struct coax_uri *uri, struct coax_message *m, in_port_t port);
 
 /**
  * coax_uri_path_add_options - "a/b%2Fc?x=1" to Uri-Path and Uri-Query options.
  *
- * A leading '/' is optional. Returns 0, -EINVAL or -EMSGSIZE.
+ * A leading '/' is optional. Returns 0, -EINVAL or -EMSGSIZE; on error the message may hold a part
+ * of the options.
  */
 int coax_uri_path_add_options(const char *path, struct coax_message *m);
 
@@ -51,7 +53,10 @@ int coax_uri_path_add_options(const char *path, struct coax_message *m);
  * coax_uri_compose - the URI of a request (section 6.5). `host` and `port` stand in where Uri-Host
  * and Uri-Port are absent: the request's destination address as text (IPv6 without brackets).
  *
- * Returns the length, or -EMSGSIZE when `size` bytes do not hold it and its terminating zero.
+ * Returns the length; -EMSGSIZE when `size` bytes do not hold it and its terminating zero; -EINVAL
+ * when no URI stands for the options: a Uri-Host that is no host name, or a segment "." or ".."
+ * (section 5.10.1 forbids them, and whoever reads the URI would resolve them). On error `text` is
+ * the empty string. So for the two functions below.
  */
 int coax_uri_compose(const struct coax_message *m, bool secure, const char *host, in_port_t port,
 		     char *text, size_t size);

@@ -14,8 +14,8 @@
 #define COAX_TOKEN_MAX	    8
 #define COAX_PAYLOAD_MARKER 0xff
 
-#define COAX_PORT	 5683
-#define COAX_PORT_SECURE 5684
+#define COAX_PORT	    5683
+#define COAX_PORT_SECURE    5684
 
 /* The upper bounds that RFC 7252 section 4.6 recommends where nothing is known of the path. */
 #define COAX_MESSAGE_MAX 1152

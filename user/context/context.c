@@ -218,6 +218,7 @@ static int open_workers(struct coax_context *context, const struct coax_context_
 	/* Answers to a shared socket may be steered to any worker: requests leave by own ones. */
 	if (!err && context->worker_count > 1)
 		err = add_all(&binding, 0, false);
+	context->shared_sockets = binding.shared;
 	if (!err)
 		err = open_first(context, &binding);
 
@@ -238,7 +239,7 @@ static int start_accel(struct coax_context *context, const struct coax_accel_opt
 	err = coax_accel_open(&context->accel, options, &context->logger);
 	if (err)
 		return err;
-	for (uint32_t i = 0; transport->ops->fd(transport, i) >= 0 && !err; i++)
+	for (uint32_t i = 0; i < context->shared_sockets && !err; i++)
 		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
 	if (!err)
 		err = coax_accel_attach(context->accel);

@@ -61,6 +61,7 @@ struct coax_context {
 	uint64_t lease_interval; /* ns */
 	uint64_t lease_due;	 /* worker 0's */
 	atomic_uint next_worker;
+	uint32_t shared_sockets; /* the first ones of each worker: where requests come in */
 	unsigned int worker_count;
 	unsigned int thread_count;
 	struct coax_worker **workers;

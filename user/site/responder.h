@@ -15,8 +15,10 @@ struct coax_responder_ops {
 	 */
 	void (*respond)(struct coax_responder *responder);
 	/*
-	 * Return a responder that outlives the handler, its request copied, or NULL. The former one
-	 * is marked `answered` by the caller.
+	 * Return a copy of the responder that outlives the handler, with a copy of its request, a
+	 * response begun afresh and a reference to its subject until it has been answered; or NULL.
+	 * The former one is marked `answered` by the caller. The operation is NULL in responders
+	 * that have been deferred.
 	 */
 	struct coax_responder *(*defer)(struct coax_responder *responder);
 };
@@ -33,6 +35,11 @@ struct coax_responder {
 	bool cacheable_queries;
 	bool answered;
 };
+
+/*
+ * coax_respond_error() with a diagnostic that is ready: UTF-8 or not, "" for none (section 5.5.2).
+ */
+void coax_responder_refuse(struct coax_responder *responder, uint8_t code, const char *diagnostic);
 
 /*
  * Find the resource for responder->request and run its handler; where there is none, or the request

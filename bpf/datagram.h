@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Is it a plain datagram, whole, from somebody who can be answered? All lengths come from the
+ * headers, as frames are padded, and all must agree.
+ */
+#ifndef COAX_BPF_DATAGRAM_H
+#define COAX_BPF_DATAGRAM_H
+
+#include "checksum.h"
+#include "packet.h"
+#include "stats.h"
+
+static __always_inline bool ipv4_source_usable(const struct iphdr *ip)
+{
+	__u8 first = *(const __u8 *)&ip->saddr;
+
+	/* Not "this network", loopback, multicast, reserved, broadcast; not our own. */
+	return first != 0 && first != 127 && first < 224 && ip->saddr != ip->daddr;
+}
+
+static __always_inline bool ipv6_source_usable(const struct ipv6hdr *ip)
+{
+	const __u32 *from = ip->saddr.in6_u.u6_addr32;
+	const __u32 *to = ip->daddr.in6_u.u6_addr32;
+
+	if (ip->saddr.in6_u.u6_addr8[0] == 0xff || !(from[0] | from[1]))
+		return false;
+	return (from[0] ^ to[0]) | (from[1] ^ to[1]) | (from[2] ^ to[2]) | (from[3] ^ to[3]);
+}
+
+/*
+ * The UDP checksum is not verified: it goes into the reply's, damage and all. What protects the
+ * addresses of an IPv4 datagram without one is the header checksum.
+ */
+static __always_inline enum outcome check_ipv4(const struct iphdr *ip, struct packet *packet,
+					       __u32 room, __u32 *length)
+{
+	const __u32 *words = (const void *)ip;
+	__u32 total = bpf_ntohs(ip->tot_len);
+
+	packet->address_sum = (__u64)ip->saddr + ip->daddr;
+	if (sum_fold(sum_words(words, 3) + packet->address_sum) != 0xffff)
+		return OUTCOME(pass_unusual);
+	if (!ipv4_source_usable(ip) || total < sizeof(*ip) || total > room)
+		return OUTCOME(pass_unusual);
+	*length = total - sizeof(*ip);
+	return GO_ON;
+}
+
+static __always_inline enum outcome check_ipv6(const struct ipv6hdr *ip, struct packet *packet,
+					       __u32 room, __u32 *length)
+{
+	packet->address_sum = sum_words(ip->saddr.in6_u.u6_addr32, 8);
+	*length = bpf_ntohs(ip->payload_len);
+	if (!ipv6_source_usable(ip) || sizeof(*ip) + *length > room)
+		return OUTCOME(pass_unusual);
+	return GO_ON;
+}
+
+/* Sets packet->address_sum, and packet->request_length to that of the whole message. */
+static __always_inline enum outcome check_datagram(const struct xdp_md *ctx, struct packet *packet)
+{
+	const struct ethernet_header *ethernet = frame_start(ctx);
+	const void *ip = frame_start(ctx) + packet->network;
+	const struct udphdr *udp;
+	enum outcome outcome;
+	__u32 room, length;
+
+	if (packet->unusual)
+		return OUTCOME(pass_unusual);
+	/* Without options: constant on each way that the verifier looks at. */
+	packet->transport =
+		packet->network + (packet->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	udp = frame_start(ctx) + packet->transport;
+	if ((const void *)(udp + 1) > frame_end(ctx))
+		return OUTCOME(pass_unusual);
+	if (*(const __u8 *)ethernet->source & 1 || !udp->source)
+		return OUTCOME(pass_unusual);
+
+	room = frame_end(ctx) - ip;
+	if (packet->ipv6)
+		outcome = check_ipv6(ip, packet, room, &length);
+	else
+		outcome = check_ipv4(ip, packet, room, &length);
+	if (outcome != GO_ON)
+		return outcome;
+	if (length < sizeof(*udp) || bpf_ntohs(udp->len) != length)
+		return OUTCOME(pass_unusual);
+	if (packet->ipv6 && !udp->check)
+		return OUTCOME(pass_checksum);
+	packet->request_length = length - sizeof(*udp);
+	return GO_ON;
+}
+
+#endif

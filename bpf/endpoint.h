@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Is it ours? A packet is when its destination address and port are in `endpoints`. Multicast and
+ * broadcast addresses never are.
+ */
+#ifndef COAX_BPF_ENDPOINT_H
+#define COAX_BPF_ENDPOINT_H
+
+#include "maps.h"
+#include "packet.h"
+#include "stats.h"
+
+#define IPV4_MAPPED 0x0000ffff
+
+union endpoint_key {
+	struct coax_endpoint_key key;
+	__u32 words[5];
+};
+
+_Static_assert(sizeof(struct coax_endpoint_key) == 20, "the key has no padding");
+
+static __always_inline bool ipv6_destination(const struct ipv6hdr *ip, union endpoint_key *endpoint)
+{
+	const __u32 *address = ip->daddr.in6_u.u6_addr32;
+
+	/* ::/64 holds what travels on no wire, IPv4-mapped addresses above all. */
+	if (!(address[0] | address[1]))
+		return false;
+	endpoint->words[0] = address[0];
+	endpoint->words[1] = address[1];
+	endpoint->words[2] = address[2];
+	endpoint->words[3] = address[3];
+	return true;
+}
+
+static __always_inline void ipv4_destination(const struct iphdr *ip, union endpoint_key *endpoint)
+{
+	endpoint->words[0] = 0;
+	endpoint->words[1] = 0;
+	endpoint->words[2] = bpf_htonl(IPV4_MAPPED);
+	endpoint->words[3] = ip->daddr;
+}
+
+/* Sets packet->service. */
+static __always_inline enum outcome find_endpoint(const struct xdp_md *ctx, struct packet *packet)
+{
+	const void *ip = frame_start(ctx) + packet->network;
+	const struct udphdr *udp = frame_start(ctx) + packet->transport;
+	const struct coax_endpoint_value *value;
+	union endpoint_key endpoint;
+
+	OPAQUE(udp);
+	if ((const void *)(udp + 1) > frame_end(ctx))
+		return OUTCOME(pass_not_ours);
+	if (packet->ipv6) {
+		if (ip + sizeof(struct ipv6hdr) > frame_end(ctx) ||
+		    !ipv6_destination(ip, &endpoint))
+			return OUTCOME(pass_not_ours);
+	} else {
+		if (ip + sizeof(struct iphdr) > frame_end(ctx))
+			return OUTCOME(pass_not_ours);
+		ipv4_destination(ip, &endpoint);
+	}
+	endpoint.key.port_be = udp->dest;
+	endpoint.key.reserved = 0;
+	value = bpf_map_lookup_elem(&endpoints, &endpoint);
+	if (!value)
+		return OUTCOME(pass_not_ours);
+	packet->service = value->service;
+	return GO_ON;
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps, by the layouts of <coax/maps.h>, and what each loaded program has for itself.
+ * All are typed, so that bpftool prints them in words.
+ */
+#ifndef COAX_BPF_MAPS_H
+#define COAX_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+#include <coax/maps.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct coax_endpoint_key);
+	__type(value, struct coax_endpoint_value);
+} endpoints SEC(".maps");
+
+/* Userspace sizes `index` and `slots` before it loads them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct coax_index_key);
+	__type(value, struct coax_index_value);
+} request_index __asm__("index") SEC(".maps"); /* C has a function of that name built in */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct coax_slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct coax_config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct coax_stats);
+} stats SEC(".maps");
+
+volatile struct coax_link_state coax_link SEC(".data.link");
+
+const volatile __u8 coax_weakly_ordered = 1;
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From the frame to the UDP header. Nothing here says more of a packet than where it goes: what
+ * is odd about one that goes to somebody else is not our business.
+ */
+#ifndef COAX_BPF_PARSE_H
+#define COAX_BPF_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include "checksum.h"
+#include "packet.h"
+#include "stats.h"
+
+#define IP_MORE_FRAGMENTS  0x2000
+#define IP_FRAGMENT_OFFSET 0x1fff
+
+static __always_inline bool is_our_mac(const struct ethernet_header *ethernet)
+{
+	const volatile __u16 *mac = (const volatile __u16 *)coax_link.mac;
+
+	if (!(mac[0] | mac[1] | mac[2]))
+		return false;
+	return ethernet->destination[0] == mac[0] && ethernet->destination[1] == mac[1] &&
+	       ethernet->destination[2] == mac[2];
+}
+
+static __always_inline bool is_vlan(__be16 protocol)
+{
+	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD);
+}
+
+/* Ethernet and up to two tags. Sets packet->network and *protocol. */
+static __always_inline enum outcome parse_ethernet(const struct xdp_md *ctx, struct packet *packet,
+						   __be16 *protocol)
+{
+	const struct ethernet_header *ethernet = frame_start(ctx);
+	const struct vlan_tag *tag = (const void *)(ethernet + 1);
+	const void *end = frame_end(ctx);
+
+	if ((const void *)(ethernet + 1) > end || !is_our_mac(ethernet))
+		return OUTCOME(pass_not_ours);
+	packet->network = sizeof(*ethernet);
+	*protocol = ethernet->protocol;
+	for (int tags = 0; tags < 2 && is_vlan(*protocol); tags++, tag++) {
+		if ((const void *)(tag + 1) > end)
+			return OUTCOME(pass_not_ours);
+		packet->network += sizeof(*tag);
+		*protocol = tag->protocol;
+	}
+	return GO_ON;
+}
+
+static __always_inline enum outcome parse_ipv4(const struct xdp_md *ctx, struct packet *packet)
+{
+	const struct iphdr *ip = frame_start(ctx) + packet->network;
+
+	if ((const void *)(ip + 1) > frame_end(ctx))
+		return OUTCOME(pass_not_ours);
+	if (ip->version != 4 || ip->ihl < 5 || ip->protocol != IPPROTO_UDP)
+		return OUTCOME(pass_not_ours);
+	/* No ports to be seen in any fragment but the first. */
+	if (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET))
+		return OUTCOME(pass_not_ours);
+	packet->unusual = ip->ihl != 5 || ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS);
+	packet->transport = packet->network + ip->ihl * 4;
+	return GO_ON;
+}
+
+static __always_inline enum outcome parse_ipv6(const struct xdp_md *ctx, struct packet *packet)
+{
+	const struct ipv6hdr *ip = frame_start(ctx) + packet->network;
+
+	if ((const void *)(ip + 1) > frame_end(ctx))
+		return OUTCOME(pass_not_ours);
+	if (ip->version != 6 || ip->nexthdr != IPPROTO_UDP)
+		return OUTCOME(pass_not_ours);
+	packet->unusual = false;
+	packet->transport = packet->network + sizeof(*ip);
+	return GO_ON;
+}
+
+static __always_inline enum outcome parse_packet(const struct xdp_md *ctx, struct packet *packet)
+{
+	enum outcome outcome;
+	__be16 protocol;
+
+	outcome = parse_ethernet(ctx, packet, &protocol);
+	if (outcome != GO_ON)
+		return outcome;
+	packet->ipv6 = protocol == bpf_htons(ETH_P_IPV6);
+	if (packet->ipv6)
+		return parse_ipv6(ctx, packet);
+	if (protocol == bpf_htons(ETH_P_IP))
+		return parse_ipv4(ctx, packet);
+	return OUTCOME(pass_not_ours);
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Slots, and how they are read while userspace may be writing them.
+ */
+#ifndef COAX_BPF_SLOT_H
+#define COAX_BPF_SLOT_H
+
+#include "key.h"
+#include "maps.h"
+#include "stats.h"
+
+_Static_assert(offsetof(struct coax_slot, key) == 64, "what decides is in one cache line");
+_Static_assert(sizeof(struct coax_slot) % 64 == 0, "each slot begins a cache line");
+
+/* What is to be sent. */
+struct reply {
+	struct coax_slot *slot; /* NULL: nothing after the token */
+	__u32 sequence;
+	__u32 length; /* of the bytes after the token */
+	__u16 sum;
+	__u16 request_sum;
+	__u8 type;
+	__u8 code;
+};
+
+/*
+ * Loads before it are done before loads after it. The only full barrier that programs have on all
+ * kernels is an atomic operation that fetches.
+ */
+static __always_inline void read_barrier(void)
+{
+	__u64 word = 0;
+
+	if (coax_weakly_ordered)
+		word = __sync_fetch_and_add(&word, 0);
+	asm volatile("" : : "r"(word) : "memory");
+}
+
+static __always_inline bool slot_has_key(const struct coax_slot *slot, const union request_key *key)
+{
+	const __u64 *words = (const __u64 *)slot->key;
+	__u64 difference = 0;
+
+	if (slot->service != key->key.service || slot->key_length != key->key.length ||
+	    slot->key_code != key->key.code)
+		return false;
+#pragma unroll
+	for (int i = 0; i < KEY_WORDS; i++)
+		difference |= words[i] ^ key->request[i];
+	return !difference;
+}
+
+/*
+ * Read what the slot says of its reply, if that is live and answers `key`. Until slot_unchanged()
+ * confirms it, all that is read may be a mixture; only the length is safe to use, being checked.
+ */
+static __always_inline bool read_slot(__u32 number, const union request_key *key, __u64 now,
+				      struct reply *reply)
+{
+	struct coax_slot *slot = bpf_map_lookup_elem(&slots, &number);
+
+	if (!slot)
+		return false;
+	reply->slot = slot;
+	reply->sequence = *(volatile __u32 *)&slot->sequence;
+	if (reply->sequence & 1)
+		return false;
+	read_barrier();
+	if (now >= slot->deadline || !slot_has_key(slot, key))
+		return false;
+	reply->length = slot->reply_length;
+	reply->sum = slot->reply_sum;
+	reply->request_sum = slot->key_sum;
+	reply->code = slot->reply_code;
+	return reply->length <= COAX_REPLY_MAX;
+}
+
+static __always_inline bool slot_unchanged(const struct reply *reply)
+{
+	read_barrier();
+	return *(volatile __u32 *)&reply->slot->sequence == reply->sequence;
+}
+
+/* Most often it is marked already, and its cache line is shared by all CPUs. */
+static __always_inline void slot_mark_used(struct coax_slot *slot)
+{
+	if (!slot->used)
+		slot->used = 1;
+}
+
+#endif

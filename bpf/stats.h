@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What became of a packet. Each outcome is the number of its counter in struct coax_stats, and
+ * decides what the driver does with the frame.
+ */
+#ifndef COAX_BPF_STATS_H
+#define COAX_BPF_STATS_H
+
+#include "maps.h"
+
+#define OUTCOME(name) OUTCOME_##name
+
+enum outcome {
+#define OUTCOME_OF(name, text) OUTCOME(name),
+	COAX_STATS(OUTCOME_OF)
+#undef OUTCOME_OF
+	OUTCOMES
+};
+
+/* A step that has found nothing against going on. No packet ends so: it counts all packets. */
+#define GO_ON OUTCOME(packets)
+
+static __always_inline void count(enum outcome outcome)
+{
+	const __u32 only = 0;
+	__u64 *counters = bpf_map_lookup_elem(&stats, &only);
+
+	if (!counters || outcome >= OUTCOMES)
+		return;
+	counters[OUTCOME(packets)]++;
+	counters[outcome]++;
+}
+
+static __always_inline enum xdp_action action_of(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME(reply):
+	case OUTCOME(pong):
+		return XDP_TX;
+	case OUTCOME(drop_raced):
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
+}
+
+#endif

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# coax status and cache, and the tool against coaxd, in a network of their own.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+if [ "$(id -u)" -ne 0 ]; then
+	echo "1..0 # SKIP needs root"
+	exit 4
+fi
+root=$PWD
+export B=${COAX_BUILD:-build}
+# shellcheck source=/dev/null
+. tools/lab.sh
+lab_private "$root/tests/interop/${0##*/}" "$@"
+# shellcheck source=tests/interop/coax_tool.bash
+. tests/interop/coax_tool.bash
+echo "KTAP version 1"
+lab_begin
+trap 'leave $?' EXIT
+
+leave() {
+	clean_up
+	lab_leave "$1"
+}
+
+# run, on the client's side of the network
+ask() {
+	command_line="coax $*"
+	lab_client timeout --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null
+	status=$?
+}
+
+mkdir "$LAB_DIR/tree"
+printf 'hello\n' >"$LAB_DIR/tree/hello.txt"
+head -c 1025 /dev/zero >"$LAB_DIR/tree/large"
+uri=coap://$LAB_SERVER_4
+
+run status
+expect_status 1
+expect_err_line 'coax status: no instance default below /sys/fs/bpf/coax; is coaxd running with --interface\?'
+result "status without an instance says so"
+
+if ! lab_coaxd -q --interface "$LAB_SERVER_LINK" --instance edge --writable "$LAB_DIR/tree"; then
+	echo "not ok $((number + 1)) coaxd serves"
+	exit 1
+fi
+daemon=$LAB_PID
+
+run status
+expect_status 1
+expect_err_line 'there are: edge'
+result "a wrong instance is answered with those that there are"
+
+run status -i edge
+expect_status 0
+expect_no_err
+expect_out_line 'instance    edge'
+expect_out_line 'answering   yes'
+expect_out_line 'lease       [0-9]+ ms left of [0-9]+ ms'
+expect_out_line "owner       pid $daemon \(coaxd\), alive"
+expect_out_line "interfaces  $LAB_SERVER_LINK  native mode, .*"
+expect_out_line "(endpoints)? +192\.0\.2\.2:5683"
+expect_out_line "(endpoints)? +\[2001:db8::2\]:5683"
+expect_out_line 'entries     0 of [0-9]+'
+expect_out_line '  reply +0  requests answered from a slot'
+result "status shows lease, owner, interfaces, endpoints and counters"
+
+run cache --instance edge
+expect_status 0
+[ "$(wc -l <"$work/out")" -eq 1 ] || fault "more than the heading"
+run cache --instance edge -j
+expect_out '[]
+'
+result "a cache without entries has only its heading"
+
+ask get "$uri/hello.txt"
+expect_status 0
+expect_out 'hello
+'
+run cache -i edge
+expect_out_line 'GET +/hello\.txt +2\.05 +6  [0-9a-f]{2,16} +[0-9.]+m?s  valid +(yes|no)'
+ask get "$uri/hello.txt"
+run cache -i edge -j
+expect_out_line '    "path": "/hello\.txt",'
+expect_out_line '    "state": "valid",'
+expect_out_line '    "size": 6,'
+expect_out_line '    "age_ms": [0-9]+,'
+expect_out_line '    "used": true'
+result "cache lists what is published, and that the kernel sent it"
+
+run status -i edge -j
+expect_status 0
+expect_out_line '  "answering": true,'
+expect_out_line "    \"pid\": $daemon,"
+expect_out_line '  "entries": [1-9][0-9]*,'
+expect_out_line '    "reply": [1-9][0-9]*,'
+result "status -j counts the entry and the reply"
+
+ask get "$uri/hello.txt" --accept text/plain
+expect_status 0
+run cache -i edge
+expect_out_line 'GET +/hello\.txt +2\.05 .* Accept:0'
+result "requests for one path are told apart by their options"
+
+ask put "$uri/hello.txt" -p changed
+expect_status 0
+run cache -i edge
+expect_out_line 'GET +/hello\.txt .* withdrawn .*'
+ask get "$uri/hello.txt"
+expect_out changed
+result "after a change the entry is withdrawn, and the new value is read"
+
+ask get "$uri/large"
+expect_status 3
+expect_err_line 'coax get: 5\.00 Internal Server Error: .*'
+ask get -j "$uri/large"
+expect_status 3
+expect_out_line '  "class": "server error",'
+result "a server error is exit status 3"
+
+ask post "$uri/" -p 'a new file'
+expect_status 0
+expect_err_line 'coax post: created /.+'
+created=$(sed -n 's/^coax post: created //p' "$work/err")
+ask get "$uri$created"
+expect_out 'a new file'
+result "post says where the created resource is"
+
+ask get -v "$uri/hello.txt"
+etag=$(sed -n 's/.*ETag:\([0-9a-f]*\) .*/\1/p' "$work/err")
+ask get "$uri/hello.txt" --etag "$etag"
+expect_status 0
+expect_out ''
+expect_err_line 'coax get: 2\.03 Valid: .*'
+ask put "$uri/hello.txt" -p again --if-match 0102
+expect_status 2
+expect_err_line 'coax put: 4\.12 Precondition Failed.*'
+ask put "$uri/hello.txt" -p again --if-match "$etag"
+expect_status 0
+ask put "$uri/hello.txt" -p again --if-none-match
+expect_status 2
+result "ETags validate and guard changes"
+
+ask ping "coap://[$LAB_SERVER_6]"
+expect_status 0
+result "ping over IPv6 is answered"
+
+lab_kill "$daemon"
+lease_has_ended() {
+	run status -i edge
+	grep -qx 'answering   no: the lease has run out' "$work/out"
+}
+lab_wait_for 10 lease_has_ended || fault "the lease does not end"
+expect_status 0
+expect_out_line 'lease       ran out [0-9.]+m?s ago'
+expect_out_line "owner       pid $daemon, not running"
+run status -i edge -j
+expect_out_line '  "answering": false,'
+expect_out_line '  "lease_ms": -[0-9]+,|  "lease_ms": 0,'
+expect_out_line '    "alive": false'
+result "status tells a lease that has run out and an owner that is gone"
+
+finish

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# How coax is called: help, usage errors, exit status 1. No server is needed.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/interop/coax_tool.bash
+. tests/interop/coax_tool.bash
+echo "KTAP version 1"
+
+# refused MESSAGE ARGUMENTS...: exit status 1, one line on standard error, nothing on standard output.
+refused() {
+	local message=$1
+	shift
+	run "$@"
+	expect_status 1
+	expect_out ''
+	expect_err_line "$message"
+	[ "$(wc -l <"$work/err")" -eq 1 ] || fault "not one line on standard error"
+}
+
+run --help
+expect_status 0
+expect_no_err
+expect_out_line 'Usage: coax .*'
+for command in get put post delete ping discover status cache; do
+	expect_out_line "  $command +[a-z].*"
+done
+result "help lists the commands"
+
+for command in get put post delete ping discover status cache; do
+	run "$command" --help
+	expect_status 0
+	expect_no_err
+	expect_out_line "Usage: coax $command .*"
+	expect_out_line 'Exit status:'
+	expect_out_line 'Examples:'
+	cp "$work/out" "$work/help"
+	run help "$command"
+	cmp -s "$work/help" "$work/out" || fault "coax help $command differs from coax $command --help"
+	[ "$(wc -L <"$work/help")" -le 90 ] || fault "a line of the help is wider than 90 columns"
+done
+result "each command has a help text with exit status and examples"
+
+run --version
+expect_status 0
+expect_out_line 'coax [0-9]+\.[0-9]+\.[0-9]+'
+result "version is printed"
+
+run
+expect_status 1
+expect_out ''
+expect_err_line 'Usage: coax .*'
+result "without a command the help goes to standard error"
+
+run dis --help
+expect_status 0
+expect_out_line 'Usage: coax discover .*'
+refused 'coax: "p" is ambiguous; it could be put post ping' p coap://127.0.0.1
+refused 'coax: unknown command "fetch" .*' fetch coap://127.0.0.1
+refused 'coax: unknown command "" .*' ''
+result "the beginning of a command is enough when it is unambiguous"
+
+refused 'coax: unknown option --frob .*' --frob get
+refused 'coax get: .*option --frob \(see coax get --help\)' get --frob coap://127.0.0.1
+refused 'coax get: .*option -x \(see coax get --help\)' get -x coap://127.0.0.1
+refused 'coax get: .*option --if \(see coax get --help\)' get --if coap://127.0.0.1
+refused 'coax put: a value is missing behind --payload .*' put coap://127.0.0.1 --payload
+refused 'coax put: a value is missing behind -p .*' put coap://127.0.0.1 -p
+refused 'coax get: .*option -p .*' get -p x coap://127.0.0.1
+result "unknown options and missing values are named"
+
+refused 'coax get: give one URI, .*' get
+refused 'coax get: give one URI, .*' get coap://127.0.0.1/a coap://127.0.0.1/b
+refused 'coax ping: give one URI, .*' ping
+refused 'coax discover: give a URI, .*' discover
+result "a missing or surplus URI is named"
+
+for bad in 127.0.0.1/time http://127.0.0.1/ coap://127.0.0.1:99999/ 'coap://127.0.0.1/#part' \
+	'coap://127.0.0.1/%zz' coap:///path '' 'coap://[::1/'; do
+	refused "coax get: \".*\": .*coap://host\[:port\]/path\?query.*" get "$bad"
+done
+refused 'coax get: ".*": coaps needs DTLS, .*' get coaps://127.0.0.1/
+result "a URI that cannot be used is refused, with the form that it should have"
+
+refused 'coax get: host "name\.invalid": .*' get coap://name.invalid/
+result "a host name that is not known is a local error"
+
+refused 'coax get: --timeout "soon": give seconds, .*' get --timeout soon coap://127.0.0.1/
+refused 'coax get: --timeout "0": give seconds, .*' get --timeout 0 coap://127.0.0.1/
+refused 'coax get: --timeout "-1": give seconds, .*' get --timeout -1 coap://127.0.0.1/
+refused 'coax get: --timeout "1e9": give seconds, .*' get --timeout 1e9 coap://127.0.0.1/
+refused 'coax get: --timeout "nan": give seconds, .*' get --timeout nan coap://127.0.0.1/
+refused 'coax get: --etag "0": give pairs of hex digits, .*' get --etag 0 coap://127.0.0.1/
+refused 'coax get: --etag "0g": give pairs of hex digits, .*' get --etag 0g coap://127.0.0.1/
+refused 'coax get: --etag "": an ETag has 1 to 8 bytes' get --etag '' coap://127.0.0.1/
+refused 'coax get: --etag ".*": give pairs .* at most 8 bytes' get --etag 010203040506070809 \
+	coap://127.0.0.1/
+refused 'coax get: --accept "no/such": give a media type .*' get --accept no/such coap://127.0.0.1/
+refused 'coax get: --accept "65536": give a media type .*' get --accept 65536 coap://127.0.0.1/
+refused 'coax ping: --count "0": give a number .*' ping -c 0 coap://127.0.0.1/
+refused 'coax ping: --count "-1": give a number .*' ping -c -1 coap://127.0.0.1/
+refused 'coax ping: --count "1x": give a number .*' ping -c 1x coap://127.0.0.1/
+result "values of options are checked, and what is wanted is said"
+
+refused 'coax put: give --payload or --file, not both' put -p x -f y coap://127.0.0.1/
+refused 'coax put: cannot read .*/absent: No such file or directory' put -f "$work/absent" \
+	coap://127.0.0.1/
+refused 'coax put: cannot read .*: Is a directory' put -f "$work" coap://127.0.0.1/
+result "a payload that cannot be read is a local error"
+
+long=$(printf 'x%.0s' $(seq 250))
+refused 'coax get: the request is longer than a message of 1152 bytes .*' \
+	get "coap://127.0.0.1/$long/$long/$long/$long/$long"
+result "a request that does not fit a message is refused"
+
+refused 'coax discover: filter "": .*' discover coap://127.0.0.1 ''
+result "an empty filter is refused"
+
+for command in status cache; do
+	refused "coax $command: no instance no-such-instance below /sys/fs/bpf/coax; .*|coax $command: instance no-such-instance: not permitted; .*" \
+		"$command" --instance no-such-instance
+	refused "coax $command: --instance \"\.\./x\": .*" "$command" --instance ../x
+	refused "coax $command: --instance \"\": .*" "$command" --instance ''
+	refused "coax $command: \"x\" is too much; .*" "$command" x
+done
+result "status and cache without an instance say what to do"
+
+finish

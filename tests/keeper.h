@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A keeper in a lab, and what its maps say when looked at from outside.
+ */
+#ifndef COAX_TEST_KEEPER_H
+#define COAX_TEST_KEEPER_H
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <coax/message.h>
+#include "accel/accel.h"
+#include "lab.h"
+
+#define KEEPER_DIRECTORY COAX_PIN_ROOT "/" COAX_INSTANCE_DEFAULT
+#define KEEPER_SLOTS	 64
+
+static char keeper_lines[65536]; /* what was logged from INFO on */
+
+static inline void keeper_note(void *arg, enum coax_log_level level, const char *name,
+			       const char *line)
+{
+	size_t used = strlen(keeper_lines);
+
+	(void)arg;
+	(void)name;
+	if (level >= COAX_LOG_INFO)
+		snprintf(keeper_lines + used, sizeof(keeper_lines) - used, "%s: %s\n",
+			 coax_log_level_name(level), line);
+	if (getenv("VERBOSE"))
+		HARNESS_SAY("%s: %s", coax_log_level_name(level), line);
+}
+
+static const struct coax_logger keeper_logger = {.write = keeper_note};
+
+static inline bool keeper_said(const char *words)
+{
+	if (strstr(keeper_lines, words))
+		return true;
+	HARNESS_SAY("nobody said \"%s\" but: %s", words, keeper_lines);
+	return false;
+}
+
+static inline struct coax_accel_options keeper_options(void)
+{
+	static const char *const interfaces[] = {LAB_SERVER};
+
+	return (struct coax_accel_options){
+		.interfaces = interfaces, .interface_count = 1, .slots = KEEPER_SLOTS};
+}
+
+static inline union coax_address keeper_address(const char *text)
+{
+	union coax_address address;
+
+	ASSERT_EQ(coax_address_parse(&address, text, 5683), 0);
+	return address;
+}
+
+static inline struct coax_accel *keeper_open(void)
+{
+	struct coax_accel_options options = keeper_options();
+	struct coax_accel *accel = NULL;
+
+	ASSERT_EQ(coax_accel_open(&accel, &options, &keeper_logger), 0);
+	return accel;
+}
+
+/* Serving all addresses. */
+static inline struct coax_accel *keeper_begin(void)
+{
+	struct coax_accel *accel = keeper_open();
+	union coax_address v4 = keeper_address("0.0.0.0");
+	union coax_address v6 = keeper_address("[::]");
+
+	ASSERT_EQ(coax_accel_add_endpoint(accel, &v4), 0);
+	ASSERT_EQ(coax_accel_add_endpoint(accel, &v6), 0);
+	ASSERT_EQ(coax_accel_attach(accel), 0);
+	return accel;
+}
+
+/* The id of what is attached, 0: nothing. */
+static inline uint32_t keeper_attached(const char *interface)
+{
+	uint32_t id = 0;
+
+	ASSERT_EQ(bpf_xdp_query_id((int)if_nametoindex(interface), 0, &id), 0);
+	return id;
+}
+
+static inline int keeper_map(const char *name)
+{
+	int fd = coax_accel_open_map(NULL, name);
+
+	ASSERT_GE(fd, 0);
+	return fd;
+}
+
+static inline struct coax_config keeper_config(void)
+{
+	struct coax_config config;
+	const uint32_t only = 0;
+	int fd = keeper_map("config");
+
+	ASSERT_EQ(bpf_map_lookup_elem(fd, &only, &config), 0);
+	close(fd);
+	return config;
+}
+
+static inline struct coax_slot keeper_slot(uint32_t number)
+{
+	struct coax_slot slot;
+	int fd = keeper_map("slots");
+
+	ASSERT_EQ(bpf_map_lookup_elem(fd, &number, &slot), 0);
+	close(fd);
+	return slot;
+}
+
+static inline unsigned int keeper_entries(const char *map)
+{
+	char key[sizeof(struct coax_index_key)];
+	int fd = keeper_map(map);
+	unsigned int count = 0;
+
+	for (bool more = bpf_map_get_next_key(fd, NULL, key) == 0; more; count++)
+		more = bpf_map_get_next_key(fd, key, key) == 0;
+	close(fd);
+	return count;
+}
+
+/* A GET of a path and the reply to it, as a Context has them. */
+struct keeper_exchange {
+	uint8_t request_bytes[128];
+	uint8_t response_bytes[COAX_MESSAGE_MAX];
+	struct coax_message request;
+	struct coax_message response;
+};
+
+static inline void keeper_make(struct keeper_exchange *exchange, const char *path,
+			       const char *payload)
+{
+	ASSERT_EQ(coax_message_start(&exchange->request, exchange->request_bytes,
+				     sizeof(exchange->request_bytes), COAX_TYPE_CON, COAX_GET, 7,
+				     "tok", 3),
+		  0);
+	ASSERT_EQ(coax_message_add_string(&exchange->request, 11, path), 0);
+	ASSERT_EQ(coax_message_start(&exchange->response, exchange->response_bytes,
+				     sizeof(exchange->response_bytes), COAX_TYPE_ACK, COAX_CONTENT,
+				     7, "tok", 3),
+		  0);
+	ASSERT_EQ(coax_message_set_payload(&exchange->response, payload, strlen(payload)), 0);
+}
+
+static inline bool keeper_publish(struct coax_accel *accel, struct coax_subject *subject,
+				  const char *path, const char *payload)
+{
+	struct keeper_exchange exchange;
+
+	keeper_make(&exchange, path, payload);
+	return coax_accel_publish(accel, subject, coax_subject_generation(subject),
+				  &exchange.request, &exchange.response);
+}
+
+/* The slot that a GET of `path` leads to, -1: none. */
+static inline int keeper_find(const char *path, struct coax_index_value *value)
+{
+	struct keeper_exchange exchange;
+	struct coax_index_key key = {.code = COAX_GET};
+	struct coax_index_value ignored;
+	const uint8_t *rest;
+	size_t length;
+	int fd = keeper_map("index");
+	int err;
+
+	keeper_make(&exchange, path, "");
+	rest = coax_message_rest(&exchange.request, &length);
+	ASSERT_LE(length, sizeof(key.request));
+	key.length = (uint16_t)length;
+	memcpy(key.request, rest, length);
+	value = value ? value : &ignored;
+	err = bpf_map_lookup_elem(fd, &key, value);
+	close(fd);
+	return err ? -1 : (int)value->slot;
+}
+
+/* Whether the kernel would answer a GET of `path`, as far as the maps tell. */
+static inline bool keeper_is_published(const char *path)
+{
+	int number = keeper_find(path, NULL);
+
+	return number >= 0 && keeper_slot((uint32_t)number).deadline == COAX_NEVER;
+}
+
+#endif

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// timeout: 90
+/*
+ * Design invariants 2 and 3 under load: writers change representations as fast as they can while
+ * readers ask the kernel half. No reply is torn, none mixes resources, and none is older than the
+ * last change that was acknowledged before the request was made.
+ *
+ * COAX_TORTURE_SECONDS in the environment makes it longer.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <coax/coax.h>
+#include <coax/maps.h>
+#include "../harness.h"
+#include "../client.h"
+#include "../lab.h"
+#include "../bpf/frame.h"
+
+#define PORT	  5683
+#define RESOURCES 8
+#define SLOTS	  4 /* fewer than what is asked for: slots change hands all the time */
+#define WORD	  9 /* "a0000002a": a letter and a version */
+
+struct state {
+	char name[2];
+	_Atomic uint32_t version;      /* what the resource is */
+	_Atomic uint32_t acknowledged; /* what a client has been told that it is */
+	struct coax_resource *resource;
+};
+
+static struct state states[RESOURCES];
+static atomic_bool stop;
+static atomic_ulong changes, from_kernel, from_sockets, failures;
+
+static unsigned int seconds(void)
+{
+	const char *text = getenv("COAX_TORTURE_SECONDS");
+
+	return text ? (unsigned int)atoi(text) : 20;
+}
+
+/* Bodies of different versions differ in length, and in each word. */
+static size_t render(const struct state *state, uint32_t version, char *body)
+{
+	size_t words = 1 + version % 11;
+
+	for (size_t i = 0; i < words; i++)
+		sprintf(body + i * WORD, "%s%08x", state->name, version);
+	return words * WORD;
+}
+
+static void on_get(struct coax_responder *responder, void *arg)
+{
+	struct state *state = arg;
+	uint32_t version = atomic_load(&state->version);
+	char body[16 * WORD];
+
+	/* Now and then a change overtakes the rendering. */
+	if (version % 7 == 0)
+		usleep(50);
+	coax_message_set_payload(coax_responder_response(responder), body,
+				 render(state, version, body));
+	coax_respond(responder, COAX_CONTENT);
+}
+
+static void on_put(struct coax_responder *responder, void *arg)
+{
+	struct state *state = arg;
+
+	atomic_fetch_add(&state->version, 1);
+	coax_resource_changed(state->resource);
+	coax_respond(responder, COAX_CHANGED);
+}
+
+static void fail(const char *what, const uint8_t *body, size_t length, uint32_t least)
+{
+	if (atomic_fetch_add(&failures, 1) < 5)
+		HARNESS_SAY("%s: \"%.*s\", version %08x was acknowledged before", what, (int)length,
+			    (const char *)body, least);
+}
+
+/* Is it one representation of the right resource, and not older than `least`? */
+static void check(const struct state *state, const struct coax_message *response, uint32_t least)
+{
+	char wanted[16 * WORD];
+	char number[9] = "";
+	uint32_t version;
+	size_t length;
+	const uint8_t *body = coax_message_payload(response, &length);
+
+	if (length < WORD || body[0] != (uint8_t)state->name[0]) {
+		fail("another resource's body", body, length, least);
+		return;
+	}
+	memcpy(number, body + 1, 8);
+	version = (uint32_t)strtoul(number, NULL, 16);
+	if (length != render(state, version, wanted) || memcmp(body, wanted, length))
+		fail("torn", body, length, least);
+	else if (version < least)
+		fail("stale", body, length, least);
+}
+
+static size_t request(uint8_t *bytes, uint8_t code, const struct state *state, uint32_t number)
+{
+	bytes[0] = 0x44;
+	bytes[1] = code;
+	bytes[2] = (uint8_t)(number >> 8);
+	bytes[3] = (uint8_t)number;
+	memcpy(bytes + 4, &number, 4);
+	bytes[8] = 0xb1;
+	bytes[9] = (uint8_t)state->name[0];
+	return 10;
+}
+
+/* Ask over a socket, again and again as a client would, until the answer to this request is there.
+ */
+static bool ask(int fd, const uint8_t *bytes, size_t length, uint8_t *reply,
+		struct coax_message *response)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+		ssize_t got;
+
+		if (send(fd, bytes, length, 0) < 0)
+			continue;
+		if (poll(&readable, 1, 100) != 1)
+			continue;
+		got = recv(fd, reply, 256, 0);
+		if (got >= 8 && !memcmp(reply + 4, bytes + 4, 4) &&
+		    !coax_message_parse(response, reply, (size_t)got))
+			return true;
+	}
+	return false;
+}
+
+static int client_side(void)
+{
+	int fd;
+
+	lab_enter_client();
+	fd = client_open(LAB_SERVER_IPV4, PORT);
+	ASSERT_GE(fd, 0);
+	return fd;
+}
+
+static void *writer(void *arg)
+{
+	unsigned int first = (unsigned int)(uintptr_t)arg;
+	struct coax_message response;
+	uint8_t bytes[16], reply[256];
+	int fd = client_side();
+
+	for (uint32_t i = 0; !stop; i++) {
+		/* Each resource has one writer, so versions are acknowledged in their order. */
+		struct state *state = &states[(i % (RESOURCES / 2)) * 2 + first];
+		uint32_t version = atomic_load(&state->version);
+
+		if (!ask(fd, bytes, request(bytes, COAX_PUT, state, i), reply, &response)) {
+			fail("no answer to a PUT", NULL, 0, 0);
+			break;
+		}
+		atomic_store(&state->acknowledged, version + 1);
+		atomic_fetch_add(&changes, 1);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *socket_reader(void *arg)
+{
+	struct coax_message response;
+	uint8_t bytes[16], reply[256];
+	int fd = client_side();
+
+	(void)arg;
+	for (uint32_t i = 0; !stop; i++) {
+		struct state *state = &states[i % RESOURCES];
+		uint32_t least = atomic_load(&state->acknowledged);
+
+		if (!ask(fd, bytes, request(bytes, COAX_GET, state, i), reply, &response)) {
+			fail("no answer to a GET", NULL, 0, 0);
+			break;
+		}
+		check(state, &response, least);
+		atomic_fetch_add(&from_sockets, 1);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* Puts frames right into the program, on this CPU, with nothing between it and the slots. */
+static void *frame_reader(void *arg)
+{
+	int program = *(int *)arg;
+	uint8_t bytes[16];
+
+	for (uint32_t i = 0; !stop; i++) {
+		struct state *state = &states[i % RESOURCES];
+		size_t length = request(bytes, COAX_GET, state, i);
+		uint32_t least = atomic_load(&state->acknowledged);
+		struct coax_message response;
+		uint8_t reply[512];
+		ssize_t got = frame_ask(program, bytes, length, reply, sizeof(reply));
+
+		if (got <= 0)
+			continue;
+		if (coax_message_parse(&response, reply, (size_t)got) ||
+		    memcmp(reply + 4, bytes + 4, 4))
+			fail("no response to the request", reply, (size_t)got, least);
+		else
+			check(state, &response, least);
+		atomic_fetch_add(&from_kernel, 1);
+	}
+	return NULL;
+}
+
+static struct coax_site *create_site(void)
+{
+	struct coax_site *site;
+
+	ASSERT_EQ(coax_site_create(&site), 0);
+	for (int i = 0; i < RESOURCES; i++) {
+		struct coax_resource_options options = {
+			.path = states[i].name,
+			.get = on_get,
+			.put = on_put,
+			.arg = &states[i],
+			.cacheable = true,
+		};
+
+		states[i].name[0] = (char)('a' + i);
+		ASSERT_EQ(coax_site_add(site, &options, &states[i].resource), 0);
+	}
+	return site;
+}
+
+TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged change", 80)
+{
+	const char *interface = LAB_SERVER, *bind = "*:5683";
+	struct coax_context_options options = {
+		.bind = &bind,
+		.bind_count = 1,
+		.workers = 2,
+		.logger = {.from = COAX_LOG_WARNING},
+		.accel = {.interfaces = &interface, .interface_count = 1, .slots = SLOTS},
+	};
+	void *(*const roles[])(void *) = {writer, writer, socket_reader, frame_reader};
+	pthread_t threads[4];
+	struct coax_context *context;
+	struct coax_context_stats stats;
+	int program;
+
+	lab_begin();
+	options.site = create_site();
+	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	program = lab_program();
+
+	for (uintptr_t i = 0; i < 4; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, roles[i],
+					 i == 3 ? (void *)&program : (void *)i),
+			  0);
+	sleep(seconds());
+	stop = true;
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+
+	coax_context_stats_read(context, &stats);
+	printf("# %lu changes, %llu published, %lu replies from the kernel, %lu over sockets\n",
+	       changes, (unsigned long long)stats.published, from_kernel, from_sockets);
+	EXPECT_EQ(failures, 0UL);
+	EXPECT_GT(changes, 1000UL);
+	EXPECT_GT(stats.published, 1000UL);
+	EXPECT_GT(from_kernel, 1000UL);
+	EXPECT_GT(from_sockets, 1000UL);
+	coax_context_shutdown(context);
+	coax_site_destroy(options.site);
+}
+
+TEST_MAIN()

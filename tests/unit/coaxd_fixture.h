@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * coaxd's files in a directory of their own, and requests for them without any network.
+ */
+#ifndef COAXD_FIXTURE_H
+#define COAXD_FIXTURE_H
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <coax/option.h>
+#include <coax/uri.h>
+#include "../harness.h"
+#include "site/responder.h"
+
+#include "coaxd/beneath.c"
+#include "coaxd/cache.c"
+#include "coaxd/changes.c"
+#include "coaxd/files.c"
+#include "coaxd/format.c"
+#include "coaxd/listing.c"
+#include "coaxd/path.c"
+#include "coaxd/store.c"
+#include "coaxd/watch.c"
+#include "coaxd/writer.c"
+
+#define DEADLINE_MS 10000
+
+static char directory_name[] = "/tmp/coaxd-files-XXXXXX";
+static int dir = -1;
+static struct coaxd_files *files;
+static char last_log[1024];
+
+static inline void remove_tree(void)
+{
+	char command[PATH_MAX];
+
+	snprintf(command, sizeof(command), "rm -rf %s", directory_name);
+	if (system(command))
+		HARNESS_SAY("could not remove %s", directory_name);
+}
+
+static inline void take_log(void *arg, enum coax_log_level level, const char *name,
+			    const char *line)
+{
+	(void)arg;
+	(void)name;
+	if (level >= COAX_LOG_WARNING)
+		snprintf(last_log, sizeof(last_log), "%s", line);
+}
+
+static inline void make_directory(void)
+{
+	ASSERT_TRUE(mkdtemp(directory_name) != NULL);
+	atexit(remove_tree);
+	dir = open(directory_name, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(dir, 0);
+}
+
+static inline void serve(bool writable)
+{
+	const struct coaxd_files_options options = {
+		.directory = directory_name,
+		.writable = writable,
+		.max_age = 77,
+		.logger = {.write = take_log, .from = COAX_LOG_INFO},
+	};
+
+	if (dir < 0)
+		make_directory();
+	ASSERT_EQ(coaxd_files_create(&files, &options), 0);
+}
+
+static inline void stop(void)
+{
+	coaxd_files_destroy(files);
+	files = NULL;
+	close(dir);
+}
+
+static inline void write_file(const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* A request, its responder, and what came of it. */
+struct exchange {
+	struct coax_responder responder;
+	struct coax_responder *deferred;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool done;
+	uint8_t request[2048];
+	uint8_t response[COAX_MESSAGE_MAX];
+};
+
+static inline void on_respond(struct coax_responder *responder)
+{
+	struct exchange *e = caa_container_of(responder, struct exchange, responder);
+
+	pthread_mutex_lock(&e->lock);
+	ASSERT_FALSE(e->done);
+	e->done = true;
+	pthread_cond_broadcast(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* The same responder stands for the deferred one: the test outlives both. */
+struct later {
+	struct coax_responder responder;
+	struct exchange *exchange;
+};
+
+static inline void on_respond_later(struct coax_responder *responder)
+{
+	struct later *later = caa_container_of(responder, struct later, responder);
+	struct exchange *e = later->exchange;
+
+	pthread_mutex_lock(&e->lock);
+	ASSERT_FALSE(e->done);
+	e->responder.response = responder->response;
+	e->done = true;
+	pthread_cond_broadcast(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+	free(later);
+}
+
+static inline struct coax_responder *on_defer(struct coax_responder *responder)
+{
+	static const struct coax_responder_ops ops = {.respond = on_respond_later};
+	struct exchange *e = caa_container_of(responder, struct exchange, responder);
+	struct later *later = calloc(1, sizeof(*later));
+
+	ASSERT_TRUE(later != NULL);
+	later->responder = *responder;
+	later->responder.ops = &ops;
+	later->exchange = e;
+	return &later->responder;
+}
+
+static const struct coax_responder_ops ops = {on_respond, on_defer};
+
+static inline void begin(struct exchange *e, uint8_t code, const char *uri)
+{
+	memset(e, 0, sizeof(*e));
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->wake, NULL);
+	e->responder.ops = &ops;
+	ASSERT_EQ(coax_message_start(&e->responder.request, e->request, sizeof(e->request),
+				     COAX_TYPE_CON, code, 1, "tk", 2),
+		  0);
+	ASSERT_EQ(coax_message_start(&e->responder.response, e->response, sizeof(e->response),
+				     COAX_TYPE_ACK, 0, 1, "tk", 2),
+		  0);
+	ASSERT_EQ(coax_uri_path_add_options(uri, &e->responder.request), 0);
+}
+
+static inline void wait_done(struct exchange *e)
+{
+	pthread_mutex_lock(&e->lock);
+	while (!e->done)
+		pthread_cond_wait(&e->wake, &e->lock);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* Have the handler run, and wait for the answer. Returns its code. */
+static inline int finish(struct exchange *e)
+{
+	rcu_read_lock();
+	if (coax_message_code(&e->responder.request) == COAX_GET)
+		coaxd_files_get(&e->responder, files);
+	else
+		coaxd_files_change(&e->responder, files);
+	rcu_read_unlock();
+	wait_done(e);
+	return coax_message_code(&e->responder.response);
+}
+
+static inline int get(struct exchange *e, const char *uri)
+{
+	begin(e, COAX_GET, uri);
+	return finish(e);
+}
+
+static inline int send_with(struct exchange *e, uint8_t code, const char *uri, int format,
+			    const char *payload)
+{
+	begin(e, code, uri);
+	if (format >= 0)
+		coax_message_add_uint(&e->responder.request, COAX_CONTENT_FORMAT, (uint32_t)format);
+	coax_message_set_payload(&e->responder.request, payload, strlen(payload));
+	return finish(e);
+}
+
+static inline int send_change(uint8_t code, const char *uri, const char *payload)
+{
+	struct exchange e;
+
+	return send_with(&e, code, uri, -1, payload);
+}
+
+static inline bool has_payload(const struct exchange *e, const char *text)
+{
+	size_t length;
+	const uint8_t *payload = coax_message_payload(&e->responder.response, &length);
+
+	return length == strlen(text) && (length == 0 || memcmp(payload, text, length) == 0);
+}
+
+static inline void expect_get(const char *uri, const char *text)
+{
+	struct exchange e;
+
+	EXPECT_EQ(get(&e, uri), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&e, text));
+}
+
+static inline long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether what was rendered for `e` is withdrawn before the deadline. */
+static inline bool is_withdrawn(const struct exchange *e)
+{
+	for (long end = now_ms() + DEADLINE_MS; now_ms() < end; usleep(500))
+		if (coax_subject_generation(e->responder.subject) != e->responder.generation)
+			return true;
+	return false;
+}
+
+static inline bool is_published(const struct exchange *e)
+{
+	return e->responder.subject &&
+	       coax_subject_generation(e->responder.subject) == e->responder.generation;
+}
+
+#endif

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What GET answers, under which generation, and what is kept in memory.
+ */
+#include "coaxd_fixture.h"
+
+TEST("GET gives the file with ETag, Content-Format and Max-Age, under its subject")
+{
+	struct coax_option etag;
+	uint32_t value;
+	struct exchange e;
+
+	serve(false);
+	write_file("a.json", "{}");
+	ASSERT_EQ(get(&e, "/a.json"), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&e, "{}"));
+	EXPECT_TRUE(coax_message_find(&e.responder.response, COAX_ETAG, &etag));
+	EXPECT_EQ(etag.length, 8U);
+	EXPECT_TRUE(coax_message_find_uint(&e.responder.response, COAX_CONTENT_FORMAT, &value));
+	EXPECT_EQ(value, 50U);
+	EXPECT_TRUE(coax_message_find_uint(&e.responder.response, COAX_MAX_AGE, &value));
+	EXPECT_EQ(value, 77U);
+	EXPECT_TRUE(is_published(&e));
+	stop();
+}
+
+TEST("a second GET is answered from memory, without looking at the file")
+{
+	struct exchange first, second;
+
+	serve(false);
+	write_file("a", "text");
+	ASSERT_EQ(get(&first, "/a"), COAX_CONTENT);
+	/* The directory that the file would be read from is not there any more. */
+	ASSERT_EQ(close(files->root), 0);
+	files->root = -1;
+	ASSERT_EQ(get(&second, "/a"), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&second, "text"));
+	EXPECT_TRUE(second.responder.subject == first.responder.subject);
+	EXPECT_EQ(second.responder.generation, first.responder.generation);
+	EXPECT_EQ(second.responder.response.length, first.responder.response.length);
+	EXPECT_MEMEQ(second.response, first.response, first.responder.response.length);
+	stop();
+}
+
+TEST("GET with the current ETag is 2.03, with If-Match of another 4.12, with If-None-Match 4.12")
+{
+	struct coax_option etag;
+	struct exchange first, e;
+
+	serve(false);
+	write_file("a", "text");
+	get(&first, "/a");
+	ASSERT_TRUE(coax_message_find(&first.responder.response, COAX_ETAG, &etag));
+	begin(&e, COAX_GET, "/a");
+	coax_message_add(&e.responder.request, COAX_ETAG, etag.value, etag.length);
+	EXPECT_EQ(finish(&e), COAX_VALID);
+	EXPECT_TRUE(has_payload(&e, ""));
+	EXPECT_TRUE(is_published(&e));
+	begin(&e, COAX_GET, "/a");
+	coax_message_add(&e.responder.request, COAX_IF_MATCH, etag.value, etag.length);
+	EXPECT_EQ(finish(&e), COAX_CONTENT);
+	begin(&e, COAX_GET, "/a");
+	coax_message_add(&e.responder.request, COAX_IF_MATCH, "other", 5);
+	EXPECT_EQ(finish(&e), COAX_PRECONDITION_FAILED);
+	begin(&e, COAX_GET, "/a");
+	coax_message_add(&e.responder.request, COAX_IF_NONE_MATCH, NULL, 0);
+	EXPECT_EQ(finish(&e), COAX_PRECONDITION_FAILED);
+	stop();
+}
+
+TEST("GET with Accept of another format is 4.06, from disk and from memory")
+{
+	struct exchange e;
+
+	serve(false);
+	write_file("a.txt", "text");
+	for (int i = 0; i < 2; i++) {
+		begin(&e, COAX_GET, "/a.txt");
+		coax_message_add_uint(&e.responder.request, COAX_ACCEPT, 50);
+		EXPECT_EQ(finish(&e), COAX_NOT_ACCEPTABLE);
+		begin(&e, COAX_GET, "/a.txt");
+		coax_message_add_uint(&e.responder.request, COAX_ACCEPT, 0);
+		EXPECT_EQ(finish(&e), COAX_CONTENT);
+	}
+	stop();
+}
+
+TEST("what is missing, hidden, a link or no file is 4.04")
+{
+	static const char *const uris[] = {
+		"/none", "/none/x", "/.hidden", "/link", "/out",  "/fifo", "/d",
+		"/a/",	 "/a/x",    "/none/",	"/a%2F", "/d//a", "/%00",  "/linked/a",
+	};
+	struct exchange e;
+
+	serve(false);
+	write_file("a", "text");
+	write_file(".hidden", "text");
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	ASSERT_EQ(symlinkat("a", dir, "link"), 0);
+	ASSERT_EQ(symlinkat("d", dir, "linked"), 0);
+	ASSERT_EQ(symlinkat("/etc/passwd", dir, "out"), 0);
+	ASSERT_EQ(mkfifoat(dir, "fifo", 0644), 0);
+	for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++) {
+		if (get(&e, uris[i]) == COAX_NOT_FOUND)
+			continue;
+		HARNESS_SAY("%s is not 4.04", uris[i]);
+		harness_failed = 1;
+	}
+	EXPECT_EQ(files->cache->count, 0U);
+	stop();
+}
+
+TEST("an empty file has an empty representation")
+{
+	struct exchange e;
+
+	serve(false);
+	write_file("empty", "");
+	EXPECT_EQ(get(&e, "/empty"), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&e, ""));
+	EXPECT_EQ(get(&e, "/empty"), COAX_CONTENT);
+	stop();
+}
+
+TEST("a file larger than a message is 5.00 with the reason, and logged")
+{
+	struct exchange e;
+	char text[1026];
+	const uint8_t *payload;
+	size_t length;
+
+	serve(false);
+	memset(text, 'x', sizeof(text));
+	text[1025] = '\0';
+	write_file("large", text);
+	EXPECT_EQ(get(&e, "/large"), COAX_INTERNAL_SERVER_ERROR);
+	payload = coax_message_payload(&e.responder.response, &length);
+	EXPECT_TRUE(memmem(payload, length, "block-wise", 10) != NULL);
+	EXPECT_TRUE(e.responder.subject == NULL);
+	EXPECT_TRUE(strstr(last_log, "/large") != NULL);
+	text[1024] = '\0';
+	write_file("large", text);
+	expect_get("/large", text);
+	stop();
+}
+
+TEST("a file with more than one hard link is served, but kept nowhere")
+{
+	struct exchange e;
+
+	serve(false);
+	write_file("a", "one");
+	ASSERT_EQ(linkat(dir, "a", dir, ".other", 0), 0);
+	EXPECT_EQ(get(&e, "/a"), COAX_CONTENT);
+	EXPECT_TRUE(e.responder.subject == NULL);
+	write_file(".other", "two");
+	expect_get("/a", "two");
+	ASSERT_EQ(unlinkat(dir, ".other", 0), 0);
+	EXPECT_EQ(get(&e, "/a"), COAX_CONTENT);
+	EXPECT_TRUE(e.responder.subject != NULL);
+	stop();
+}
+
+TEST("what cannot be watched is served, but kept nowhere, and that is said once")
+{
+	struct exchange e;
+
+	serve(false);
+	files->watch->max = 1; /* the root */
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	write_file("d/a", "one");
+	write_file("a", "root");
+	EXPECT_EQ(get(&e, "/d/a"), COAX_CONTENT);
+	EXPECT_TRUE(e.responder.subject == NULL);
+	EXPECT_TRUE(strstr(last_log, "cannot watch \"/d\"") != NULL);
+	write_file("d/a", "two");
+	last_log[0] = '\0';
+	expect_get("/d/a", "two");
+	EXPECT_STREQ(last_log, "");
+	EXPECT_EQ(get(&e, "/a"), COAX_CONTENT);
+	EXPECT_TRUE(is_published(&e));
+	stop();
+}
+
+TEST("a directory's listing is at its path with a slash, in link-format, sorted")
+{
+	uint32_t value;
+	struct exchange e;
+
+	serve(false);
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	ASSERT_EQ(mkdirat(dir, "d/sub", 0755), 0);
+	write_file("d/b c.json", "1");
+	write_file("d/a.txt", "1");
+	write_file("d/.hidden", "1");
+	ASSERT_EQ(symlinkat("a.txt", dir, "d/link"), 0);
+	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&e, "</d/a.txt>;ct=0,</d/b%20c.json>;ct=50,</d/sub/>;ct=40"));
+	EXPECT_TRUE(coax_message_find_uint(&e.responder.response, COAX_CONTENT_FORMAT, &value));
+	EXPECT_EQ(value, 40U);
+	EXPECT_TRUE(e.responder.subject == NULL);
+	expect_get("/", "</d/>;ct=40");
+	begin(&e, COAX_GET, "/d/");
+	coax_message_add_uint(&e.responder.request, COAX_ACCEPT, 0);
+	EXPECT_EQ(finish(&e), COAX_NOT_ACCEPTABLE);
+	stop();
+}
+
+TEST("a listing that does not fit one message is 5.00")
+{
+	struct exchange e;
+
+	serve(false);
+	for (int i = 0; i < 100; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "file-%d", i);
+		write_file(name, "");
+	}
+	EXPECT_EQ(get(&e, "/"), COAX_INTERNAL_SERVER_ERROR);
+	stop();
+}
+
+static size_t list(char *text, size_t size)
+{
+	struct coax_link_writer writer = {.text = text, .size = size - 1};
+
+	write_links(&writer, files);
+	text[writer.length < size ? writer.length : size - 1] = '\0';
+	return writer.length;
+}
+
+TEST("the links for discovery are those of all files, to a bounded depth and number")
+{
+	static char text[65536];
+	char path[64] = "d";
+	unsigned int links = 0;
+
+	serve(false);
+	write_file("a.cbor", "");
+	write_file(".hidden", "");
+	for (int i = 0; i < 9; i++) {
+		char name[80];
+
+		ASSERT_EQ(mkdirat(dir, path, 0755), 0);
+		snprintf(name, sizeof(name), "%s/f", path);
+		write_file(name, "");
+		strcat(path, "/d");
+	}
+	list(text, sizeof(text));
+	EXPECT_TRUE(strstr(text, "</a.cbor>;ct=60,</d/d/") == text);
+	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/f>;ct=42") != NULL);
+	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/d/f>") == NULL);
+	EXPECT_TRUE(strstr(text, "hidden") == NULL);
+
+	for (int i = 0; i < 600; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "file-%d", i);
+		write_file(name, "");
+	}
+	list(text, sizeof(text));
+	for (const char *at = text; (at = strchr(at, '<')); at++)
+		links++;
+	EXPECT_LE(links, 512U);
+	EXPECT_GT(links, 400U);
+	stop();
+}
+
+TEST("the entries in memory are bounded, and one that goes takes its replies along")
+{
+	struct coaxd_cache *cache;
+	struct coaxd_entry *first, *second;
+	struct coax_subject *subject;
+	uint64_t generation, now;
+	char path[16];
+
+	ASSERT_EQ(coaxd_cache_create(&cache, 4), 0);
+	rcu_read_lock();
+	first = coaxd_cache_obtain(cache, "first", 5);
+	second = coaxd_cache_obtain(cache, "second", 6);
+	ASSERT_TRUE(coaxd_entry_generation(first, &generation));
+	subject = coax_subject_get(first->subject);
+	CMM_STORE_SHARED(second->used, true);
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%d", i);
+		coaxd_cache_obtain(cache, path, strlen(path));
+		if (i == 2)
+			EXPECT_TRUE(coaxd_cache_find(cache, "second", 6) == second);
+	}
+	EXPECT_EQ(cache->count, 4U);
+	EXPECT_TRUE(coaxd_cache_find(cache, "first", 5) == NULL);
+	EXPECT_FALSE(coaxd_entry_generation(first, &now));
+	EXPECT_NE(coax_subject_generation(subject), generation);
+	rcu_read_unlock();
+	coax_subject_put(subject);
+	coaxd_cache_destroy(cache);
+}
+
+TEST("a directory that is not there is an error with a reason")
+{
+	const struct coaxd_files_options options = {
+		.directory = "/nonexistent/directory",
+		.logger = {.write = take_log},
+	};
+
+	EXPECT_EQ(coaxd_files_create(&files, &options), -ENOENT);
+	EXPECT_TRUE(strstr(last_log, "/nonexistent/directory") != NULL);
+}
+
+TEST_MAIN()

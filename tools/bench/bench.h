@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the modes of coax-bench share.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <sys/types.h>
+#include <coax/message.h>
+
+#define BENCH_NSEC 1000000000ULL
+
+/* The modes, each with its own arguments; argv[0] is the mode's name. They return exit statuses. */
+int bench_kernel(int argc, char **argv);
+int bench_reflector(int argc, char **argv);
+int bench_socket(int argc, char **argv);
+
+/* Set by SIGINT and SIGTERM: finish, clean up, report what there is. */
+extern volatile sig_atomic_t bench_stopped;
+
+uint64_t bench_now(void); /* nanoseconds of CLOCK_MONOTONIC */
+void bench_sleep_ms(unsigned int ms);
+
+/* Complain on stderr, printf style, and return the exit status of a failure. */
+__attribute__((format(printf, 1, 2))) int bench_fail(const char *format, ...);
+
+/* Number arguments; out of bounds or no number ends the program with a message and status 2. */
+uint64_t bench_number(const char *option, const char *text, uint64_t min, uint64_t max);
+double bench_seconds(const char *option, const char *text);
+int bench_usage_error(const char *mode);
+
+/* Pin this thread to a CPU. Returns 0 or a negative errno. */
+int bench_pin(unsigned int cpu);
+
+/* Seconds that a CPU has spent on anything, interrupts included (/proc/stat), or below 0. */
+double bench_cpu_busy(unsigned int cpu);
+
+/* User and system seconds of all threads of a process, 0 for this one, or below 0. */
+double bench_process_cpu(pid_t pid);
+
+/* What is asked, again and again. */
+struct bench_request {
+	const char *path;
+	uint8_t method;
+	enum coax_type type;
+	size_t token_length;
+	size_t payload_size;
+};
+
+/* The request with message ID 0 and a token of zeros. Returns 0 or a negative errno. */
+int bench_request_build(const struct bench_request *request, struct coax_message *m, void *buffer,
+			size_t capacity);
+
+#endif

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The load generator's kernel half, both ends of it: generate() makes each live frame a new request
+ * and sends it out of the interface; sink() sits on the same interface and counts what comes back.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/types.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <coax/wire.h>
+#include "generator.h"
+
+/* Set before loading. */
+const volatile __u32 interface;
+const volatile __u32 frame_length;
+const volatile __u32 udp_offset;
+const volatile __u32 token_length;
+const volatile __u32 checksum_base; /* sum of what does not vary, pseudo-header included */
+const volatile __u16 server_port;   /* host order */
+
+/*
+ * The request with its varying fields zero. Not const: older kernels take the source of
+ * bpf_xdp_store_bytes() for memory that may be written to.
+ */
+__u8 frame[BENCH_FRAME_MAX];
+
+__u64 sent;
+__u64 first_time; /* of the first frame since it was zero; nanoseconds */
+__u64 last_time;  /* of the last one, or one shortly before it */
+
+__u8 sample[BENCH_SAMPLE_MAX];
+__u32 sample_length;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bench_counts);
+} counts SEC(".maps");
+
+/* A clock that is read for few frames only, so that it does not count among their costs. */
+#define CLOCK_EVERY 64
+
+/* A UDP header and the CoAP header behind it. */
+struct datagram {
+	struct udphdr udp;
+	__u8 first;
+	__u8 code;
+	__be16 id;
+	__u8 token[];
+};
+
+static __always_inline __u16 fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)sum;
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	__u64 number = sent++;
+	__u16 port = BENCH_PORT_FIRST + (number & (BENCH_PORT_COUNT - 1));
+	__u16 id = (__u16)(number >> BENCH_PORT_BITS);
+	__u64 bits = bench_token(port, id);
+	union {
+		__u8 bytes[COAX_TOKEN_MAX];
+		__u16 words[COAX_TOKEN_MAX / 2];
+	} token = {};
+	struct datagram *datagram;
+	__u32 sum = checksum_base;
+	__u16 check;
+
+	if (!first_time || number % CLOCK_EVERY == 0) {
+		last_time = bpf_ktime_get_ns();
+		if (!first_time)
+			first_time = last_time;
+	}
+	/* The pages are used again with whatever the receiver left in them. */
+	if (bpf_xdp_store_bytes(ctx, 0, frame, frame_length) < 0)
+		return XDP_ABORTED;
+	datagram = (void *)(long)ctx->data + udp_offset;
+	if ((void *)(datagram->token + token_length) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+
+	datagram->udp.source = bpf_htons(port);
+	datagram->id = bpf_htons(id);
+	for (__u32 i = 0; i < COAX_TOKEN_MAX; i++) {
+		if (i >= token_length)
+			break;
+		token.bytes[i] = (__u8)(bits >> 8 * i);
+		datagram->token[i] = token.bytes[i];
+	}
+	sum += datagram->udp.source;
+	sum += datagram->id;
+	for (__u32 i = 0; i < COAX_TOKEN_MAX / 2; i++)
+		sum += token.words[i];
+	check = (__u16)~fold(sum);
+	datagram->udp.check = check ? check : 0xffff; /* RFC 768 */
+	return (int)bpf_redirect(interface, 0);
+}
+
+/* The datagram in a frame, or NULL: not UDP over IP without options or extension headers. */
+static __always_inline struct datagram *find_datagram(struct xdp_md *ctx)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	struct datagram *datagram;
+
+	if ((void *)(eth + 1) > end)
+		return NULL;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end || ip->ihl != 5 || ip->protocol != IPPROTO_UDP)
+			return NULL;
+		datagram = (void *)(ip + 1);
+	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end || ip->nexthdr != IPPROTO_UDP)
+			return NULL;
+		datagram = (void *)(ip + 1);
+	} else {
+		return NULL;
+	}
+	return (void *)(datagram + 1) > end ? NULL : datagram;
+}
+
+static __always_inline bool is_ours(const struct datagram *datagram)
+{
+	__u16 port = bpf_ntohs(datagram->udp.dest) - BENCH_PORT_FIRST;
+
+	return datagram->udp.source == bpf_htons(server_port) && port < BENCH_PORT_COUNT &&
+	       datagram->first >> 6 == COAX_VERSION;
+}
+
+static __always_inline void keep_sample(struct xdp_md *ctx, __u64 length)
+{
+	if (length < sizeof(struct ethhdr) || length > BENCH_SAMPLE_MAX)
+		return;
+	if (bpf_xdp_load_bytes(ctx, 0, sample, (__u32)length) == 0)
+		sample_length = (__u32)length;
+}
+
+SEC("xdp")
+int sink(struct xdp_md *ctx)
+{
+	__u64 length = ctx->data_end - ctx->data;
+	struct datagram *datagram = find_datagram(ctx);
+	struct bench_counts *count;
+	__u32 key = 0;
+
+	count = bpf_map_lookup_elem(&counts, &key);
+	if (!count)
+		return XDP_ABORTED;
+	if (!datagram || !is_ours(datagram)) {
+		count->other++;
+		return XDP_PASS;
+	}
+	if (count->code[datagram->code]++ % BENCH_SAMPLE_EVERY == 0)
+		keep_sample(ctx, length);
+	count->bytes += length;
+	return XDP_DROP;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

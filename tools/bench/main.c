@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * coax-bench: load for CoAP servers, and what came back.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "bench.h"
+
+volatile sig_atomic_t bench_stopped;
+
+static const char usage[] =
+	"usage: coax-bench kernel --interface NAME --peer-mac MAC --source A --destination B\n"
+	"                  [--port 5683] [--path /] [--seconds 3] [--packets N] [--non]\n"
+	"                  [--token-length 4] [--batch 64] [--cpu N] [--reflector NEAR,FAR]\n"
+	"       coax-bench reflector --interface NAME [--seconds 3600]\n"
+	"       coax-bench socket --destination ADDRESS[:PORT] [--path /] [--method get|put|post]\n"
+	"                  [--payload-size 0] [--sockets 64] [--window 2] [--in-flight N]\n"
+	"                  [--seconds 3] [--packets N] [--rate R] [--non] [--duplicates PERCENT]\n"
+	"                  [--cpu N] [--server-pid PID]\n"
+	"\n"
+	"kernel     sends GETs out of one end of a veth pair from within the kernel and counts "
+	"the\n"
+	"           replies there, all on one CPU; what answers is at the other end. rate is in\n"
+	"           replies a second; cpu_s is all that this CPU did meanwhile (/proc/stat): "
+	"generator,\n"
+	"           server and counting together. With --reflector the same run goes to a bare "
+	"XDP\n"
+	"           reflector on a second veth pair, both of whose ends are in this network "
+	"namespace.\n"
+	"reflector  attaches that reflector to an interface until it is interrupted.\n"
+	"socket     sends requests from many UDP sockets, each with up to WINDOW unanswered, N in "
+	"total,\n"
+	"           in turn, so that with N sockets each request comes from another port than the "
+	"N-1\n"
+	"           before. A request without a reply after one second is given up and counted as "
+	"lost.\n"
+	"           --rate: open loop, latency counts from when a request was due. cpu_s is user "
+	"and\n"
+	"           system time of the server process with all its threads (/proc/PID/stat).\n"
+	"\n"
+	"Each run prints one line of key=value. Exit status 0: good replies were seen.\n";
+
+static void on_signal(int number)
+{
+	(void)number;
+	bench_stopped = 1;
+}
+
+uint64_t bench_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * BENCH_NSEC + (uint64_t)t.tv_nsec;
+}
+
+void bench_sleep_ms(unsigned int ms)
+{
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
+	while (nanosleep(&t, &t) < 0 && errno == EINTR && !bench_stopped)
+		;
+}
+
+int bench_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("coax-bench: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return 1;
+}
+
+uint64_t bench_number(const char *option, const char *text, uint64_t min, uint64_t max)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || value < min || value > max) {
+		bench_fail("%s wants a number from %llu to %llu, not \"%s\"", option,
+			   (unsigned long long)min, (unsigned long long)max, text);
+		exit(2);
+	}
+	return value;
+}
+
+double bench_seconds(const char *option, const char *text)
+{
+	double value;
+	char *end;
+
+	value = strtod(text, &end);
+	if (end == text || *end || !(value > 0) || value > 3600) {
+		bench_fail("%s wants a number of seconds up to 3600, not \"%s\"", option, text);
+		exit(2);
+	}
+	return value;
+}
+
+int bench_usage_error(const char *mode)
+{
+	fprintf(stderr, "Try 'coax-bench --help' for what %s takes.\n", mode);
+	return 2;
+}
+
+int bench_pin(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} modes[] = {
+		{"kernel", bench_kernel},
+		{"reflector", bench_reflector},
+		{"socket", bench_socket},
+	};
+	struct sigaction action = {.sa_handler = on_signal};
+
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
+		if (strcmp(argv[1], modes[i].name) == 0)
+			return modes[i].run(argc - 1, argv + 1);
+	fputs(usage, stderr);
+	return 2;
+}

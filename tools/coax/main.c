@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* coax: find the command and run it. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include "tool.h"
+
+#define VERSION COAX_VERSION_TEXT
+
+static const struct command *const commands[] = {
+	&request_get,  &request_put,	  &request_post,   &request_delete,
+	&ping_command, &discover_command, &status_command, &cache_command,
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *to)
+{
+	fputs("Usage: coax [-j] [-v] COMMAND [OPTIONS] [ARGUMENTS]\n"
+	      "\n"
+	      "Ask CoAP servers, and look into what the kernel answers for coaxd.\n"
+	      "\n"
+	      "Commands (the shortest unambiguous beginning will do):\n",
+	      to);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(to, "  %-10s%s\n", commands[i]->name, commands[i]->summary);
+	fputs("  help      the help of a command: coax help get\n"
+	      "\n"
+	      "Options, before or behind the command:\n"
+	      "  -j, --json     print JSON\n"
+	      "  -v, --verbose  say more, on stderr\n"
+	      "  -h, --help     this text, or that of the command\n"
+	      "      --version  print the version\n"
+	      "\n" TOOL_EXIT_HELP "\n"
+	      "Examples:\n"
+	      "  coax get coap://192.0.2.1/time\n"
+	      "  coax put coap://[2001:db8::1]/lamp -p on --content-format text/plain\n"
+	      "  coax discover coap://localhost rt=temperature*\n"
+	      "  coax status -j\n",
+	      to);
+}
+
+/* By name, or by its beginning when only one command begins so. NULL: said why. */
+static const struct command *find_command(const struct tool *tool, const char *name)
+{
+	const struct command *found = NULL;
+	size_t matches = 0;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+		if (*name && strncmp(commands[i]->name, name, strlen(name)) == 0) {
+			found = commands[i];
+			matches++;
+		}
+	}
+	if (matches == 1)
+		return found;
+	if (!matches) {
+		tool_fail(tool, "unknown command \"%s\" (see coax --help)", name);
+		return NULL;
+	}
+	fprintf(stderr, "coax: \"%s\" is ambiguous; it could be", name);
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strncmp(commands[i]->name, name, strlen(name)) == 0)
+			fprintf(stderr, " %s", commands[i]->name);
+	}
+	fputc('\n', stderr);
+	return NULL;
+}
+
+static int help(const struct tool *tool, int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2) {
+		print_help(stdout);
+		return TOOL_OK;
+	}
+	command = find_command(tool, argv[1]);
+	if (!command)
+		return TOOL_LOCAL_ERROR;
+	fputs(command->help, stdout);
+	return TOOL_OK;
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+	const struct command *command;
+
+	if (!argc) {
+		print_help(stderr);
+		return TOOL_LOCAL_ERROR;
+	}
+	if (strcmp(argv[0], "help") == 0)
+		return help(tool, argc, argv);
+	command = find_command(tool, argv[0]);
+	if (!command)
+		return TOOL_LOCAL_ERROR;
+	tool->command = command->name;
+	optind = 0; /* glibc: begin anew with another argument vector */
+	return command->run(tool, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		TOOL_LONG,
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	struct tool tool = {.command = ""};
+	int option, status;
+
+	opterr = 0;
+	/* "+": what stands behind the command is the command's. */
+	while ((option = getopt_long(argc, argv, "+hjv", options, NULL)) != -1) {
+		switch (option) {
+		case 'h':
+			print_help(stdout);
+			return TOOL_OK;
+		case 'V':
+			puts("coax " VERSION);
+			return TOOL_OK;
+		case 'j':
+			tool.json = true;
+			break;
+		case 'v':
+			tool.verbose = true;
+			break;
+		default:
+			return tool_fail(&tool, "unknown option %s (see coax --help)",
+					 argv[optind - 1]);
+		}
+	}
+	status = run(&tool, argc - optind, argv + optind);
+	if (fflush(stdout) || ferror(stdout))
+		return tool_fail(&tool, "cannot write the output: %m");
+	return status;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <inttypes.h>
+#include <coax/option.h>
+#include "output.h"
+#include "tool.h"
+
+int output_json(const struct tool *tool, json_t *json, int status)
+{
+	int result = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
+
+	json_decref(json);
+	if (result)
+		return tool_fail(tool, "cannot write JSON");
+	putchar('\n');
+	return status;
+}
+
+json_t *output_json_text(const void *bytes, size_t length)
+{
+	return json_stringn(length ? bytes : "", length);
+}
+
+json_t *output_json_hex(const void *bytes, size_t length)
+{
+	size_t size = length * 2 + 1;
+	char *text = malloc(size);
+	json_t *json;
+
+	if (!text)
+		return NULL;
+	json = json_string(output_hex(bytes, length, text, size));
+	free(text);
+	return json;
+}
+
+static json_t *option_value(const struct coax_option_info *info, const struct coax_option *option)
+{
+	json_t *text;
+
+	if (!info)
+		return output_json_hex(option->value, option->length);
+	switch (info->format) {
+	case COAX_OPTION_EMPTY:
+		return option->length ? output_json_hex(option->value, option->length)
+				      : json_null();
+	case COAX_OPTION_UINT:
+		return option->length <= 4 ? json_integer(coax_option_uint(option))
+					   : output_json_hex(option->value, option->length);
+	case COAX_OPTION_STRING:
+		text = output_json_text(option->value, option->length);
+		return text ? text : output_json_hex(option->value, option->length);
+	case COAX_OPTION_OPAQUE:
+		break;
+	}
+	return output_json_hex(option->value, option->length);
+}
+
+json_t *output_json_options(const struct coax_message *message)
+{
+	struct coax_option_iterator it = coax_options_begin(message);
+	struct coax_option option;
+	json_t *array = json_array();
+
+	while (coax_options_next(&it, &option)) {
+		const struct coax_option_info *info = coax_option_info(option.number);
+		json_t *object = json_object();
+
+		json_object_set_new(object, "number", json_integer(option.number));
+		if (info)
+			json_object_set_new(object, "name", json_string(info->name));
+		json_object_set_new(object, "value", option_value(info, &option));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+/*
+ * Length of the UTF-8 sequence at `text` that is fit for a terminal, or 0: no shortest form, not
+ * complete, or a control character (C0, DEL, C1).
+ */
+static size_t printable_length(const char *text, size_t length)
+{
+	const uint8_t *at = (const uint8_t *)text;
+	size_t more = at[0] >= 0xf0 ? 3 : at[0] >= 0xe0 ? 2 : 1;
+	uint32_t code;
+
+	if (at[0] < 0x80)
+		return at[0] >= 0x20 && at[0] != 0x7f;
+	if (at[0] < 0xc2 || at[0] > 0xf4 || more >= length)
+		return 0;
+	code = at[0] & (0x3f >> more);
+	for (size_t i = 1; i <= more; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (at[i] & 0x3f);
+	}
+	if (code < 0xa0 || (more == 2 && code < 0x800) || (more == 3 && code < 0x10000) ||
+	    (code >= 0xd800 && code < 0xe000) || code > 0x10ffff)
+		return 0;
+	return more + 1;
+}
+
+int output_safe(FILE *to, const char *text, size_t length)
+{
+	int columns = 0;
+
+	for (size_t at = 0; at < length;) {
+		size_t taken = printable_length(text + at, length - at);
+
+		if (taken) {
+			fwrite(text + at, 1, taken, to);
+			columns++;
+			at += taken;
+		} else {
+			columns += fprintf(to, "\\x%02x", (uint8_t)text[at]);
+			at++;
+		}
+	}
+	return columns;
+}
+
+char *output_hex(const void *bytes, size_t length, char *text, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *from = bytes;
+	size_t at = 0;
+
+	for (size_t i = 0; i < length && at + 2 < size; i++) {
+		text[at++] = digits[from[i] >> 4];
+		text[at++] = digits[from[i] & 15];
+	}
+	text[at] = 0;
+	return text;
+}
+
+char *output_duration(uint64_t ns, char text[OUTPUT_DURATION_MAX])
+{
+	uint64_t ms = ns / 1000000, s = ms / 1000, m = s / 60, h = m / 60;
+
+	if (ms < 1000)
+		snprintf(text, OUTPUT_DURATION_MAX, "%" PRIu64 "ms", ms);
+	else if (s < 60)
+		snprintf(text, OUTPUT_DURATION_MAX, "%" PRIu64 ".%" PRIu64 "s", s, ms % 1000 / 100);
+	else if (m < 60)
+		snprintf(text, OUTPUT_DURATION_MAX, "%" PRIu64 "m%02" PRIu64 "s", m, s % 60);
+	else if (h < 48)
+		snprintf(text, OUTPUT_DURATION_MAX, "%" PRIu64 "h%02" PRIu64 "m", h, m % 60);
+	else
+		snprintf(text, OUTPUT_DURATION_MAX, "%" PRIu64 "d%02" PRIu64 "h", h / 24, h % 24);
+	return text;
+}

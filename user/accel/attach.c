@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The ladder: libxdp's dispatcher, alone in native mode, generic mode when asked for, not at all.
+ */
+#include <errno.h>
+#include <linux/if_link.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <xdp/libxdp.h>
+#include "accel/keeper.h"
+#include "bpf/coax.skel.h"
+
+void accel_interface_update(struct accel_interface *interface, const struct accel_link *link)
+{
+	struct coax_link_state now = {.mtu = link->mtu > UINT16_MAX ? UINT16_MAX
+								    : (uint16_t)link->mtu};
+	uint64_t word;
+
+	/* In one store, so that no packet meets half of it. */
+	memcpy(now.mac, link->mac, sizeof(now.mac));
+	memcpy(&word, &now, sizeof(word));
+	__atomic_store_n((uint64_t *)(void *)interface->link, word, __ATOMIC_RELAXED);
+}
+
+static int map_link(struct accel_interface *interface)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_map__fd(interface->program->maps.data_link), 0);
+
+	_Static_assert(sizeof(struct coax_link_state) == sizeof(uint64_t), "one store");
+	if (memory == MAP_FAILED)
+		return -errno;
+	interface->link = memory;
+	return 0;
+}
+
+static uint32_t mode_flags(enum coax_rung rung)
+{
+	return rung == COAX_RUNG_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
+}
+
+static void detach(struct accel_interface *interface)
+{
+	struct xdp_program *dispatched = interface->dispatched;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+
+	if (interface->rung == COAX_RUNG_DISPATCHER) {
+		xdp_program__detach(dispatched, (int)interface->ifindex, XDP_MODE_NATIVE, 0);
+		return;
+	}
+	/* Only if it is this program still. */
+	options.old_prog_fd = bpf_program__fd(interface->program->progs.coax_xdp);
+	bpf_xdp_detach((int)interface->ifindex, mode_flags(interface->rung), &options);
+}
+
+void accel_interface_close(struct coax_accel *accel, struct accel_interface *interface,
+			   bool take_off)
+{
+	struct coax_attachment *attachment;
+
+	if (interface->ifindex && take_off)
+		detach(interface);
+	if (interface->link)
+		munmap(interface->link, (size_t)sysconf(_SC_PAGESIZE));
+	xdp_program__close(interface->dispatched);
+	coax_bpf__destroy(interface->program);
+	interface->link = NULL;
+	interface->dispatched = NULL;
+	interface->program = NULL;
+	interface->ifindex = 0;
+	interface->rung = COAX_RUNG_NONE;
+
+	attachment = &accel->config->attachments[interface - accel->interfaces];
+	memset(attachment, 0, sizeof(*attachment));
+}
+
+/* Whether what runs on the interface is a dispatcher. libxdp falls back without saying so. */
+static bool runs_dispatcher(uint32_t ifindex)
+{
+	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex((int)ifindex);
+	bool dispatcher;
+
+	if (libxdp_get_error(attached))
+		return false;
+	dispatcher = !xdp_multiprog__is_legacy(attached);
+	xdp_multiprog__close(attached);
+	return dispatcher;
+}
+
+static int attach_dispatched(struct accel_interface *interface, uint32_t ifindex)
+{
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = interface->program->obj,
+			    .prog_name = COAX_PROGRAM_NAME, );
+	struct xdp_program *program = xdp_program__create(&options);
+	int err = (int)libxdp_get_error(program);
+
+	if (err)
+		return err;
+	interface->dispatched = program;
+	err = xdp_program__attach(program, (int)ifindex, XDP_MODE_NATIVE, 0);
+	if (!err)
+		interface->rung =
+			runs_dispatcher(ifindex) ? COAX_RUNG_DISPATCHER : COAX_RUNG_NATIVE;
+	return err;
+}
+
+static int attach_alone(struct accel_interface *interface, uint32_t ifindex, enum coax_rung rung)
+{
+	int err = bpf_object__load(interface->program->obj);
+
+	if (err)
+		return err;
+	err = bpf_xdp_attach((int)ifindex, bpf_program__fd(interface->program->progs.coax_xdp),
+			     mode_flags(rung) | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+	if (!err)
+		interface->rung = rung;
+	return err;
+}
+
+/* Each try wants a program that was not loaded before: libxdp changes its type. */
+static int attach_by(struct coax_accel *accel, struct accel_interface *interface,
+		     const struct accel_link *link, enum coax_rung rung)
+{
+	int err = accel_program_open(accel, &interface->program);
+
+	if (!err)
+		err = rung == COAX_RUNG_DISPATCHER ? attach_dispatched(interface, link->ifindex)
+						   : attach_alone(interface, link->ifindex, rung);
+	if (!err) {
+		interface->ifindex = link->ifindex;
+		err = map_link(interface);
+	}
+	if (err)
+		accel_interface_close(accel, interface, true);
+	else
+		accel_interface_update(interface, link);
+	return err;
+}
+
+/* A program of somebody else's that leaves no room for ours. Says so. */
+static bool is_taken(const struct coax_accel *accel, const struct accel_link *link)
+{
+	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex((int)link->ifindex);
+	struct xdp_program *program;
+	bool taken;
+
+	if (libxdp_get_error(attached))
+		return false;
+	program = xdp_multiprog__main_prog(attached);
+	taken = program && xdp_multiprog__is_legacy(attached);
+	if (taken)
+		coax_log(&accel->logger, COAX_LOG_WARNING,
+			 "%s: another XDP program is attached ('%s', id %u) and leaves no room "
+			 "for ours; to take it off: ip link set dev %s xdp%s off",
+			 link->name, xdp_program__name(program), xdp_program__id(program),
+			 link->name,
+			 xdp_multiprog__attach_mode(attached) == XDP_MODE_SKB ? "generic" : "");
+	xdp_multiprog__close(attached);
+	return taken;
+}
+
+static int climb_down(struct coax_accel *accel, struct accel_interface *interface,
+		      const struct accel_link *link)
+{
+	int err = attach_by(accel, interface, link, COAX_RUNG_DISPATCHER);
+
+	if (!err)
+		return 0;
+	coax_log(&accel->logger, COAX_LOG_INFO,
+		 "%s: not attached beside other programs: libxdp says %s%s; trying alone",
+		 link->name, strerror(-err),
+		 err == -ENOENT ? " (is its xdp-dispatcher.o installed?)" : "");
+	err = attach_by(accel, interface, link, COAX_RUNG_NATIVE);
+	if (!err || !accel->generic)
+		return err;
+	coax_log(&accel->logger, COAX_LOG_INFO, "%s: not attached in native mode: %s", link->name,
+		 strerror(-err));
+	return attach_by(accel, interface, link, COAX_RUNG_GENERIC);
+}
+
+static void say_refused(const struct coax_accel *accel, const struct accel_link *link, int err)
+{
+	const char *complaint = accel_libraries_complaint();
+	const char *advice = "";
+
+	if (err == -EPERM || err == -EACCES)
+		advice = "; it needs CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN: run as root";
+	else if (err == -EOPNOTSUPP && !accel->generic)
+		advice = "; its driver may know no native mode: allow generic mode";
+	else if (err == -ERANGE || err == -EINVAL)
+		advice = "; the driver may refuse XDP with this MTU or these offloads";
+	coax_log(&accel->logger, COAX_LOG_WARNING, "%s: XDP program not attached: %s%s%s%s",
+		 link->name, strerror(-err), *complaint ? ", the kernel says: " : "", complaint,
+		 advice);
+}
+
+int accel_interface_attach(struct coax_accel *accel, struct accel_interface *interface,
+			   const struct accel_link *link)
+{
+	static const char *const modes[] = {
+		[COAX_RUNG_DISPATCHER] = "in native mode, beside other programs",
+		[COAX_RUNG_NATIVE] = "in native mode, alone",
+		[COAX_RUNG_GENERIC] = "in generic mode",
+	};
+	struct coax_attachment *attachment;
+	int err;
+
+	if (!link->ethernet) {
+		coax_log(&accel->logger, COAX_LOG_WARNING,
+			 "%s: no Ethernet interface, XDP program not attached", link->name);
+		return -EOPNOTSUPP;
+	}
+	if (is_taken(accel, link))
+		return -EBUSY;
+	err = climb_down(accel, interface, link);
+	if (err) {
+		say_refused(accel, link, err);
+		return err;
+	}
+
+	attachment = &accel->config->attachments[interface - accel->interfaces];
+	memcpy(attachment->name, interface->name, sizeof(attachment->name));
+	attachment->rung = interface->rung;
+	attachment->ifindex = interface->ifindex;
+	coax_log(&accel->logger, COAX_LOG_INFO, "%s: XDP program attached %s", link->name,
+		 modes[interface->rung]);
+	return 0;
+}

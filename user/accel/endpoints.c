@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Which addresses and ports are ours: those that are bound and that the host has now. An address
+ * that is bound but not (or no longer) local gets no packets, so the program must not answer for
+ * it either.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include "accel/keeper.h"
+
+int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound)
+{
+	union coax_address *all;
+
+	for (size_t i = 0; i < accel->bound_count; i++)
+		if (coax_address_equal(&accel->bound[i], bound))
+			return 0;
+	all = realloc(accel->bound, (accel->bound_count + 1) * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	accel->bound = all;
+	accel->bound[accel->bound_count++] = *bound;
+	return 0;
+}
+
+static bool is_ipv4(const uint8_t address[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(address, mapped, sizeof(mapped)) == 0;
+}
+
+/* A link-local address bound on one link: other links may have the same. */
+static bool scope_fits(const struct coax_accel *accel, uint32_t scope, uint32_t ifindex)
+{
+	if (!scope)
+		return true;
+	return scope == ifindex && accel->interface_count == 1 &&
+	       if_nametoindex(accel->interfaces[0].name) == scope;
+}
+
+static bool is_bound(const struct coax_accel *accel, const union coax_address *bound,
+		     const struct accel_local *local)
+{
+	bool ipv4 = is_ipv4(local->address);
+
+	switch (bound->sa.sa_family) {
+	case AF_UNSPEC:
+		return true;
+	case AF_INET:
+		return ipv4 && (bound->in.sin_addr.s_addr == htonl(INADDR_ANY) ||
+				memcmp(&bound->in.sin_addr, local->address + 12, 4) == 0);
+	case AF_INET6:
+		if (IN6_IS_ADDR_UNSPECIFIED(&bound->in6.sin6_addr))
+			return !ipv4;
+		return memcmp(&bound->in6.sin6_addr, local->address, 16) == 0 &&
+		       scope_fits(accel, bound->in6.sin6_scope_id, local->ifindex);
+	default:
+		return false;
+	}
+}
+
+static void make_endpoint(struct accel_endpoint *endpoint, const struct accel_local *local,
+			  in_port_t port)
+{
+	bool ipv4 = is_ipv4(local->address);
+	char text[INET6_ADDRSTRLEN] = "";
+
+	memset(endpoint, 0, sizeof(*endpoint));
+	memcpy(endpoint->key.address, local->address, sizeof(endpoint->key.address));
+	endpoint->key.port_be = htons(port);
+	endpoint->value.service = ACCEL_SERVICE;
+	inet_ntop(ipv4 ? AF_INET : AF_INET6, local->address + (ipv4 ? 12 : 0), text, sizeof(text));
+	snprintf(endpoint->value.text, sizeof(endpoint->value.text), ipv4 ? "%s:%u" : "[%s]:%u",
+		 text, port);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct coax_endpoint_key));
+}
+
+static size_t without_duplicates(struct accel_endpoint *endpoints, size_t count)
+{
+	size_t kept = 0;
+
+	qsort(endpoints, count, sizeof(*endpoints), compare);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || compare(&endpoints[kept - 1], &endpoints[i]) != 0)
+			endpoints[kept++] = endpoints[i];
+	return kept;
+}
+
+/* All that are bound and local now, sorted. */
+static int collect(const struct coax_accel *accel, const struct accel_snapshot *snapshot,
+		   struct accel_endpoint **endpoints, size_t *count)
+{
+	struct accel_endpoint *all =
+		calloc(snapshot->local_count * accel->bound_count + 1, sizeof(*all));
+	size_t n = 0;
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < snapshot->local_count; i++) {
+		const struct accel_local *local = &snapshot->locals[i];
+		const struct accel_link *link = accel_snapshot_link(snapshot, local->ifindex);
+
+		if (!link || !link->up)
+			continue;
+		for (size_t j = 0; j < accel->bound_count; j++)
+			if (is_bound(accel, &accel->bound[j], local))
+				make_endpoint(&all[n++], local,
+					      coax_address_port(&accel->bound[j]));
+	}
+	*endpoints = all;
+	*count = without_duplicates(all, n);
+	return 0;
+}
+
+static bool has(const struct accel_endpoint *endpoints, size_t count,
+		const struct accel_endpoint *wanted)
+{
+	return count && bsearch(wanted, endpoints, count, sizeof(*wanted), compare);
+}
+
+int accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot)
+{
+	struct accel_endpoint *wanted = NULL;
+	size_t count = 0;
+	int result = 0;
+	int err;
+
+	if (snapshot)
+		result = collect(accel, snapshot, &wanted, &count);
+	/* What is gone goes first, whatever happens then. */
+	for (size_t i = 0; i < accel->endpoint_count; i++)
+		if (!has(wanted, count, &accel->endpoints[i]))
+			bpf_map_delete_elem(accel->endpoints_fd, &accel->endpoints[i].key);
+	for (size_t i = 0; i < count; i++) {
+		if (has(accel->endpoints, accel->endpoint_count, &wanted[i]))
+			continue;
+		err = bpf_map_update_elem(accel->endpoints_fd, &wanted[i].key, &wanted[i].value,
+					  BPF_ANY);
+		coax_log(&accel->logger, err ? COAX_LOG_WARNING : COAX_LOG_DEBUG, "endpoint %s%s%s",
+			 wanted[i].value.text, err ? " is left to userspace: " : "",
+			 err ? strerror(-err) : "");
+		if (err && !result)
+			result = err;
+	}
+	free(accel->endpoints);
+	accel->endpoints = wanted;
+	accel->endpoint_count = count;
+	return result;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The keeper follows the host: interfaces that come, change and go, addresses likewise.
+ */
+#include <errno.h>
+#include <string.h>
+#include "accel/keeper.h"
+
+/* Returns 0 when the interface is attached. */
+static int follow_interface(struct coax_accel *accel, struct accel_interface *interface,
+			    const struct accel_snapshot *snapshot)
+{
+	const struct accel_link *link;
+	int err;
+
+	if (interface->ifindex) {
+		link = accel_snapshot_link(snapshot, interface->ifindex);
+		if (link) {
+			accel_interface_update(interface, link);
+			return 0;
+		}
+		coax_log(&accel->logger, COAX_LOG_WARNING,
+			 "%s is gone, and with it the XDP program", interface->name);
+		accel_interface_close(accel, interface, false);
+	}
+	link = accel_snapshot_named(snapshot, interface->name);
+	if (!link)
+		return -ENODEV;
+	if (link->ifindex == interface->refused)
+		return -EOPNOTSUPP;
+	err = accel_interface_attach(accel, interface, link);
+	interface->refused = err ? link->ifindex : 0;
+	return err;
+}
+
+int coax_accel_attach(struct coax_accel *accel)
+{
+	struct accel_snapshot snapshot;
+	size_t attached = 0;
+	int first = 0;
+	int err;
+
+	accel_libraries_log_to(&accel->logger);
+	err = accel_snapshot_take(&snapshot);
+	if (!err) {
+		accel_endpoints_sync(accel, &snapshot);
+		for (size_t i = 0; i < accel->interface_count; i++) {
+			err = follow_interface(accel, &accel->interfaces[i], &snapshot);
+			if (err == -ENODEV)
+				coax_log(&accel->logger, COAX_LOG_WARNING,
+					 "there is no interface '%s' (ip link lists them)",
+					 accel->interfaces[i].name);
+			attached += !err;
+			first = first ? first : err;
+		}
+		accel_snapshot_free(&snapshot);
+		err = attached ? 0 : first;
+	} else {
+		coax_log(&accel->logger, COAX_LOG_ERROR,
+			 "cannot ask the kernel for its interfaces: %s", strerror(-err));
+	}
+	accel_libraries_log_to(NULL);
+	if (!err)
+		coax_accel_renew(accel);
+	return err;
+}
+
+int coax_accel_fd(const struct coax_accel *accel)
+{
+	return accel->netlink;
+}
+
+void coax_accel_process(struct coax_accel *accel)
+{
+	struct accel_snapshot snapshot;
+	int err;
+
+	if (!accel_netlink_drain(accel->netlink))
+		return;
+	accel_libraries_log_to(&accel->logger);
+	err = accel_snapshot_take(&snapshot);
+	if (err) {
+		/* Which addresses are ours is not known now: none. */
+		coax_log(&accel->logger, COAX_LOG_ERROR,
+			 "cannot ask the kernel for its addresses: %s; the XDP program answers "
+			 "nothing until they change again",
+			 strerror(-err));
+		accel_endpoints_sync(accel, NULL);
+	} else {
+		accel_endpoints_sync(accel, &snapshot);
+		for (size_t i = 0; i < accel->interface_count; i++)
+			follow_interface(accel, &accel->interfaces[i], &snapshot);
+		accel_snapshot_free(&snapshot);
+	}
+	accel_libraries_log_to(NULL);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include "accel/keeper.h"
+
+static bool is_map_name(const char *map)
+{
+	for (size_t i = 0; i < ACCEL_MAPS; i++)
+		if (strcmp(map, accel_map_names[i]) == 0)
+			return true;
+	return false;
+}
+
+int coax_accel_open_map(const char *instance, const char *map)
+{
+	char path[256];
+
+	if (!instance)
+		instance = COAX_INSTANCE_DEFAULT;
+	if (!accel_instance_is_valid(instance) || !is_map_name(map))
+		return -EINVAL;
+	snprintf(path, sizeof(path), COAX_PIN_ROOT "/%s/%s", instance, map);
+	return bpf_obj_get(path);
+}
+
+int coax_accel_read_stats(int stats_fd, struct coax_stats *stats)
+{
+	enum {
+		COUNTERS = sizeof(*stats) / sizeof(uint64_t)
+	};
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t total[COUNTERS] = {0};
+	uint64_t(*each)[COUNTERS];
+	const uint32_t only = 0;
+	int err;
+
+	if (cpus < 0)
+		return cpus;
+	each = calloc((size_t)cpus, sizeof(*each));
+	if (!each)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(stats_fd, &only, each);
+	if (!err) {
+		for (int cpu = 0; cpu < cpus; cpu++)
+			for (size_t i = 0; i < COUNTERS; i++)
+				total[i] += each[cpu][i];
+		memcpy(stats, total, sizeof(*stats));
+	}
+	free(each);
+	return err;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the keeper share. Lock order: a subject's lock, then the keeper's. Against that
+ * order only trylock is used.
+ */
+#ifndef COAX_ACCEL_KEEPER_H
+#define COAX_ACCEL_KEEPER_H
+
+#include <net/if.h>
+#include <pthread.h>
+#include <bpf/libbpf.h>
+#include <urcu/list.h>
+#include "accel/accel.h"
+#include "hash.h"
+#include "rcu.h"
+
+struct coax_bpf;
+struct xdp_program;
+
+#define ACCEL_SLOTS_DEFAULT 8192
+#define ACCEL_SLOTS_MAX	    (1U << 22)
+#define ACCEL_LEASE_DEFAULT 3000 /* ms */
+#define ACCEL_MAPS	    5
+
+/* One service an instance: all endpoints of a Context answer alike. */
+#define ACCEL_SERVICE 0
+
+extern const char *const accel_map_names[ACCEL_MAPS];
+
+/*
+ * A slot and what the program need not know of it. `node`, and what is in the slot, belong to the
+ * owner's lock; `owner`, `hash` and `next` change under both locks.
+ */
+struct accel_pair {
+	struct cds_list_head node;  /* in the owner's list, or in the keeper's of free ones */
+	struct coax_subject *owner; /* NULL: free */
+	struct coax_accel *accel;
+	struct coax_slot *slot;
+	uint64_t hash; /* of the request */
+	uint32_t next; /* in the bucket: number + 1; 0: the last one */
+};
+
+struct coax_subject {
+	struct rcu_head rcu;
+	pthread_mutex_t lock;
+	uint64_t id; /* no other subject ever had it */
+	uint64_t generation;
+	unsigned long references;
+	bool dead; /* the last reference is gone */
+	struct cds_list_head published;
+	struct cds_list_head withdrawn; /* they keep slot and index entry for the next time */
+};
+
+struct accel_publisher {
+	pthread_mutex_t lock; /* free ones, buckets, owners, the index, the hand */
+	struct coax_hash_key key;
+	struct accel_pair *pairs; /* as many as slots */
+	uint32_t count;
+	struct cds_list_head free;
+	uint32_t *buckets;
+	uint32_t bucket_mask;
+	uint64_t *filter; /* by hash: mark of what is published; read without a lock */
+	uint32_t filter_mask;
+	uint32_t hand; /* of the clock that evicts */
+};
+
+struct accel_interface {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex; /* 0: not attached */
+	uint32_t refused; /* ifindex with which attaching has failed: not tried again */
+	enum coax_rung rung;
+	struct coax_bpf *program;
+	struct xdp_program *dispatched; /* rung 1 */
+	struct coax_link_state *link;
+};
+
+struct accel_endpoint {
+	struct coax_endpoint_key key;
+	struct coax_endpoint_value value;
+};
+
+struct coax_accel {
+	struct coax_logger logger;
+	char instance[64];
+	char directory[128];
+	int directory_fd; /* locked while the instance is ours */
+	bool generic;
+	uint32_t lease_ms;
+
+	struct coax_bpf *shared; /* its maps are everybody's */
+	struct coax_config *config;
+	size_t config_size;
+	struct coax_slot *slots;
+	size_t slots_size;
+	uint32_t slot_count;
+	int index_fd;
+	int endpoints_fd;
+
+	struct accel_interface interfaces[COAX_ATTACHMENTS_MAX];
+	size_t interface_count;
+
+	union coax_address *bound;
+	size_t bound_count;
+	struct accel_endpoint *endpoints; /* in the map, sorted */
+	size_t endpoint_count;
+	int netlink;
+
+	struct accel_publisher publisher;
+};
+
+/* slot.c: writers of one slot exclude each other by its owner's lock. */
+void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key, size_t key_length,
+		      uint8_t reply_code, const void *reply, size_t reply_length);
+void accel_slot_withdraw(struct coax_slot *slot);
+bool accel_slot_is_withdrawn(const struct coax_slot *slot);
+/* What a killed writer may have left odd becomes even. */
+void accel_slot_reset(struct coax_slot *slot);
+uint64_t accel_now(void);
+
+/* publish.c */
+int accel_publisher_init(struct coax_accel *accel);
+void accel_publisher_destroy(struct coax_accel *accel);
+/* Give a pair back. The caller holds the owner's lock. */
+void accel_pair_release(struct accel_pair *pair);
+
+/* pins.c */
+bool accel_instance_is_valid(const char *instance);
+/* Make and lock the instance's directory. */
+int accel_pins_lock(struct coax_accel *accel);
+void accel_pins_remove(const struct coax_accel *accel);
+/*
+ * The pinned config map's id (0: there is none), and a copy of what is in it (zeros if that is of
+ * another layout).
+ */
+uint32_t accel_pins_former(const struct coax_accel *accel, struct coax_config *former);
+/* What is still attached and reads that map answers nothing from now on. */
+void accel_pins_revoke(const struct coax_accel *accel, struct coax_config *former);
+/* Use the pinned maps for `object` if all of them fit, else remove them. Returns whether they did.
+ */
+bool accel_pins_reuse(const struct coax_accel *accel, struct bpf_object *object);
+int accel_pins_create(const struct coax_accel *accel, struct bpf_object *object);
+
+/* load.c */
+/* A program of its own over the shared maps, not loaded yet. */
+int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program);
+
+/* attach.c */
+struct accel_link;
+/* Attach, and tell the program its link. Says through the logger why not. */
+int accel_interface_attach(struct coax_accel *accel, struct accel_interface *interface,
+			   const struct accel_link *link);
+void accel_interface_update(struct accel_interface *interface, const struct accel_link *link);
+/* Forget the program; with `detach`, take it off the interface. */
+void accel_interface_close(struct coax_accel *accel, struct accel_interface *interface,
+			   bool detach);
+
+/* leftover.c: take off what killed processes left. `former_id` names our instance's config map. */
+void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t former_id);
+
+/* netlink.c */
+struct accel_link {
+	uint32_t ifindex;
+	char name[IF_NAMESIZE];
+	bool ethernet;
+	bool up;
+	uint8_t mac[6];
+	uint32_t mtu;
+};
+
+struct accel_local {
+	uint32_t ifindex;
+	uint8_t address[16]; /* IPv4 mapped */
+};
+
+/* The host's links, and the unicast addresses that it answers for, as of now. */
+struct accel_snapshot {
+	struct accel_link *links;
+	size_t link_count;
+	struct accel_local *locals;
+	size_t local_count;
+};
+
+int accel_netlink_listen(void);
+/* Empty the socket. Whether there was something, or something was lost. */
+bool accel_netlink_drain(int fd);
+int accel_snapshot_take(struct accel_snapshot *snapshot);
+void accel_snapshot_free(struct accel_snapshot *snapshot);
+const struct accel_link *accel_snapshot_link(const struct accel_snapshot *snapshot,
+					     uint32_t ifindex);
+const struct accel_link *accel_snapshot_named(const struct accel_snapshot *snapshot,
+					      const char *name);
+
+/* endpoints.c: make the map say what is bound and local now. NULL: nothing is. */
+int accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);
+
+/* libraries.c: libbpf's and libxdp's lines go there at DEBUG, on this thread, until NULL. */
+void accel_libraries_log_to(const struct coax_logger *logger);
+/* What the kernel last said of a netlink request of theirs, since log_to(): "" for nothing. */
+const char *accel_libraries_complaint(void);
+
+#endif

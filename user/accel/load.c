@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include "accel/keeper.h"
+#include "bpf/coax.skel.h"
+
+static void say_why(const struct coax_accel *accel, const char *what, int err)
+{
+	const char *advice = "";
+
+	if (err == -EPERM || err == -EACCES)
+		advice = "; it needs CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN: run as root";
+	else if (err == -ENOMEM || err == -E2BIG)
+		advice = "; fewer slots need less memory";
+	coax_log(&accel->logger, COAX_LOG_ERROR, "%s: %s%s", what, strerror(-err), advice);
+}
+
+static int check_options(const struct coax_accel_options *options, const struct coax_logger *logger)
+{
+	const char *instance = options->instance ? options->instance : COAX_INSTANCE_DEFAULT;
+
+	if (!accel_instance_is_valid(instance)) {
+		coax_log(logger, COAX_LOG_ERROR,
+			 "'%s' is no instance name: up to 63 of A-Z a-z 0-9 . _ -, without '..'",
+			 instance);
+		return -EINVAL;
+	}
+	if (!options->interface_count || options->interface_count > COAX_ATTACHMENTS_MAX) {
+		coax_log(logger, COAX_LOG_ERROR, "%zu interfaces: 1 to %d can be attached to",
+			 options->interface_count, COAX_ATTACHMENTS_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < options->interface_count; i++) {
+		const char *name = options->interfaces[i];
+
+		if (strlen(name) && strlen(name) < IF_NAMESIZE)
+			continue;
+		coax_log(logger, COAX_LOG_ERROR, "'%s' is no interface name", name);
+		return -EINVAL;
+	}
+	if (options->slots > ACCEL_SLOTS_MAX) {
+		coax_log(logger, COAX_LOG_ERROR, "%u slots: at most %u", options->slots,
+			 ACCEL_SLOTS_MAX);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static bool is_listed(const struct coax_accel *accel, const char *name)
+{
+	for (size_t i = 0; i < accel->interface_count; i++)
+		if (strcmp(accel->interfaces[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void take_options(struct coax_accel *accel, const struct coax_accel_options *options)
+{
+	const char *instance = options->instance ? options->instance : COAX_INSTANCE_DEFAULT;
+
+	memcpy(accel->instance, instance, strlen(instance));
+	accel->generic = options->generic;
+	accel->slot_count = options->slots ? options->slots : ACCEL_SLOTS_DEFAULT;
+	accel->lease_ms = options->lease_ms ? options->lease_ms : ACCEL_LEASE_DEFAULT;
+	for (size_t i = 0; i < options->interface_count; i++) {
+		const char *name = options->interfaces[i];
+
+		if (!is_listed(accel, name))
+			memcpy(accel->interfaces[accel->interface_count++].name, name,
+			       strlen(name));
+	}
+}
+
+static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
+{
+	bpf_map__set_max_entries(program->maps.index, accel->slot_count);
+	bpf_map__set_max_entries(program->maps.slots, accel->slot_count);
+#if defined(__x86_64__) || defined(__i386__)
+	program->rodata->coax_weakly_ordered = 0;
+#endif
+}
+
+int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program)
+{
+	struct coax_bpf *p = coax_bpf__open();
+	int err;
+
+	if (!p)
+		return -errno;
+	size_maps(accel, p);
+	for (size_t i = 0; i < ACCEL_MAPS; i++) {
+		const char *name = accel_map_names[i];
+		const struct bpf_map *shared =
+			bpf_object__find_map_by_name(accel->shared->obj, name);
+
+		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(p->obj, name),
+					bpf_map__fd(shared));
+		if (err) {
+			coax_bpf__destroy(p);
+			return err;
+		}
+	}
+	*program = p;
+	return 0;
+}
+
+static void *map_memory(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int map_maps(struct coax_accel *accel)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	accel->config_size = (sizeof(*accel->config) + page - 1) / page * page;
+	accel->slots_size = (accel->slot_count * sizeof(*accel->slots) + page - 1) / page * page;
+	accel->config = map_memory(bpf_map__fd(accel->shared->maps.config), accel->config_size);
+	if (!accel->config)
+		return -errno;
+	accel->slots = map_memory(bpf_map__fd(accel->shared->maps.slots), accel->slots_size);
+	if (!accel->slots)
+		return -errno;
+	accel->index_fd = bpf_map__fd(accel->shared->maps.index);
+	accel->endpoints_fd = bpf_map__fd(accel->shared->maps.endpoints);
+	return 0;
+}
+
+/* The shared maps come from an object of their own, whose program is never loaded. */
+static int load_maps(struct coax_accel *accel, bool *reused)
+{
+	struct bpf_program *program;
+	int err;
+
+	accel->shared = coax_bpf__open();
+	if (!accel->shared)
+		return -errno;
+	bpf_object__for_each_program(program, accel->shared->obj)
+		bpf_program__set_autoload(program, false);
+	size_maps(accel, accel->shared);
+	*reused = accel_pins_reuse(accel, accel->shared->obj);
+	err = bpf_object__load(accel->shared->obj);
+	if (!err && !*reused)
+		err = accel_pins_create(accel, accel->shared->obj);
+	return err ? err : map_maps(accel);
+}
+
+static void empty_hash(int fd, size_t key_size)
+{
+	char key[sizeof(struct coax_index_key)];
+	char next[sizeof(key)];
+	bool more = bpf_map_get_next_key(fd, NULL, key) == 0;
+
+	while (more) {
+		more = bpf_map_get_next_key(fd, key, next) == 0;
+		bpf_map_delete_elem(fd, key);
+		memcpy(key, next, key_size);
+	}
+}
+
+/* Nothing of what a former process published is ever answered again; the counters go on. */
+static void clear(struct coax_accel *accel)
+{
+	_Static_assert(sizeof(struct coax_endpoint_key) <= sizeof(struct coax_index_key), "");
+
+	accel->config->enabled = 0;
+	__atomic_store_n(&accel->config->lease, 0, __ATOMIC_SEQ_CST);
+	empty_hash(accel->endpoints_fd, sizeof(struct coax_endpoint_key));
+	empty_hash(accel->index_fd, sizeof(struct coax_index_key));
+	for (uint32_t i = 0; i < accel->slot_count; i++)
+		accel_slot_reset(&accel->slots[i]);
+	memset(accel->config->attachments, 0, sizeof(accel->config->attachments));
+}
+
+static void begin_config(struct coax_accel *accel)
+{
+	accel->config->lease_length = (uint64_t)accel->lease_ms * 1000000;
+	accel->config->pid = (uint32_t)getpid();
+	accel->config->slots = accel->slot_count;
+	accel->config->enabled = 1;
+	accel->config->layout = COAX_LAYOUT;
+}
+
+/* Programs on our interfaces, and on those that the former owner says it had. */
+static void detach_leftovers(const struct coax_accel *accel, const struct coax_config *former,
+			     uint32_t former_id)
+{
+	for (size_t i = 0; i < COAX_ATTACHMENTS_MAX; i++)
+		if (former->attachments[i].ifindex)
+			accel_leftovers_detach(accel, former->attachments[i].ifindex, former_id);
+	for (size_t i = 0; i < accel->interface_count; i++) {
+		uint32_t ifindex = if_nametoindex(accel->interfaces[i].name);
+
+		if (ifindex)
+			accel_leftovers_detach(accel, ifindex, former_id);
+	}
+}
+
+static int load(struct coax_accel *accel)
+{
+	struct coax_config former;
+	uint32_t former_id;
+	bool reused = false;
+	int err;
+
+	former_id = accel_pins_former(accel, &former);
+	if (former.layout == COAX_LAYOUT)
+		accel_pins_revoke(accel, &former);
+	detach_leftovers(accel, &former, former_id);
+	err = load_maps(accel, &reused);
+	if (err) {
+		say_why(accel, "cannot load the kernel half", err);
+		return err;
+	}
+	if (reused) {
+		clear(accel);
+		coax_log(&accel->logger, COAX_LOG_INFO,
+			 "took over instance '%s' from a process that is gone (pid %u)",
+			 accel->instance, former.pid);
+	}
+	err = accel_publisher_init(accel);
+	if (err)
+		return err;
+	begin_config(accel);
+	accel->netlink = accel_netlink_listen();
+	return accel->netlink < 0 ? accel->netlink : 0;
+}
+
+int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *options,
+		    const struct coax_logger *logger)
+{
+	struct coax_accel *a;
+	int err = check_options(options, logger);
+
+	if (err)
+		return err;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	if (logger)
+		a->logger = *logger;
+	else
+		a->logger.from = COAX_LOG_ERROR + 1;
+	a->directory_fd = -1;
+	a->netlink = -1;
+	take_options(a, options);
+
+	accel_libraries_log_to(&a->logger);
+	err = accel_pins_lock(a);
+	if (!err)
+		err = load(a);
+	accel_libraries_log_to(NULL);
+	if (err) {
+		coax_accel_close(a);
+		return err;
+	}
+	*accel = a;
+	return 0;
+}
+
+static void detach_all(struct coax_accel *accel)
+{
+	for (size_t i = 0; i < accel->interface_count; i++)
+		accel_interface_close(accel, &accel->interfaces[i], true);
+}
+
+void coax_accel_close(struct coax_accel *accel)
+{
+	if (!accel)
+		return;
+	accel_libraries_log_to(&accel->logger);
+	if (accel->config) {
+		accel->config->enabled = 0;
+		__atomic_store_n(&accel->config->lease, 0, __ATOMIC_SEQ_CST);
+		detach_all(accel);
+	}
+	accel_publisher_destroy(accel);
+	if (accel->netlink >= 0)
+		close(accel->netlink);
+	if (accel->slots)
+		munmap(accel->slots, accel->slots_size);
+	if (accel->config)
+		munmap(accel->config, accel->config_size);
+	coax_bpf__destroy(accel->shared);
+	if (accel->directory_fd >= 0) {
+		accel_pins_remove(accel);
+		close(accel->directory_fd);
+	}
+	accel_libraries_log_to(NULL);
+	free(accel->bound);
+	free(accel->endpoints);
+	free(accel);
+}
+
+void coax_accel_renew(struct coax_accel *accel)
+{
+	uint64_t until = accel_now() + accel->config->lease_length;
+
+	__atomic_store_n(&accel->config->lease, until, __ATOMIC_RELAXED);
+}
+
+uint32_t coax_accel_lease_ms(const struct coax_accel *accel)
+{
+	return accel->lease_ms;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include "accel/keeper.h"
+
+int coax_subject_create(struct coax_subject **subject)
+{
+	static uint64_t last_id;
+	struct coax_subject *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	s->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	s->references = 1;
+	CDS_INIT_LIST_HEAD(&s->published);
+	CDS_INIT_LIST_HEAD(&s->withdrawn);
+	*subject = s;
+	return 0;
+}
+
+struct coax_subject *coax_subject_get(struct coax_subject *subject)
+{
+	__atomic_add_fetch(&subject->references, 1, __ATOMIC_RELAXED);
+	return subject;
+}
+
+static void subject_free(struct rcu_head *head)
+{
+	struct coax_subject *subject = caa_container_of(head, struct coax_subject, rcu);
+
+	pthread_mutex_destroy(&subject->lock);
+	free(subject);
+}
+
+static void withdraw_all(struct coax_subject *subject)
+{
+	struct accel_pair *pair;
+
+	cds_list_for_each_entry (pair, &subject->published, node)
+		accel_slot_withdraw(pair->slot);
+	cds_list_splice(&subject->published, &subject->withdrawn);
+	CDS_INIT_LIST_HEAD(&subject->published);
+}
+
+void coax_subject_put(struct coax_subject *subject)
+{
+	if (!subject || __atomic_sub_fetch(&subject->references, 1, __ATOMIC_ACQ_REL))
+		return;
+
+	pthread_mutex_lock(&subject->lock);
+	subject->dead = true;
+	withdraw_all(subject);
+	while (!cds_list_empty(&subject->withdrawn))
+		accel_pair_release(
+			cds_list_first_entry(&subject->withdrawn, struct accel_pair, node));
+	pthread_mutex_unlock(&subject->lock);
+	call_rcu(&subject->rcu, subject_free);
+}
+
+uint64_t coax_subject_generation(const struct coax_subject *subject)
+{
+	return __atomic_load_n(&subject->generation, __ATOMIC_ACQUIRE);
+}
+
+void coax_subject_changed(struct coax_subject *subject)
+{
+	pthread_mutex_lock(&subject->lock);
+	__atomic_store_n(&subject->generation, subject->generation + 1, __ATOMIC_RELEASE);
+	withdraw_all(subject);
+	/* Visible to the program on every CPU before the change is acknowledged. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&subject->lock);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "coaxd/beneath.h"
+
+/* A rename on the way makes openat2() give up with EAGAIN; it rarely happens twice. */
+#define OPEN_ATTEMPTS 8
+
+int coaxd_open_beneath(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+			   RESOLVE_NO_XDEV,
+	};
+
+	for (int attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
+		long fd = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
+/* To a client, a name that leads elsewhere is a name that leads nowhere. */
+static int open_error(int err)
+{
+	switch (err) {
+	case -ENOTDIR:
+	case -ELOOP:
+	case -EXDEV:
+	case -ENAMETOOLONG:
+		return -ENOENT;
+	default:
+		return err;
+	}
+}
+
+static int check_type(const struct stat *status)
+{
+	if (S_ISREG(status->st_mode))
+		return 0;
+	return S_ISDIR(status->st_mode) ? -EISDIR : -ENOTSUP;
+}
+
+int coaxd_probe_file(int root, const char *path)
+{
+	int fd = coaxd_open_beneath(root, path, O_PATH | O_NOFOLLOW);
+	struct stat status;
+	int err;
+
+	if (fd < 0)
+		return open_error(fd);
+	err = fstat(fd, &status) ? -errno : check_type(&status);
+	close(fd);
+	return err;
+}
+
+static int read_all(int fd, struct coaxd_content *content)
+{
+	uint8_t beyond;
+
+	content->length = 0;
+	for (;;) {
+		bool full = content->length == sizeof(content->bytes);
+		void *to = full ? &beyond : content->bytes + content->length;
+		ssize_t n = read(fd, to, full ? 1 : sizeof(content->bytes) - content->length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		if (full)
+			return -EFBIG;
+		content->length += (size_t)n;
+	}
+}
+
+int coaxd_read_file(int root, const char *path, struct coaxd_content *content)
+{
+	int fd = coaxd_open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+	int err;
+
+	if (fd < 0)
+		return open_error(fd);
+
+	err = fstat(fd, &content->status) ? -errno : check_type(&content->status);
+	if (err)
+		goto out;
+	err = read_all(fd, content);
+	if (err)
+		goto out;
+	coaxd_etag(content->bytes, content->length, content->etag);
+out:
+	close(fd);
+	return err;
+}
+
+void coaxd_etag(const void *bytes, size_t length, uint8_t etag[COAXD_ETAG_SIZE])
+{
+	uint8_t digest[crypto_generichash_BYTES_MIN];
+
+	_Static_assert(sizeof(digest) >= COAXD_ETAG_SIZE, "an ETag is a cut digest");
+	crypto_generichash(digest, sizeof(digest), bytes, length, NULL, 0);
+	memcpy(etag, digest, COAXD_ETAG_SIZE);
+}

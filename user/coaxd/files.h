@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A directory of files as resources: the whole Site of the daemon is one subtree.
+ */
+#ifndef COAXD_FILES_H
+#define COAXD_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <coax/log.h>
+#include <coax/site.h>
+#include "coaxd/cache.h"
+#include "coaxd/watch.h"
+#include "coaxd/writer.h"
+
+struct coaxd_files_options {
+	const char *directory;
+	bool writable;
+	uint32_t max_age; /* seconds */
+	struct coax_logger logger;
+};
+
+struct coaxd_files {
+	int root;
+	uint32_t max_age;
+	struct coax_logger logger;
+	struct coaxd_cache *cache;
+	struct coaxd_watch *watch;
+	struct coaxd_writer *writer; /* NULL: read only */
+	bool said_too_large;
+};
+
+/* Returns 0 or a negative errno, and has logged why at ERROR. */
+int coaxd_files_create(struct coaxd_files **files, const struct coaxd_files_options *options);
+
+/* The Context that served them is gone, and so is the Site. NULL: nothing. */
+void coaxd_files_destroy(struct coaxd_files *files);
+
+/* Put the files into a Site. Returns 0 or a negative errno. */
+int coaxd_files_add(struct coaxd_files *files, struct coax_site *site);
+
+/* GET: the file, or a directory's listing. */
+void coaxd_files_get(struct coax_responder *responder, void *files);
+
+/* PUT, POST, DELETE: hand the request to the writer. */
+void coaxd_files_change(struct coax_responder *responder, void *files);
+
+/* On the writer's thread: execute a PUT, POST or DELETE, and answer. */
+void coaxd_files_execute(struct coax_responder *responder, void *files);
+
+/* Answer that the file could not be read, as coaxd_read_file() says it. */
+void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *responder,
+			const char *path, int err);
+
+#endif

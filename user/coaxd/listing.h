@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is in the served directory, as links (RFC 6690).
+ */
+#ifndef COAXD_LISTING_H
+#define COAXD_LISTING_H
+
+#include <stddef.h>
+#include <coax/link.h>
+
+/*
+ * Write the entries of the directory `path` below `root`, sorted by name. Hidden ones and those
+ * that are neither a file nor a directory are left out. Returns 0; -ENOENT or -ENOTDIR; -EFBIG when
+ * there are more than could be listed in any case; or another negative errno. That the text fits is
+ * for the caller to see by writer->length.
+ */
+int coaxd_list_directory(int root, const char *path, struct coax_link_writer *writer);
+
+/*
+ * Write links to the files below `root`, to a depth and number that bound the work that a request
+ * for them makes. What lies beyond is served but not listed.
+ */
+void coaxd_list_files(int root, struct coax_link_writer *writer);
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "coaxd/options.h"
+
+#define VERSION	    COAX_VERSION_TEXT
+
+#define EXIT_USAGE  2
+
+#define SLOTS_MAX   (1u << 20)
+#define LEASE_MIN   100
+#define LEASE_MAX   3600000
+#define WORKERS_MAX 1024
+
+enum {
+	OPTION_INSTANCE = 256,
+	OPTION_GENERIC,
+	OPTION_SLOTS,
+	OPTION_LEASE,
+	OPTION_WORKERS,
+	OPTION_WRITABLE,
+	OPTION_MAX_AGE,
+	OPTION_READY_FD,
+	OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+	{"bind", required_argument, NULL, 'b'},
+	{"interface", required_argument, NULL, 'i'},
+	{"instance", required_argument, NULL, OPTION_INSTANCE},
+	{"generic", no_argument, NULL, OPTION_GENERIC},
+	{"slots", required_argument, NULL, OPTION_SLOTS},
+	{"lease", required_argument, NULL, OPTION_LEASE},
+	{"workers", required_argument, NULL, OPTION_WORKERS},
+	{"writable", no_argument, NULL, OPTION_WRITABLE},
+	{"max-age", required_argument, NULL, OPTION_MAX_AGE},
+	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
+	{"verbose", no_argument, NULL, 'v'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static const char help[] =
+	"Usage: coaxd [options] DIRECTORY\n"
+	"\n"
+	"Serve the files of a directory over CoAP.\n"
+	"\n"
+	"  -b, --bind ADDRESS[:PORT]  serve at this address only (repeatable; \"*:PORT\" for all\n"
+	"                             addresses; default \"*:5683\")\n"
+	"  -i, --interface NAME       let the kernel answer what comes in there (repeatable)\n"
+	"      --instance NAME        the kernel half's name below /sys/fs/bpf/coax (\"default\")\n"
+	"      --generic              use generic XDP where the driver has no native one\n"
+	"      --slots N              replies that the kernel holds at most (8192)\n"
+	"      --lease MS             how long the kernel answers without the daemon (3000)\n"
+	"      --workers N            threads (default: one for each usable CPU)\n"
+	"      --writable             let PUT, POST and DELETE change the files\n"
+	"      --max-age SECONDS      for how long clients may hold what they got (60)\n"
+	"      --ready-fd N           write a newline to this file descriptor once serving\n"
+	"  -v, --verbose              say more: once for INFO, twice for DEBUG\n"
+	"  -q, --quiet                say errors only\n"
+	"      --version              print the version\n"
+	"  -h, --help                 print this\n"
+	"\n"
+	"It runs in the foreground until SIGTERM or SIGINT. Exit status: 0 after that, 1 when it\n"
+	"could not serve, 2 for a mistake on the command line.\n";
+
+__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
+{
+	va_list args;
+
+	fputs("coaxd: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("; see coaxd --help\n", stderr);
+	return EXIT_USAGE;
+}
+
+/* Returns -1 with *value set, or an exit status. */
+static int read_number(const char *name, const char *text, unsigned long min, unsigned long max,
+		       uint32_t *value)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || number < min || number > max)
+		return usage("%s takes a number from %lu to %lu, not \"%s\"", name, min, max, text);
+	*value = (uint32_t)number;
+	return -1;
+}
+
+static int add_to_list(const char *name, const char **list, size_t *count, const char *text)
+{
+	if (*count == COAXD_LIST_MAX)
+		return usage("%s can be given %d times at most", name, COAXD_LIST_MAX);
+	list[(*count)++] = text;
+	return -1;
+}
+
+static int add_bind(struct coaxd_options *options, const char *text)
+{
+	union coax_address address;
+
+	if (coax_address_parse(&address, text, COAX_PORT))
+		return usage("--bind takes ADDRESS[:PORT], with an IPv6 address before a port in "
+			     "brackets, not \"%s\"",
+			     text);
+	return add_to_list("--bind", options->bind, &options->context.bind_count, text);
+}
+
+static int add_interface(struct coaxd_options *options, const char *text)
+{
+	if (!*text || strlen(text) >= IFNAMSIZ || strchr(text, '/'))
+		return usage("--interface takes a network interface's name, not \"%s\"", text);
+	return add_to_list("--interface", options->interfaces,
+			   &options->context.accel.interface_count, text);
+}
+
+/* It becomes the name of a directory. */
+static int set_instance(struct coaxd_options *options, const char *text)
+{
+	if (!*text || text[0] == '.' || strchr(text, '/') || strlen(text) > NAME_MAX)
+		return usage(
+			"--instance takes a name without slashes and dots in front, not \"%s\"",
+			text);
+	options->context.accel.instance = text;
+	return -1;
+}
+
+static int set_ready_fd(struct coaxd_options *options, const char *text)
+{
+	uint32_t fd;
+	int status = read_number("--ready-fd", text, 0, INT_MAX, &fd);
+
+	if (status < 0)
+		options->ready_fd = (int)fd;
+	return status;
+}
+
+static void say_more(struct coax_logger *logger)
+{
+	logger->from = logger->from > COAX_LOG_INFO ? COAX_LOG_INFO : COAX_LOG_DEBUG;
+}
+
+static int read_option(struct coaxd_options *options, int option)
+{
+	struct coax_accel_options *accel = &options->context.accel;
+
+	switch (option) {
+	case 'b':
+		return add_bind(options, optarg);
+	case 'i':
+		return add_interface(options, optarg);
+	case OPTION_INSTANCE:
+		return set_instance(options, optarg);
+	case OPTION_GENERIC:
+		accel->generic = true;
+		return -1;
+	case OPTION_SLOTS:
+		return read_number("--slots", optarg, 1, SLOTS_MAX, &accel->slots);
+	case OPTION_LEASE:
+		return read_number("--lease", optarg, LEASE_MIN, LEASE_MAX, &accel->lease_ms);
+	case OPTION_WORKERS:
+		return read_number("--workers", optarg, 1, WORKERS_MAX, &options->context.workers);
+	case OPTION_WRITABLE:
+		options->files.writable = true;
+		return -1;
+	case OPTION_MAX_AGE:
+		return read_number("--max-age", optarg, 0, UINT32_MAX, &options->files.max_age);
+	case OPTION_READY_FD:
+		return set_ready_fd(options, optarg);
+	case 'v':
+		say_more(&options->files.logger);
+		return -1;
+	case 'q':
+		options->files.logger.from = COAX_LOG_ERROR;
+		return -1;
+	case OPTION_VERSION:
+		puts("coaxd " VERSION);
+		return EXIT_SUCCESS;
+	case 'h':
+		fputs(help, stdout);
+		return EXIT_SUCCESS;
+	default:
+		/* getopt_long() has said what is wrong. */
+		fputs("see coaxd --help\n", stderr);
+		return EXIT_USAGE;
+	}
+}
+
+int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
+{
+	int option;
+
+	*options = (struct coaxd_options){
+		.ready_fd = -1,
+		.files = {.max_age = 60, .logger = {.name = "coaxd", .from = COAX_LOG_WARNING}},
+	};
+	options->context.bind = options->bind;
+	options->context.accel.interfaces = options->interfaces;
+
+	while ((option = getopt_long(argc, argv, "b:i:vqh", long_options, NULL)) >= 0) {
+		int status = read_option(options, option);
+
+		if (status >= 0)
+			return status;
+	}
+	if (argc - optind != 1)
+		return usage(argc == optind ? "which DIRECTORY is to be served?"
+					    : "one DIRECTORY only can be served");
+	options->files.directory = argv[optind];
+	options->context.logger = options->files.logger;
+	return -1;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Writing messages: RFC 7252 section 3. */
+#include <coax/message.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "codec/encoding.h"
+
+/* Where an option belongs among those that are there. */
+struct gap {
+	uint32_t at;	      /* offset at which the new bytes start */
+	uint32_t previous;    /* number of the option in front of it, 0: none */
+	bool last;	      /* no option follows */
+	uint32_t next;	      /* number of the option that follows */
+	uint32_t next_head;   /* length of its head */
+	uint32_t next_length; /* length of its value */
+};
+
+int coax_message_start(struct coax_message *m, void *buffer, size_t capacity, enum coax_type type,
+		       uint8_t code, uint16_t id, const void *token, size_t token_length)
+{
+	uint32_t length;
+
+	if (token_length > COAX_TOKEN_MAX)
+		return -EINVAL;
+	if (capacity < COAX_HEADER_SIZE + token_length)
+		return -EMSGSIZE;
+
+	length = COAX_HEADER_SIZE + (uint32_t)token_length;
+	*m = (struct coax_message){
+		.data = buffer,
+		.length = length,
+		.capacity = capacity < UINT32_MAX ? (uint32_t)capacity : UINT32_MAX,
+		.payload = length,
+	};
+	m->data[0] = (uint8_t)(COAX_VERSION << 6 | (type & 3) << 4 | token_length);
+	m->data[1] = code;
+	coax_message_set_id(m, id);
+	if (token_length)
+		memcpy(m->data + COAX_HEADER_SIZE, token, token_length);
+	return 0;
+}
+
+static uint32_t extended_size(uint32_t value)
+{
+	return value < EXTENDED_8BIT ? 0 : value < EXTENDED_16BIT ? 1 : 2;
+}
+
+static uint32_t head_size(uint32_t delta, uint32_t length)
+{
+	return 1 + extended_size(delta) + extended_size(length);
+}
+
+/* Write one extended number, and return its nibble. */
+static uint8_t write_extended(uint8_t **at, uint32_t value)
+{
+	uint8_t *p = *at;
+
+	if (value < EXTENDED_8BIT)
+		return (uint8_t)value;
+	if (value < EXTENDED_16BIT) {
+		p[0] = (uint8_t)(value - EXTENDED_8BIT);
+		*at = p + 1;
+		return NIBBLE_8BIT;
+	}
+	value -= EXTENDED_16BIT;
+	p[0] = (uint8_t)(value >> 8);
+	p[1] = (uint8_t)value;
+	*at = p + 2;
+	return NIBBLE_16BIT;
+}
+
+/* Write an option's head, and return where its value goes. */
+static uint8_t *write_head(uint8_t *head, uint32_t delta, uint32_t length)
+{
+	uint8_t *at = head + 1;
+	uint8_t nibbles;
+
+	nibbles = (uint8_t)(write_extended(&at, delta) << 4);
+	nibbles |= write_extended(&at, length);
+	*head = nibbles;
+	return at;
+}
+
+/*
+ * Look past all options with numbers up to and including `number`. Most messages are built in
+ * order: that takes no walk.
+ */
+static void find_gap(const struct coax_message *m, uint16_t number, struct gap *gap)
+{
+	struct coax_option_iterator it;
+	struct coax_option option;
+	const uint8_t *start;
+
+	*gap = (struct gap){.at = options_end(m), .previous = m->last_option, .last = true};
+	if (number >= m->last_option)
+		return;
+
+	it = coax_options_begin(m);
+	gap->previous = 0;
+	for (start = it.at; coax_options_next(&it, &option); start = it.at) {
+		if (option.number > number) {
+			gap->at = (uint32_t)(start - m->data);
+			gap->last = false;
+			gap->next = option.number;
+			gap->next_head = (uint32_t)(option.value - start);
+			gap->next_length = option.length;
+			return;
+		}
+		gap->previous = option.number;
+	}
+}
+
+int coax_message_add(struct coax_message *m, uint16_t number, const void *value, size_t length)
+{
+	uint32_t size, behind, next_size = 0;
+	struct gap gap;
+	uint8_t *at;
+
+	if (m->capacity == 0)
+		return -EROFS;
+	if (length > COAX_OPTION_LENGTH_MAX)
+		return -EMSGSIZE;
+
+	find_gap(m, number, &gap);
+	size = head_size(number - gap.previous, (uint32_t)length) + (uint32_t)length;
+	if (!gap.last)
+		next_size = head_size(gap.next - number, gap.next_length);
+	/*
+	 * The new option's neighbour counts its delta from the new option on, so its head may get
+	 * shorter; the two together never get shorter than the neighbour's old head.
+	 */
+	size += next_size;
+	if (size - gap.next_head > m->capacity - m->length)
+		return -EMSGSIZE;
+
+	at = m->data + gap.at;
+	behind = gap.at + gap.next_head;
+	memmove(at + size, m->data + behind, m->length - behind);
+	m->length += size - gap.next_head;
+	m->payload += size - gap.next_head;
+
+	at = write_head(at, number - gap.previous, (uint32_t)length);
+	if (length)
+		memcpy(at, value, length);
+	if (gap.last)
+		m->last_option = number;
+	else
+		write_head(at + length, gap.next - number, gap.next_length);
+	return 0;
+}
+
+int coax_message_add_uint(struct coax_message *m, uint16_t number, uint32_t value)
+{
+	uint8_t bytes[4] = {
+		(uint8_t)(value >> 24),
+		(uint8_t)(value >> 16),
+		(uint8_t)(value >> 8),
+		(uint8_t)value,
+	};
+	size_t skip = 0;
+
+	while (skip < sizeof(bytes) && bytes[skip] == 0)
+		skip++;
+	return coax_message_add(m, number, bytes + skip, sizeof(bytes) - skip);
+}
+
+int coax_message_add_string(struct coax_message *m, uint16_t number, const char *value)
+{
+	return coax_message_add(m, number, value, strlen(value));
+}
+
+int coax_message_remove(struct coax_message *m, uint16_t number)
+{
+	struct coax_option_iterator it;
+	struct coax_option option;
+	uint8_t *from = NULL, *to = NULL;
+	uint8_t head[OPTION_HEAD_MAX] = {0};
+	uint32_t head_length = 0, shrunk, previous = 0;
+	const uint8_t *start;
+	bool last = true;
+	int removed = 0;
+
+	if (m->capacity == 0)
+		return -EROFS;
+
+	it = coax_options_begin(m);
+	for (start = it.at; coax_options_next(&it, &option); start = it.at) {
+		if (option.number < number) {
+			previous = option.number;
+			continue;
+		}
+		if (option.number > number) {
+			last = false;
+			break;
+		}
+		if (!removed++)
+			from = m->data + (start - m->data);
+		to = m->data + (it.at - m->data);
+	}
+	if (!removed)
+		return 0;
+
+	if (last) {
+		m->last_option = (uint16_t)previous;
+	} else {
+		/* The option behind counts its delta from the one in front of the gap now. */
+		head_length = (uint32_t)(write_head(head, option.number - previous, option.length) -
+					 head);
+		to = m->data + (option.value - m->data);
+	}
+	shrunk = (uint32_t)(to - from) - head_length;
+	memmove(from + head_length, to, m->length - (uint32_t)(to - m->data));
+	memcpy(from, head, head_length);
+	m->length -= shrunk;
+	m->payload -= shrunk;
+	return removed;
+}
+
+int coax_message_set_payload(struct coax_message *m, const void *payload, size_t length)
+{
+	uint32_t end = options_end(m);
+
+	if (m->capacity == 0)
+		return -EROFS;
+	if (length == 0) {
+		m->length = m->payload = end;
+		return 0;
+	}
+	if (length >= m->capacity - end)
+		return -EMSGSIZE;
+
+	memmove(m->data + end + 1, payload, length);
+	m->data[end] = COAX_PAYLOAD_MARKER;
+	m->payload = end + 1;
+	m->length = m->payload + (uint32_t)length;
+	return 0;
+}

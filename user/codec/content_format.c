@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* CoAP Content-Formats: RFC 7252 section 12.3 and the registry that it made. */
+#include <coax/option.h>
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "codec/text.h"
+
+/* Those whose media type alone tells them apart. */
+static const struct {
+	uint16_t number;
+	const char *name;
+} formats[] = {
+	{COAX_FORMAT_TEXT_PLAIN, "text/plain;charset=utf-8"},
+	{21, "image/gif"},
+	{22, "image/jpeg"},
+	{23, "image/png"},
+	{COAX_FORMAT_LINK, "application/link-format"},
+	{COAX_FORMAT_XML, "application/xml"},
+	{COAX_FORMAT_OCTET_STREAM, "application/octet-stream"},
+	{COAX_FORMAT_EXI, "application/exi"},
+	{COAX_FORMAT_JSON, "application/json"},
+	{51, "application/json-patch+json"},
+	{52, "application/merge-patch+json"},
+	{COAX_FORMAT_CBOR, "application/cbor"},
+	{61, "application/cwt"},
+	{62, "application/multipart-core"},
+	{63, "application/cbor-seq"},
+	{COAX_FORMAT_SENML_JSON, "application/senml+json"},
+	{111, "application/sensml+json"},
+	{COAX_FORMAT_SENML_CBOR, "application/senml+cbor"},
+	{113, "application/sensml+cbor"},
+	{114, "application/senml-exi"},
+	{115, "application/sensml-exi"},
+	{256, "application/coap-group+json"},
+	{257, "application/concise-problem-details+cbor"},
+	{310, "application/senml+xml"},
+	{311, "application/sensml+xml"},
+	{320, "application/senml-etch+json"},
+	{322, "application/senml-etch+cbor"},
+	{10000, "application/vnd.ocf+cbor"},
+	{10001, "application/oscore"},
+	{11542, "application/vnd.oma.lwm2m+tlv"},
+	{11543, "application/vnd.oma.lwm2m+json"},
+	{11544, "application/vnd.oma.lwm2m+cbor"},
+	{20000, "text/css"},
+	{30000, "image/svg+xml"},
+};
+
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+const char *coax_content_format_name(uint16_t format)
+{
+	for (size_t i = 0; i < FORMATS; i++) {
+		if (formats[i].number == format)
+			return formats[i].name;
+	}
+	return NULL;
+}
+
+static int from_digits(const char *text)
+{
+	int number = 0;
+
+	for (; *text; text++) {
+		if (!is_digit(*text))
+			return -ENOENT;
+		number = number * 10 + (*text - '0');
+		if (number > UINT16_MAX)
+			return -ENOENT;
+	}
+	return number;
+}
+
+int coax_content_format_by_name(const char *name)
+{
+	if (is_digit(name[0]))
+		return from_digits(name);
+	for (size_t i = 0; i < FORMATS; i++) {
+		if (strcasecmp(formats[i].name, name) == 0)
+			return formats[i].number;
+	}
+	if (strcasecmp(name, "text/plain") == 0)
+		return COAX_FORMAT_TEXT_PLAIN;
+	return -ENOENT;
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "internal.h"
+#include "retransmit.h"
+
+/* Fewer make no table. */
+#define EXCHANGES_MIN 16
+
+/* Doubling the interval more often than this makes no sense, and keeps the sums from wrapping. */
+#define MAX_RETRANSMIT_MAX 20
+
+static bool tuning_is_sound(const struct coax_tuning *tuning)
+{
+	return tuning->ack_timeout_ms && tuning->ack_random_percent >= 100 &&
+	       tuning->ack_random_percent <= 1000 && tuning->max_retransmit <= MAX_RETRANSMIT_MAX &&
+	       tuning->exchanges_max <= UINT32_MAX / 4 && tuning->deferred_max <= UINT32_MAX / 4;
+}
+
+static int create_keys(struct coax_exchange *exchange, uint32_t seed)
+{
+	int err;
+
+	if (!seed) {
+		err = coax_hash_key_random(&exchange->key);
+		return err ? err : coax_hash_key_random(&exchange->secret);
+	}
+	memcpy(exchange->key.bytes, &seed, sizeof(seed));
+	memcpy(exchange->secret.bytes, &seed, sizeof(seed));
+	exchange->secret.bytes[sizeof(seed)] = 1;
+	return 0;
+}
+
+int coax_exchange_create(struct coax_exchange **result, const struct coax_exchange_options *options)
+{
+	struct coax_exchange *exchange;
+	int err;
+
+	if (!tuning_is_sound(&options->tuning))
+		return -EINVAL;
+	exchange = calloc(1, sizeof(*exchange));
+	if (!exchange)
+		return -ENOMEM;
+	exchange->ops = options->ops;
+	exchange->arg = options->arg;
+	exchange->tuning = options->tuning;
+	exchange->logger = options->logger;
+	exchange->stats = options->stats;
+	if (exchange->tuning.exchanges_max < EXCHANGES_MIN)
+		exchange->tuning.exchanges_max = EXCHANGES_MIN;
+	if (!exchange->tuning.deferred_max)
+		exchange->tuning.deferred_max = 1;
+	CDS_INIT_LIST_HEAD(&exchange->awaiting_ack);
+	CDS_INIT_LIST_HEAD(&exchange->awaiting_handler);
+
+	err = create_keys(exchange, options->seed);
+	if (err)
+		goto out;
+	for (int i = 0; i < COAX_ID_GROUPS; i++)
+		exchange->next_id[i] = (uint16_t)coax_exchange_draw(exchange);
+	err = coax_duplicates_create(&exchange->duplicates, exchange->tuning.exchanges_max);
+	if (!err)
+		err = coax_timers_create(&exchange->timers,
+					 exchange->tuning.deferred_max + 2 * COAX_PENDING_MAX);
+	if (!err)
+		err = coax_responses_create(exchange);
+	if (!err)
+		err = coax_requests_create(exchange);
+out:
+	if (err)
+		coax_exchange_destroy(exchange);
+	else
+		*result = exchange;
+	return err;
+}
+
+void coax_exchange_destroy(struct coax_exchange *exchange)
+{
+	exchange->closing = true;
+	coax_transmissions_end_all(exchange, -ESHUTDOWN);
+	coax_requests_destroy(exchange);
+	coax_responses_destroy(exchange);
+	coax_timers_destroy(&exchange->timers);
+	coax_duplicates_destroy(&exchange->duplicates);
+	free(exchange);
+}
+
+uint64_t coax_exchange_draw(struct coax_exchange *exchange)
+{
+	exchange->drawn++;
+	return coax_hash(&exchange->secret, &exchange->drawn, sizeof(exchange->drawn));
+}
+
+void coax_exchange_send(struct coax_exchange *exchange, const struct coax_path *path,
+			const uint8_t *data, size_t length)
+{
+	coax_exchange_trace(exchange, "to", path, data, length);
+	exchange->ops->send(exchange->arg, path, data, length);
+}
+
+void coax_exchange_send_empty(struct coax_exchange *exchange, const struct coax_path *path,
+			      enum coax_type type, uint16_t id)
+{
+	uint8_t data[COAX_HEADER_SIZE];
+	struct coax_message message;
+
+	coax_message_start(&message, data, sizeof(data), type, COAX_EMPTY, id, NULL, 0);
+	if (type == COAX_TYPE_RST)
+		coax_count(exchange->stats, resets_out);
+	coax_exchange_send(exchange, path, data, message.length);
+}
+
+/*
+ * Reject a message (RFC 7252 section 4.2, 4.3): RST to a confirmable one, silence to all others,
+ * and to whatever came by multicast (section 8.1).
+ */
+static void reject(struct coax_exchange *exchange, const struct coax_path *path,
+		   const struct coax_message *message)
+{
+	if (coax_message_type(message) == COAX_TYPE_CON && !coax_address_is_multicast(&path->local))
+		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(message));
+}
+
+static void ignore(struct coax_exchange *exchange, const char *what, const struct coax_path *path,
+		   const struct coax_message *message)
+{
+	coax_count(exchange->stats, ignored);
+	coax_exchange_inform(exchange, what, path, coax_message_id(message));
+}
+
+static void take_malformed(struct coax_exchange *exchange, const struct coax_path *path,
+			   const struct coax_message *message, int err)
+{
+	if (err == -EPROTONOSUPPORT) {
+		coax_count(exchange->stats, ignored);
+		return;
+	}
+	coax_count(exchange->stats, malformed);
+	coax_exchange_warn(exchange, "malformed message from", message->error, path);
+	if (err == -EBADMSG)
+		reject(exchange, path, message);
+}
+
+static void take_reset(struct coax_exchange *exchange, const struct coax_path *path,
+		       const struct coax_message *message)
+{
+	uint16_t id = coax_message_id(message);
+	struct coax_transmission *transmission;
+
+	coax_count(exchange->stats, resets_in);
+	transmission = coax_transmission_find(exchange, &path->remote, id);
+	if (transmission) {
+		coax_exchange_inform(exchange, "reset by", path, id);
+		transmission->ended(exchange, transmission, -ECONNRESET);
+		return;
+	}
+	/* A NON response had its request's message ID. */
+	if (coax_duplicates_find(&exchange->duplicates,
+				 coax_exchange_hash_message(exchange, path, id), exchange->now))
+		coax_exchange_inform(exchange, "response reset by", path, id);
+	else
+		ignore(exchange, "unmatched RST from", path, message);
+}
+
+static void take_empty(struct coax_exchange *exchange, const struct coax_path *path,
+		       const struct coax_message *message)
+{
+	switch (coax_message_type(message)) {
+	case COAX_TYPE_CON:
+		coax_count(exchange->stats, pings);
+		coax_exchange_inform(exchange, "ping from", path, coax_message_id(message));
+		reject(exchange, path, message);
+		break;
+	case COAX_TYPE_NON:
+		ignore(exchange, "empty NON from", path, message);
+		break;
+	case COAX_TYPE_ACK:
+		coax_exchange_take_acknowledgement(exchange, path, message);
+		break;
+	case COAX_TYPE_RST:
+		take_reset(exchange, path, message);
+		break;
+	}
+}
+
+static void take_request(struct coax_exchange *exchange, const struct coax_path *path,
+			 const struct coax_message *message)
+{
+	enum coax_type type = coax_message_type(message);
+
+	if (type == COAX_TYPE_ACK || type == COAX_TYPE_RST)
+		ignore(exchange, "request in an ACK or RST from", path, message);
+	else if (type == COAX_TYPE_CON && coax_address_is_multicast(&path->local))
+		ignore(exchange, "confirmable request by multicast from", path, message);
+	else
+		coax_exchange_serve(exchange, path, message);
+}
+
+static void take_response(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *message)
+{
+	switch (coax_message_type(message)) {
+	case COAX_TYPE_ACK:
+		coax_exchange_take_acknowledgement(exchange, path, message);
+		break;
+	case COAX_TYPE_RST:
+		ignore(exchange, "RST that is not empty from", path, message);
+		break;
+	default:
+		coax_exchange_take_response(exchange, path, message);
+	}
+}
+
+void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
+			   const struct coax_path *path, const uint8_t *data, size_t length,
+			   bool truncated)
+{
+	struct coax_message message;
+	int err;
+
+	exchange->now = now;
+	coax_exchange_trace(exchange, "from", path, data, length);
+	if (truncated) {
+		coax_exchange_serve_truncated(exchange, path, data, length);
+		return;
+	}
+	err = coax_message_parse(&message, data, length);
+	if (err) {
+		take_malformed(exchange, path, &message, err);
+		return;
+	}
+
+	if (coax_message_code(&message) == COAX_EMPTY) {
+		take_empty(exchange, path, &message);
+		return;
+	}
+	switch (COAX_CODE_CLASS(coax_message_code(&message))) {
+	case 0:
+		take_request(exchange, path, &message);
+		break;
+	case 2:
+	case 3:
+	case 4:
+	case 5:
+		take_response(exchange, path, &message);
+		break;
+	default:
+		ignore(exchange, "reserved code from", path, &message);
+		reject(exchange, path, &message);
+	}
+}
+
+uint64_t coax_exchange_deadline(const struct coax_exchange *exchange)
+{
+	uint64_t deadline = coax_responses_deadline(exchange);
+	const struct coax_timer *first = coax_timers_first(&exchange->timers);
+
+	return first && first->due < deadline ? first->due : deadline;
+}
+
+void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now)
+{
+	struct coax_timer *timer;
+
+	exchange->now = now;
+	coax_responses_tick(exchange);
+	while ((timer = coax_timers_first(&exchange->timers)) && timer->due <= now) {
+		coax_timer_stop(&exchange->timers, timer);
+		timer->fire(exchange, timer);
+	}
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the parts of the exchange layer share: its state, and what each part does for the others.
+ */
+#ifndef COAX_EXCHANGE_INTERNAL_H
+#define COAX_EXCHANGE_INTERNAL_H
+
+#include <urcu/hlist.h>
+#include <urcu/list.h>
+#include "duplicates.h"
+#include "exchange/exchange.h"
+#include "hash.h"
+#include "memory.h"
+#include "timer.h"
+
+#define NS_PER_MS  1000000ULL
+#define NS_PER_SEC 1000000000ULL
+
+/* Requests of ours that can be pending in one exchange layer. */
+#define COAX_PENDING_MAX 4096
+
+/* Chains of what is found by a hash. A power of two. */
+#define COAX_CHAINS 1024
+
+/* Message IDs are counted for so many groups of remotes apart. A power of two. */
+#define COAX_ID_GROUPS 256
+
+/* Warnings about peers that are written in a second; the others are only counted. */
+#define COAX_WARNINGS_PER_SECOND 5
+
+/* Log lines at WARNING are at the mercy of strangers. */
+struct coax_warnings {
+	uint64_t since; /* start of the second, ns */
+	uint32_t written;
+	uint32_t suppressed;
+};
+
+struct coax_exchange {
+	const struct coax_exchange_ops *ops;
+	void *arg;
+	struct coax_tuning tuning;
+	const struct coax_logger *logger;
+	struct coax_context_stats *stats;
+	uint64_t now; /* of the latest call */
+	bool closing;
+
+	struct coax_hash_key key;    /* of tables */
+	struct coax_hash_key secret; /* of tokens and everything else that peers must not guess */
+	uint64_t drawn;		     /* random numbers so far */
+	uint16_t next_id[COAX_ID_GROUPS];
+
+	struct coax_duplicates duplicates;
+	struct coax_timers timers;
+	struct coax_warnings warnings;
+
+	/* Requests that are answered later. */
+	struct coax_pool held;
+	struct cds_list_head awaiting_ack;     /* in the order in which an empty ACK is due */
+	struct cds_list_head awaiting_handler; /* in the order in which the patience ends */
+
+	/* Messages of ours that a remote reacts to, and requests. */
+	struct coax_pool responses;
+	struct coax_pool requests;
+	struct cds_hlist_head by_id[COAX_CHAINS];
+	struct cds_hlist_head by_remote[COAX_CHAINS];
+	struct cds_hlist_head by_token[COAX_CHAINS];
+	struct cds_hlist_head leading[COAX_CHAINS];
+};
+
+/* exchange.c */
+
+/* An unpredictable number. */
+uint64_t coax_exchange_draw(struct coax_exchange *exchange);
+void coax_exchange_send(struct coax_exchange *exchange, const struct coax_path *path,
+			const uint8_t *data, size_t length);
+/* An ACK or RST without anything. */
+void coax_exchange_send_empty(struct coax_exchange *exchange, const struct coax_path *path,
+			      enum coax_type type, uint16_t id);
+
+/* endpoint.c: keyed hashes of who a message is from. */
+
+uint64_t coax_exchange_hash_message(const struct coax_exchange *exchange,
+				    const struct coax_path *path, uint16_t id);
+uint64_t coax_exchange_hash_remote(const struct coax_exchange *exchange,
+				   const union coax_address *remote);
+
+/* trace.c: what is said about messages. `what` goes before the remote's address. */
+
+static inline bool coax_exchange_logs(const struct coax_exchange *exchange,
+				      enum coax_log_level level)
+{
+	return exchange->logger && level >= exchange->logger->from;
+}
+
+void coax_exchange_trace(const struct coax_exchange *exchange, const char *what,
+			 const struct coax_path *path, const uint8_t *data, size_t length);
+void coax_exchange_inform(const struct coax_exchange *exchange, const char *what,
+			  const struct coax_path *path, uint16_t id);
+void coax_exchange_warn(struct coax_exchange *exchange, const char *what, const char *detail,
+			const struct coax_path *path);
+
+/* serve.c: requests that arrive. */
+
+void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path *path,
+			 const struct coax_message *request);
+/* One that did not fit into a datagram. */
+void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
+				   const uint8_t *data, size_t length);
+
+/* respond.c */
+
+int coax_responses_create(struct coax_exchange *exchange);
+void coax_responses_destroy(struct coax_exchange *exchange);
+uint64_t coax_responses_deadline(const struct coax_exchange *exchange);
+void coax_responses_tick(struct coax_exchange *exchange);
+
+/* request.c: the client's side. */
+
+int coax_requests_create(struct coax_exchange *exchange);
+void coax_requests_destroy(struct coax_exchange *exchange);
+/* A separate response, confirmable or not. */
+void coax_exchange_take_response(struct coax_exchange *exchange, const struct coax_path *path,
+				 const struct coax_message *response);
+/* An ACK, empty or with a response. */
+void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
+					const struct coax_path *path,
+					const struct coax_message *acknowledgement);
+
+#endif

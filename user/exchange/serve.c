@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <coax/option.h>
+#include "internal.h"
+
+/* A header, a token, an option or two. */
+#define SHORT_RESPONSE 32
+
+static enum coax_seen_class class_of(uint8_t code)
+{
+	switch (code) {
+	case COAX_GET:
+	case COAX_FETCH:
+		return COAX_SEEN_SAFE;
+	case COAX_PUT:
+	case COAX_DELETE:
+	case COAX_IPATCH:
+		return COAX_SEEN_IDEMPOTENT;
+	default:
+		return COAX_SEEN_ONCE;
+	}
+}
+
+/* Answer without running anything or remembering it. */
+static void refuse(struct coax_exchange *exchange, const struct coax_path *path,
+		   const struct coax_message *request, uint8_t code, uint16_t option,
+		   uint32_t value)
+{
+	bool confirmable = coax_message_type(request) == COAX_TYPE_CON;
+	uint8_t buffer[SHORT_RESPONSE];
+	struct coax_message response;
+
+	if (coax_address_is_multicast(&path->local))
+		return;
+	coax_message_start(&response, buffer, sizeof(buffer),
+			   confirmable ? COAX_TYPE_ACK : COAX_TYPE_NON, code,
+			   coax_message_id(request), coax_message_token(request),
+			   coax_message_token_length(request));
+	coax_message_add_uint(&response, option, value);
+	coax_count(exchange->stats, responses);
+	coax_exchange_send(exchange, path, response.data, response.length);
+}
+
+static void refuse_full(struct coax_exchange *exchange, const struct coax_path *path,
+			const struct coax_message *request)
+{
+	uint64_t wait = coax_duplicates_wait(&exchange->duplicates, exchange->now);
+
+	coax_count(exchange->stats, refused);
+	coax_exchange_warn(exchange, "request refused from",
+			   "all of the memory for duplicates is taken by requests that must not "
+			   "run again",
+			   path);
+	refuse(exchange, path, request, COAX_SERVICE_UNAVAILABLE, COAX_MAX_AGE,
+	       (uint32_t)(wait / NS_PER_SEC) + 1);
+}
+
+/* Neither answered nor held: there will be no response (as RFC 7967 section 2 has it). */
+static void leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
+			     struct coax_seen *seen)
+{
+	if (seen->confirmable) {
+		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
+		seen->acknowledged = true;
+	}
+	coax_duplicates_answer(&exchange->duplicates, seen, NULL, 0, exchange->now);
+}
+
+static void hand_up(struct coax_exchange *exchange, const struct coax_path *path,
+		    const struct coax_message *request, const struct coax_seen *seen)
+{
+	struct coax_ticket ticket = coax_duplicates_ticket(&exchange->duplicates, seen);
+	struct coax_seen *open;
+
+	coax_count(exchange->stats, requests);
+	exchange->ops->request(exchange->arg, path, request, ticket);
+
+	open = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
+	if (open && open->state == COAX_SEEN_OPEN)
+		leave_unanswered(exchange, path, open);
+}
+
+/*
+ * React to a message that came again. What must not or need not be run again gets the same reaction
+ * as before (RFC 7252 section 4.5); a safe request is simply answered anew, which serves the client
+ * as well, keeps no replies in memory, and is what the kernel half does.
+ */
+static void take_duplicate(struct coax_exchange *exchange, const struct coax_path *path,
+			   const struct coax_message *request, struct coax_seen *seen)
+{
+	const uint8_t *reply;
+
+	coax_count(exchange->stats, duplicates);
+	coax_exchange_inform(exchange, "duplicate from", path, seen->id);
+	if (seen->acknowledged) {
+		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
+		return;
+	}
+	if (seen->state != COAX_SEEN_ANSWERED)
+		return;
+	if (seen->class == COAX_SEEN_SAFE) {
+		coax_duplicates_reopen(&exchange->duplicates, seen);
+		hand_up(exchange, path, request, seen);
+		return;
+	}
+	reply = coax_duplicates_reply(&exchange->duplicates, seen);
+	if (reply && seen->confirmable) {
+		coax_count(exchange->stats, responses);
+		coax_exchange_send(exchange, path, reply, seen->reply_length);
+	}
+}
+
+void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path *path,
+			 const struct coax_message *request)
+{
+	struct coax_duplicates *duplicates = &exchange->duplicates;
+	uint64_t name, bytes;
+	struct coax_seen *seen;
+
+	name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
+	coax_duplicates_prefetch(duplicates, name);
+	bytes = coax_hash(&exchange->key, request->data, request->length);
+
+	seen = coax_duplicates_find(duplicates, name, exchange->now);
+	if (seen && seen->bytes == bytes) {
+		take_duplicate(exchange, path, request, seen);
+		return;
+	}
+	if (seen) {
+		coax_exchange_inform(exchange, "message ID used again for another message by", path,
+				     seen->id);
+		coax_duplicates_forget(duplicates, seen);
+	}
+	seen = coax_duplicates_add(duplicates, name, bytes, class_of(coax_message_code(request)),
+				   exchange->now);
+	if (!seen) {
+		refuse_full(exchange, path, request);
+		return;
+	}
+	seen->id = coax_message_id(request);
+	seen->confirmable = coax_message_type(request) == COAX_TYPE_CON;
+	hand_up(exchange, path, request, seen);
+}
+
+/* A request is told that it is too large (RFC 7252 section 5.9.2.9), if one can read that it is
+ * one. */
+void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
+				   const uint8_t *data, size_t length)
+{
+	struct coax_message request = {.data = (uint8_t *)data, .length = (uint32_t)length};
+
+	if (length < COAX_HEADER_SIZE || data[0] >> 6 != COAX_VERSION) {
+		coax_count(exchange->stats, ignored);
+		return;
+	}
+	if (coax_message_token_length(&request) > COAX_TOKEN_MAX ||
+	    length < COAX_HEADER_SIZE + (size_t)coax_message_token_length(&request) ||
+	    coax_message_code(&request) == COAX_EMPTY ||
+	    COAX_CODE_CLASS(coax_message_code(&request)) != 0 ||
+	    coax_message_type(&request) == COAX_TYPE_ACK ||
+	    coax_message_type(&request) == COAX_TYPE_RST) {
+		coax_count(exchange->stats, ignored);
+		coax_exchange_warn(exchange, "message ignored from",
+				   "it is longer than what is taken in", path);
+		return;
+	}
+	coax_count(exchange->stats, refused);
+	coax_exchange_warn(exchange, "request refused from", "it is longer than what is taken in",
+			   path);
+	refuse(exchange, path, &request, COAX_REQUEST_ENTITY_TOO_LARGE, COAX_SIZE1,
+	       COAX_PAYLOAD_MAX);
+}

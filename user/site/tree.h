@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a Site and its resources are inside. Requests look resources up in a lock-free hash table
+ * under RCU; those who add and remove resources take a mutex.
+ */
+#ifndef COAX_SITE_TREE_H
+#define COAX_SITE_TREE_H
+
+#include <pthread.h>
+#include <coax/site.h>
+#include "hash.h"
+#include "rcu.h"
+#include "site/path.h"
+
+/* Methods that have a name: RFC 7252 section 5.8 and RFC 8132, GET to iPATCH. */
+#define COAX_METHODS_MAX (COAX_IPATCH + 1)
+
+struct coax_resource {
+	struct cds_lfht_node node;
+	struct coax_subject *subject;		    /* NULL: not cacheable */
+	coax_handler_fn handlers[COAX_METHODS_MAX]; /* by code */
+	void *arg;
+	bool subtree;
+	bool hidden;
+	bool cacheable_queries;
+	bool conditional;
+	uint8_t format_count;
+	uint8_t accept_count;
+	uint16_t formats[COAX_RESOURCE_FORMATS_MAX];
+	uint16_t accepts[COAX_RESOURCE_FORMATS_MAX];
+	coax_links_fn links;
+	char *link; /* its link in /.well-known/core, complete */
+	size_t link_length;
+	uint16_t path_length;
+	uint8_t path[];
+};
+
+struct coax_site {
+	struct cds_lfht *table;
+	struct coax_hash_key hash_key;
+	/* One more than the depth of the deepest subtree that there has been; 0: none. */
+	unsigned int subtree_levels;
+	/* Grows when a new resource has taken paths over from a subtree. */
+	unsigned long version;
+
+	pthread_mutex_t lock; /* held by writers; readers never look at what is below */
+	unsigned long count;
+	unsigned long buckets;
+};
+
+/*
+ * The resource that answers for a path: the one with exactly this path, or the subtree with the
+ * longest beginning of it; or NULL. Within an RCU read section.
+ */
+struct coax_resource *coax_site_find(const struct coax_site *site,
+				     const struct coax_site_path *path);
+
+/*
+ * The subtree with the longest path among the first 0 to `levels` - 1 segments of `path`, or NULL.
+ * Depths below the Site's deepest subtree are not tried, so a peer does not make this long by
+ * sending many segments. Within an RCU read section.
+ */
+struct coax_resource *coax_site_find_subtree(const struct coax_site *site,
+					     const struct coax_site_path *path,
+					     unsigned int levels);
+
+/* For the hash table: a key, its hash, and whether a node has it (a cds_lfht_match_fct). */
+struct coax_path_bytes {
+	const uint8_t *at;
+	size_t length;
+};
+
+unsigned long coax_site_hash(const struct coax_site *site, const struct coax_path_bytes *path);
+int coax_resource_has_path(struct cds_lfht_node *node, const void *path);
+
+/*
+ * Make a resource as `options` say, and read its path to `path`; it is in no Site yet.
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+int coax_resource_create(struct coax_resource **resource,
+			 const struct coax_resource_options *options, struct coax_site_path *path);
+
+/* Free it. NULL: nothing. */
+void coax_resource_free(struct coax_resource *resource);
+
+/* The GET handler of /.well-known/core; `site` is its Site. */
+void coax_well_known_get(struct coax_responder *responder, void *site);
+
+#endif
