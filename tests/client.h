@@ -32,6 +32,19 @@ static inline int client_open(const char *address, in_port_t port)
 	return connect(fd, (struct sockaddr *)&in, sizeof(in)) ? -1 : fd;
 }
 
+/* A UDP socket on loopback that takes in everything and says nothing; its port. */
+static inline in_port_t client_silent_port(void)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(in);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (struct sockaddr *)&in, length) ||
+	    getsockname(fd, (struct sockaddr *)&in, &length))
+		return 0;
+	return ntohs(in.sin_port);
+}
+
 /* The next datagram, or -1 after CLIENT_PATIENCE_MS. */
 static inline ssize_t client_receive(int fd, void *reply, size_t size)
 {

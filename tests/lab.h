@@ -19,6 +19,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
+#include "bpf/frame.h"
 #include "harness.h"
 
 #define LAB_SERVER	"server0"
@@ -143,6 +144,39 @@ static inline int lab_program(void)
 	fd = bpf_prog_get_fd_by_id(id);
 	ASSERT_GE(fd, 0);
 	return fd;
+}
+
+/*
+ * Put a message into the program as a frame from the client to port 5683 of the server. Returns the
+ * length of the message in its reply, 0 when it passed the frame, -1 when it dropped it.
+ */
+static inline ssize_t lab_ask(int program, const void *message, size_t length, uint8_t *reply,
+			      size_t size)
+{
+	static const struct frame_flow flow = {
+		.source_mac = {2, 0, 0, 0, 0, 2},
+		.destination_mac = {2, 0, 0, 0, 0, 1},
+		.source_ip = {192, 0, 2, 2},
+		.destination_ip = {192, 0, 2, 1},
+		.source_port = 40000,
+		.destination_port = 5683,
+		.ttl = 64,
+	};
+	struct frame frame;
+	uint8_t out[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.bytes, .data_out = out,
+		    .data_size_out = sizeof(out), .repeat = 1);
+
+	frame_build(&frame, &flow, message, length);
+	options.data_size_in = (uint32_t)frame.length;
+	ASSERT_EQ(bpf_prog_test_run_opts(program, &options), 0);
+	if (options.retval != XDP_TX)
+		return options.retval == XDP_PASS ? 0 : -1;
+	ASSERT_GE(options.data_size_out, frame.coap);
+	length = options.data_size_out - frame.coap;
+	ASSERT_LE(length, size);
+	memcpy(reply, out + frame.coap, length);
+	return (ssize_t)length;
 }
 
 #endif

@@ -1,5 +1,5 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=sh
 #
 # A small network to try things in: two network namespaces, "client" and "server", and a veth pair
 # between them. To be sourced by a POSIX shell script that has set $root to the top of the tree:
@@ -30,9 +30,10 @@ LAB_DIR=       # a directory for the script's files, while the lab stands
 LAB_PID=       # what lab_start_client or lab_start_server started last
 LAB_A=         # the namespaces' names
 LAB_B=
-LAB_BUILD=${root:?is to be the top of the tree}/${B:-build}
-case ${B:-} in
-/*) LAB_BUILD=$B ;;
+LAB_BUILD=${COAX_BUILD:-${B:-build}} # where make put things
+case $LAB_BUILD in
+/*) ;;
+*) LAB_BUILD=${root:?is to be the top of the tree}/$LAB_BUILD ;;
 esac
 lab_pids=
 

@@ -27,6 +27,7 @@
 
 #define KERNEL_SERVICE 7
 #define KERNEL_SLOTS   64
+#define KERNEL_INDEX   1024
 #define KERNEL_MTU     1500
 
 struct kernel {
@@ -38,7 +39,7 @@ struct kernel {
 };
 
 struct verdict {
-	uint32_t action;
+	int action; /* enum xdp_action */
 	uint8_t bytes[FRAME_MAX];
 	size_t length;
 };
@@ -112,7 +113,7 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(kernel->object, "slots"),
 				 KERNEL_SLOTS);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(kernel->object, "index"),
-				 KERNEL_SLOTS);
+				 KERNEL_INDEX);
 	rodata = kernel_section(kernel, ".rodata");
 	ASSERT_TRUE(rodata);
 #if defined(__x86_64__)
@@ -239,7 +240,7 @@ static inline int kernel_run(const struct kernel *kernel, const struct frame *fr
 		    .data_size_out = sizeof(verdict->bytes), .repeat = 1);
 	int err = bpf_prog_test_run_opts(kernel->program, &options);
 
-	verdict->action = options.retval;
+	verdict->action = (int)options.retval;
 	verdict->length = options.data_size_out;
 	return err;
 }
@@ -294,7 +295,7 @@ static inline size_t kernel_take_outcome(const struct kernel *kernel)
 	return found;
 }
 
-static inline uint32_t kernel_action_of(size_t outcome)
+static inline int kernel_action_of(size_t outcome)
 {
 	if (outcome == offsetof(struct coax_stats, reply) ||
 	    outcome == offsetof(struct coax_stats, pong))

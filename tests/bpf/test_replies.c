@@ -268,9 +268,6 @@ TEST("requests that differ in one byte, or in length, get each its own reply")
 			requests[i][i] = 1;
 		exchange_fill(replies[i], sizeof(replies[i]), (uint8_t)i);
 	}
-	ASSERT_EQ(bpf_map_delete_elem(kernel_map(&kernel, "index"),
-				      &(struct coax_index_key){.service = KERNEL_SERVICE}),
-		  -ENOENT);
 	for (int round = 0; round < 3; round++) {
 		for (uint32_t i = 0; i < KERNEL_SLOTS; i++) {
 			if (i == EXCHANGE_SLOT)

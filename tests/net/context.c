@@ -222,17 +222,12 @@ TEST("a request to a closed port ends with ECONNREFUSED, not with a time-out")
 
 TEST("a request that nobody answers ends when its time is over")
 {
-	int silent = client_open("127.0.0.1", 9);
-	struct sockaddr_in self;
-	socklen_t length = sizeof(self);
+	union coax_address remote = at("127.0.0.1", client_silent_port());
 	struct coax_context *requester = client();
 	struct coax_request_options options = {.timeout_ms = 50};
 	struct coax_message request, response;
-	union coax_address remote;
 	uint8_t out[64], in[64];
 
-	ASSERT_EQ(getsockname(silent, (struct sockaddr *)&self, &length), 0);
-	remote = at("127.0.0.1", ntohs(self.sin_port));
 	get(&request, out, sizeof(out), "x");
 	EXPECT_EQ(coax_request_wait(requester, &remote, &request, &options, in, sizeof(in),
 				    &response),
@@ -378,17 +373,12 @@ TEST("a request can be cancelled, also from its own callback")
 
 TEST("shutdown ends pending requests with an error")
 {
-	int silent = client_open("127.0.0.1", 9);
-	struct sockaddr_in self;
-	socklen_t length = sizeof(self);
+	union coax_address remote = at("127.0.0.1", client_silent_port());
 	struct coax_context *requester = client();
 	struct coax_message request;
-	union coax_address remote;
 	atomic_int results = 0;
 	uint8_t out[64];
 
-	ASSERT_EQ(getsockname(silent, (struct sockaddr *)&self, &length), 0);
-	remote = at("127.0.0.1", ntohs(self.sin_port));
 	get(&request, out, sizeof(out), "x");
 	for (int i = 0; i < 10; i++)
 		ASSERT_EQ(coax_request(requester, &remote, &request, NULL, count_result, &results,

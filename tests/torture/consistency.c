@@ -9,12 +9,12 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <linux/types.h>
 #include <coax/coax.h>
 #include <coax/maps.h>
 #include "../harness.h"
 #include "../client.h"
 #include "../lab.h"
-#include "../bpf/frame.h"
 
 #define PORT	  5683
 #define RESOURCES 8
@@ -200,7 +200,7 @@ static void *frame_reader(void *arg)
 		uint32_t least = atomic_load(&state->acknowledged);
 		struct coax_message response;
 		uint8_t reply[512];
-		ssize_t got = frame_ask(program, bytes, length, reply, sizeof(reply));
+		ssize_t got = lab_ask(program, bytes, length, reply, sizeof(reply));
 
 		if (got <= 0)
 			continue;

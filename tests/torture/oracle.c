@@ -9,12 +9,12 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <linux/types.h>
 #include <coax/coax.h>
 #include <coax/maps.h>
 #include "../harness.h"
 #include "../client.h"
 #include "../lab.h"
-#include "../bpf/frame.h"
 
 #define PORT		  5683
 #define REQUESTS	  100000
@@ -317,7 +317,7 @@ static void run(int program, struct tally *tally, unsigned long requests)
 			fd = client_open(LAB_SERVER_IPV4, PORT);
 		}
 		length = make_request(bytes, (uint16_t)i);
-		kernel_length = frame_ask(program, bytes, length, kernel, sizeof(kernel));
+		kernel_length = lab_ask(program, bytes, length, kernel, sizeof(kernel));
 		count = ask_userspace(fd, bytes, length, userspace, &userspace_length);
 		compare(tally, bytes, length, kernel, kernel_length, count, userspace,
 			userspace_length);
@@ -325,7 +325,7 @@ static void run(int program, struct tally *tally, unsigned long requests)
 		/* Userspace may just have published it: now the kernel half is asked again, unless
 		 * the request has changed what is right to say. */
 		if (length > 1 && bytes[1] == COAX_GET) {
-			kernel_length = frame_ask(program, bytes, length, kernel, sizeof(kernel));
+			kernel_length = lab_ask(program, bytes, length, kernel, sizeof(kernel));
 			compare(tally, bytes, length, kernel, kernel_length, count, userspace,
 				userspace_length);
 		}

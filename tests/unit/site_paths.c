@@ -294,17 +294,17 @@ TEST("a resource that is no subtree does not answer for what is below, however d
 TEST("a path that is too long for a resource is found in the deepest subtree that holds it")
 {
 	struct coax_site *site = make_site();
-	char path[5 * 251 + 1];
+	char path[5 * 251 + 1], four[4 * 251 + 1];
 
 	for (size_t i = 0; i < sizeof(path); i++)
 		path[i] = i % 251 ? 'a' : '/';
-	path[4 * 251] = 0;
-	add(site, "", true);
-	add(site, path, true);
-	EXPECT_STREQ(who(site, path), path);
-	path[4 * 251] = '/';
 	path[5 * 251] = 0;
-	EXPECT_EQ(strlen(who(site, path)), (size_t)4 * 251);
+	memcpy(four, path, 4 * 251);
+	four[4 * 251] = 0;
+	add(site, "", true);
+	add(site, four, true);
+	EXPECT_STREQ(who(site, four), four);
+	EXPECT_STREQ(who(site, path), four);
 	coax_site_destroy(site);
 }
 

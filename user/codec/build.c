@@ -84,23 +84,23 @@ static uint8_t *write_head(uint8_t *head, uint32_t delta, uint32_t length)
 }
 
 /*
- * Look past all options with numbers up to and including `number`. Most messages are built in
- * order: that takes no walk.
+ * Look past all options with numbers below `bound`. Most messages are built in order: that takes
+ * no walk.
  */
-static void find_gap(const struct coax_message *m, uint16_t number, struct gap *gap)
+static void find_gap(const struct coax_message *m, uint32_t bound, struct gap *gap)
 {
 	struct coax_option_iterator it;
 	struct coax_option option;
 	const uint8_t *start;
 
 	*gap = (struct gap){.at = options_end(m), .previous = m->last_option, .last = true};
-	if (number >= m->last_option)
+	if (bound > m->last_option)
 		return;
 
 	it = coax_options_begin(m);
 	gap->previous = 0;
 	for (start = it.at; coax_options_next(&it, &option); start = it.at) {
-		if (option.number > number) {
+		if (option.number >= bound) {
 			gap->at = (uint32_t)(start - m->data);
 			gap->last = false;
 			gap->next = option.number;
@@ -123,7 +123,7 @@ int coax_message_add(struct coax_message *m, uint16_t number, const void *value,
 	if (length > COAX_OPTION_LENGTH_MAX)
 		return -EMSGSIZE;
 
-	find_gap(m, number, &gap);
+	find_gap(m, number + 1u, &gap);
 	size = head_size(number - gap.previous, (uint32_t)length) + (uint32_t)length;
 	if (!gap.last)
 		next_size = head_size(gap.next - number, gap.next_length);
@@ -173,46 +173,35 @@ int coax_message_add_string(struct coax_message *m, uint16_t number, const char 
 
 int coax_message_remove(struct coax_message *m, uint16_t number)
 {
+	uint8_t head[OPTION_HEAD_MAX] = {0}, *at;
+	uint32_t head_length = 0, behind, shrunk;
 	struct coax_option_iterator it;
 	struct coax_option option;
-	uint8_t *from = NULL, *to = NULL;
-	uint8_t head[OPTION_HEAD_MAX] = {0};
-	uint32_t head_length = 0, shrunk, previous = 0;
-	const uint8_t *start;
-	bool last = true;
+	struct gap from, to;
 	int removed = 0;
 
 	if (m->capacity == 0)
 		return -EROFS;
 
-	it = coax_options_begin(m);
-	for (start = it.at; coax_options_next(&it, &option); start = it.at) {
-		if (option.number < number) {
-			previous = option.number;
-			continue;
-		}
-		if (option.number > number) {
-			last = false;
-			break;
-		}
-		if (!removed++)
-			from = m->data + (start - m->data);
-		to = m->data + (it.at - m->data);
-	}
+	find_gap(m, number, &from);
+	find_gap(m, number + 1u, &to);
+	it = (struct coax_option_iterator){m->data + from.at, m->data + to.at, from.previous};
+	while (coax_options_next(&it, &option))
+		removed++;
 	if (!removed)
 		return 0;
 
-	if (last) {
-		m->last_option = (uint16_t)previous;
-	} else {
-		/* The option behind counts its delta from the one in front of the gap now. */
-		head_length = (uint32_t)(write_head(head, option.number - previous, option.length) -
+	/* The option behind counts its delta from the one in front now. */
+	if (to.last)
+		m->last_option = (uint16_t)from.previous;
+	else
+		head_length = (uint32_t)(write_head(head, to.next - from.previous, to.next_length) -
 					 head);
-		to = m->data + (option.value - m->data);
-	}
-	shrunk = (uint32_t)(to - from) - head_length;
-	memmove(from + head_length, to, m->length - (uint32_t)(to - m->data));
-	memcpy(from, head, head_length);
+	at = m->data + from.at;
+	behind = to.at + to.next_head;
+	shrunk = behind - from.at - head_length;
+	memmove(at + head_length, m->data + behind, m->length - behind);
+	memcpy(at, head, head_length);
 	m->length -= shrunk;
 	m->payload -= shrunk;
 	return removed;
