@@ -4,7 +4,6 @@
  *
  * It is never wrong, only incomplete. In doubt, a packet goes up to userspace as it came.
  */
-#include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>

@@ -58,30 +58,33 @@ static __always_inline enum outcome check_ipv6(const struct ipv6hdr *ip, struct 
 }
 
 /* Sets packet->address_sum, and packet->request_length to that of the whole message. */
-static __always_inline enum outcome check_datagram(const struct xdp_md *ctx, struct packet *packet)
+static __always_inline enum outcome check_datagram(struct xdp_md *ctx, struct packet *packet)
 {
+	__u64 whole = bpf_xdp_get_buff_len(ctx);
+	__u64 buffer = frame_length(ctx);
 	const struct ethernet_header *ethernet = frame_start(ctx);
-	const void *ip = frame_start(ctx) + packet->network;
 	const struct udphdr *udp;
 	enum outcome outcome;
-	__u32 room, length;
+	const void *ip;
+	__u32 length;
 
-	if (packet->unusual)
+	/* Frames in several buffers cannot be made longer or shorter like others. */
+	if (packet->unusual || buffer != whole)
 		return OUTCOME(pass_unusual);
 	/* Without options: constant on each way that the verifier looks at. */
 	packet->transport =
 		packet->network + (packet->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	ip = frame_start(ctx) + packet->network;
 	udp = frame_start(ctx) + packet->transport;
 	if ((const void *)(udp + 1) > frame_end(ctx))
 		return OUTCOME(pass_unusual);
 	if (*(const __u8 *)ethernet->source & 1 || !udp->source)
 		return OUTCOME(pass_unusual);
 
-	room = frame_end(ctx) - ip;
 	if (packet->ipv6)
-		outcome = check_ipv6(ip, packet, room, &length);
+		outcome = check_ipv6(ip, packet, buffer - packet->network, &length);
 	else
-		outcome = check_ipv4(ip, packet, room, &length);
+		outcome = check_ipv4(ip, packet, buffer - packet->network, &length);
 	if (outcome != GO_ON)
 		return outcome;
 	if (length < sizeof(*udp) || bpf_ntohs(udp->len) != length)

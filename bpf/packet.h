@@ -34,19 +34,26 @@ struct coap_header {
 	__be16 message_id;
 };
 
+/* Words, because the verifier of Linux 6.1 forgets what it knew of less when that is spilled. */
 struct packet {
-	__u32 network;	 /* where the IP header begins */
-	__u32 transport; /* the UDP header */
-	__u32 request;	 /* the bytes after the token */
-	__u32 request_length;
-	__u32 token_length;
-	__u32 service;
+	__u64 network;	 /* where the IP header begins */
+	__u64 transport; /* the UDP header */
+	__u64 request;	 /* the bytes after the token */
+	__u64 request_length;
+	__u64 token_length;
+	__u64 ipv6;	   /* or IPv4 */
+	__u64 unusual;	   /* a fragment, or IP options */
 	__u64 address_sum; /* one's-complement sum of both IP addresses, not folded */
-	bool ipv6;
-	bool unusual; /* a fragment, or IP options */
+	__u32 service;
 	__u8 type;
 	__u8 code;
 };
+
+/*
+ * Keeps the compiler from computing a value anew, or its bounds by other ways than the verifier's:
+ * what that knows of a value, it knows of one register.
+ */
+#define OPAQUE(variable) asm volatile("" : "+r"(variable))
 
 static __always_inline void *frame_start(const struct xdp_md *ctx)
 {
@@ -58,10 +65,13 @@ static __always_inline void *frame_end(const struct xdp_md *ctx)
 	return (void *)(long)ctx->data_end;
 }
 
-/*
- * Keeps the compiler from computing a value anew, or its bounds by other ways than the verifier's:
- * what that knows of a value, it knows of one register.
- */
-#define OPAQUE(variable) asm volatile("" : "+r"(variable))
+/* Of its first buffer, which is nearly always all of it. */
+static __always_inline __u64 frame_length(const struct xdp_md *ctx)
+{
+	__u64 length = frame_end(ctx) - frame_start(ctx);
+
+	OPAQUE(length);
+	return length;
+}
 
 #endif

@@ -18,11 +18,11 @@
 static __always_inline bool is_our_mac(const struct ethernet_header *ethernet)
 {
 	const volatile __u16 *mac = (const volatile __u16 *)coax_link.mac;
+	__u32 first = *(const volatile __u32 *)mac;
+	__u16 last = mac[2];
 
-	if (!(mac[0] | mac[1] | mac[2]))
-		return false;
-	return ethernet->destination[0] == mac[0] && ethernet->destination[1] == mac[1] &&
-	       ethernet->destination[2] == mac[2];
+	return *(const __u32 *)ethernet->destination == first && ethernet->destination[2] == last &&
+	       (first | last);
 }
 
 static __always_inline bool is_vlan(__be16 protocol)
@@ -57,11 +57,12 @@ static __always_inline enum outcome parse_ipv4(const struct xdp_md *ctx, struct 
 
 	if ((const void *)(ip + 1) > frame_end(ctx))
 		return OUTCOME(pass_not_ours);
-	if (ip->version != 4 || ip->ihl < 5 || ip->protocol != IPPROTO_UDP)
+	if (ip->version != 4 || ip->protocol != IPPROTO_UDP)
 		return OUTCOME(pass_not_ours);
 	/* No ports to be seen in any fragment but the first. */
 	if (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET))
 		return OUTCOME(pass_not_ours);
+	packet->ipv6 = 0;
 	packet->unusual = ip->ihl != 5 || ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS);
 	packet->transport = packet->network + ip->ihl * 4;
 	return GO_ON;
@@ -75,7 +76,8 @@ static __always_inline enum outcome parse_ipv6(const struct xdp_md *ctx, struct 
 		return OUTCOME(pass_not_ours);
 	if (ip->version != 6 || ip->nexthdr != IPPROTO_UDP)
 		return OUTCOME(pass_not_ours);
-	packet->unusual = false;
+	packet->ipv6 = 1;
+	packet->unusual = 0;
 	packet->transport = packet->network + sizeof(*ip);
 	return GO_ON;
 }
@@ -88,12 +90,19 @@ static __always_inline enum outcome parse_packet(const struct xdp_md *ctx, struc
 	outcome = parse_ethernet(ctx, packet, &protocol);
 	if (outcome != GO_ON)
 		return outcome;
-	packet->ipv6 = protocol == bpf_htons(ETH_P_IPV6);
-	if (packet->ipv6)
-		return parse_ipv6(ctx, packet);
-	if (protocol == bpf_htons(ETH_P_IP))
-		return parse_ipv4(ctx, packet);
-	return OUTCOME(pass_not_ours);
+	switch (protocol) {
+	case bpf_htons(ETH_P_IP):
+		outcome = parse_ipv4(ctx, packet);
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		outcome = parse_ipv6(ctx, packet);
+		break;
+	default:
+		return OUTCOME(pass_not_ours);
+	}
+	/* Not to be inferred from the protocol: the verifier would not follow. */
+	OPAQUE(packet->ipv6);
+	return outcome;
 }
 
 #endif

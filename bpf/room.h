@@ -33,7 +33,7 @@ static __always_inline bool move_headers(struct xdp_md *ctx, __u32 from, __u64 l
 static __always_inline enum outcome make_room(struct xdp_md *ctx, const struct packet *packet,
 					      __u32 length)
 {
-	int growth = length - (frame_end(ctx) - frame_start(ctx));
+	int growth = length - frame_length(ctx);
 
 	if (!growth || !bpf_xdp_adjust_tail(ctx, growth))
 		return GO_ON;

@@ -9,7 +9,8 @@
 #include "maps.h"
 #include "stats.h"
 
-_Static_assert(offsetof(struct coax_slot, key) == 64, "what decides is in one cache line");
+_Static_assert(__builtin_offsetof(struct coax_slot, key) == 64,
+	       "what decides is in one cache line");
 _Static_assert(sizeof(struct coax_slot) % 64 == 0, "each slot begins a cache line");
 
 /* What is to be sent. */

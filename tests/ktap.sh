@@ -18,18 +18,21 @@ plan() {
 	echo "1..$1"
 }
 
-# check NAME COMMAND...: the test passes when the command does; else its output is shown.
+# check NAME COMMAND...: the test passes when the command does; else its output is shown. The command
+# runs in this shell, so what it starts and sets stays.
 check() {
 	ktap_name=$1
 	shift
 	ktap_number=$((ktap_number + 1))
-	if ktap_output=$("$@" 2>&1); then
+	ktap_output=$(mktemp)
+	if "$@" >"$ktap_output" 2>&1; then
 		echo "ok $ktap_number $ktap_name"
 	else
-		printf '%s\n' "$ktap_output" | sed 's/^/# /'
+		sed 's/^/# /' "$ktap_output"
 		echo "not ok $ktap_number $ktap_name"
 		ktap_bad=1
 	fi
+	rm -f "$ktap_output"
 }
 
 finish() {

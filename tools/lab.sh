@@ -36,6 +36,9 @@ case $LAB_BUILD in
 *) LAB_BUILD=${root:?is to be the top of the tree}/$LAB_BUILD ;;
 esac
 lab_pids=
+lab_stub_pin=/sys/fs/bpf/lab_pass
+# bpftool is there on Debian.
+PATH=$PATH:/usr/sbin:/sbin
 
 lab_fail() {
 	echo "lab: $*" >&2
@@ -145,10 +148,11 @@ lab_now_ms() {
 lab_stub() {
 	case $1 in
 	on)
-		ip -n "$LAB_A" link set dev "$LAB_CLIENT_LINK" xdpdrv \
-			obj "$LAB_BUILD/tools/bench/pass.bpf.o" sec xdp
+		[ -e "$lab_stub_pin" ] ||
+			bpftool prog load "$LAB_BUILD/tools/bench/pass.bpf.o" "$lab_stub_pin" type xdp
+		lab_client bpftool net attach xdpdrv pinned "$lab_stub_pin" dev "$LAB_CLIENT_LINK"
 		;;
-	off) ip -n "$LAB_A" link set dev "$LAB_CLIENT_LINK" xdpdrv off ;;
+	off) lab_client bpftool net detach xdpdrv dev "$LAB_CLIENT_LINK" ;;
 	esac
 }
 

@@ -68,7 +68,10 @@ struct coax_index_value {
 
 /*
  * `slots`: array, mmapable. One published reply, under a sequence lock: userspace makes
- * `sequence` odd, writes, makes it even. The first 64 bytes decide whether it may be sent.
+ * `sequence` odd, writes, makes it even. The first 64 bytes decide whether it may be sent, and
+ * nothing else does: what is live here is sent, also when its index entry is gone (the program
+ * remembers where it found a request). So a reply is withdrawn here, and no two live slots have the
+ * same key.
  */
 struct coax_slot {
 	__u32 sequence;

@@ -59,20 +59,18 @@ struct coax_resource_options {
 	coax_links_fn links; /* of a subtree; NULL: only the resource itself is listed */
 	bool hidden;	     /* not listed in /.well-known/core */
 	bool cacheable;	     /* GET renders the same for everybody until coax_resource_changed() */
-	bool cacheable_queries; /* ... with each query too; without: requests with a query are not
-				   cached */
+	bool cacheable_queries; /* ... with each query too; without: not cached with a query */
 	bool conditional;	/* handlers see to If-Match and If-None-Match; without: 4.02 */
 
-	/* Content formats that GET can give; none: not checked. Others asked for by Accept: 4.06.
-	 */
+	/* Content formats that GET can give; none: not checked. Other ones in Accept: 4.06. */
 	uint16_t formats[COAX_RESOURCE_FORMATS_MAX];
 	size_t format_count;
 	/* Content formats taken in requests; none: not checked. Others: 4.15. */
 	uint16_t accepts[COAX_RESOURCE_FORMATS_MAX];
 	size_t accept_count;
 
-	struct coax_attribute
-		attributes[COAX_RESOURCE_ATTRIBUTES_MAX]; /* up to the first NULL name */
+	/* Of its link; up to the first NULL name. */
+	struct coax_attribute attributes[COAX_RESOURCE_ATTRIBUTES_MAX];
 };
 
 /**
@@ -90,8 +88,12 @@ void coax_site_destroy(struct coax_site *site);
 /**
  * coax_site_add - add a resource.
  *
- * *resource (may be NULL) names it until it is removed or the Site destroyed. Returns 0, -EEXIST,
- * -EINVAL (path, or no handler at all) or -ENOMEM.
+ * *resource (may be NULL) names it until it is removed or the Site destroyed. A subtree that has
+ * answered for the path until now does so no more, and what the kernel answered from that subtree's
+ * own subject is withdrawn (not what it answered from others: see coax_responder_subject()).
+ *
+ * Any thread, also from a handler. Returns 0, -EEXIST, -EINVAL (a path that is malformed or does
+ * not fit into a message, an attribute that cannot be written, no handler at all) or -ENOMEM.
  */
 int coax_site_add(struct coax_site *site, const struct coax_resource_options *options,
 		  struct coax_resource **resource);
@@ -134,6 +136,9 @@ struct coax_message *coax_responder_response(struct coax_responder *responder);
  * coax_responder_subject - name what the response is rendered from, when that is not the resource
  * itself: a 2.05 becomes known to the kernel under `subject` and `generation` (as read before
  * rendering began). Queries count as part of the request only with cacheable_queries.
+ *
+ * The caller sees to it that `subject` stays until coax_respond() has returned: by a reference, or
+ * in a handler by RCU.
  */
 void coax_responder_subject(struct coax_responder *responder, struct coax_subject *subject,
 			    uint64_t generation);

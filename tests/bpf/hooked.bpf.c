@@ -3,8 +3,6 @@
  * The program as it is, on a driver that has no room, and beside a writer with perfect timing.
  * Tests set what shall happen.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
 #include "../../bpf/maps.h"
 
 struct {

@@ -97,6 +97,11 @@ static void short_header(struct frame *frame)
 	ip(frame)[0] = 0x44;
 }
 
+static void no_header(struct frame *frame)
+{
+	ip(frame)[0] = 0x40;
+}
+
 static void more_fragments(struct frame *frame)
 {
 	ip(frame)[6] |= 0x20;
@@ -149,6 +154,12 @@ static void ip_length_zero(struct frame *frame)
 static void ip_length_huge(struct frame *frame)
 {
 	frame_put16(ip(frame) + (frame->ipv6 ? 4 : 2), 0xffff);
+}
+
+static void both_longer_than_frame(struct frame *frame)
+{
+	set_ip_length(frame, 200);
+	frame_put16(udp(frame) + 4, (uint16_t)(frame_get16(udp(frame) + 4) + 200));
 }
 
 static void zero_source(struct frame *frame)
@@ -408,11 +419,13 @@ static const struct oddity oddities[] = {
 	{"TCP", OUTCOME(pass_not_ours), tcp, BOTH},
 	{"an IPv6 extension header", OUTCOME(pass_not_ours), hop_by_hop, IPV6},
 	{"an IPv4 header of 16 bytes", OUTCOME(pass_not_ours), short_header, IPV4},
+	{"an IPv4 header of no bytes", OUTCOME(pass_not_ours), no_header, IPV4},
 	{"a first fragment", OUTCOME(pass_unusual), more_fragments, IPV4},
 	{"a later fragment", OUTCOME(pass_not_ours), later_fragment, IPV4},
 	{"a fragment far behind", OUTCOME(pass_not_ours), last_fragment, IPV4},
 	{"IPv4 options", OUTCOME(pass_unusual), options, IPV4},
 	{"an IP packet longer than the frame", OUTCOME(pass_unusual), ip_longer_than_frame, BOTH},
+	{"a long datagram in a short frame", OUTCOME(pass_unusual), both_longer_than_frame, BOTH},
 	{"an IP packet shorter than its datagram", OUTCOME(pass_unusual), ip_shorter_than_udp,
 	 BOTH},
 	{"an IP length of zero", OUTCOME(pass_unusual), ip_length_zero, BOTH},
@@ -527,6 +540,29 @@ TEST("an IPv4 packet whose header checksum is wrong passes")
 		ASSERT_EQ(kernel_run(&kernel, &frame, &verdict), 0);
 		EXPECT_EQ(verdict.action, XDP_PASS);
 	}
+	kernel_close(&kernel);
+}
+
+TEST("IPv4 options are never taken for the start of a datagram")
+{
+	struct exchange exchange = exchange_default(false);
+	struct kernel kernel;
+	struct frame frame;
+
+	/* With options of four bytes, the UDP checksum would be our port. */
+	exchange_open(&kernel);
+	exchange.flow.source_port = 0;
+	exchange_request(&exchange, &frame);
+	exchange.flow.source_port =
+		frame_sum((uint8_t[]){(uint8_t) ~(COAX_PORT >> 8), (uint8_t)~COAX_PORT}, 2,
+			  frame_udp_checksum(&frame));
+	exchange_request(&exchange, &frame);
+	ASSERT_EQ(frame_get16(udp(&frame) + 6), COAX_PORT);
+	EXPECT_OUTCOME(&kernel, &frame, reply);
+	ip(&frame)[0] = 0x46;
+	frame_put16(ip(&frame) + 10, 0);
+	frame_put16(ip(&frame) + 10, (uint16_t)~frame_sum(ip(&frame), 20, 0));
+	EXPECT_OUTCOME(&kernel, &frame, pass_unusual);
 	kernel_close(&kernel);
 }
 

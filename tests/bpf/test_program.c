@@ -3,7 +3,7 @@
 #include "exchange.h"
 
 /* A tenth of what kernels take, and several times of what is needed: a change of order shows. */
-#define INSTRUCTIONS_MAX 40000
+#define INSTRUCTIONS_MAX 40000U
 
 TEST("the verifier is done after 40000 instructions, with and without barriers")
 {
@@ -18,7 +18,7 @@ TEST("the verifier is done after 40000 instructions, with and without barriers")
 		kernel_open(&kernel);
 		ASSERT_EQ(bpf_obj_get_info_by_fd(kernel.program, &info, &length), 0);
 		printf("# verified instructions: %u\n", info.verified_insns);
-		EXPECT_GT(info.verified_insns, 0);
+		EXPECT_GT(info.verified_insns, 0U);
 		EXPECT_LT(info.verified_insns, INSTRUCTIONS_MAX);
 		EXPECT_STREQ(info.name, COAX_PROGRAM_NAME);
 		kernel_close(&kernel);

@@ -304,6 +304,23 @@ TEST("a reply that replaces another is sent from then on")
 	kernel_close(&kernel);
 }
 
+TEST("the slot decides, not the index: it is sent while it is live, and not longer")
+{
+	struct exchange exchange = exchange_default(false);
+	struct coax_index_key key = kernel_index_key(exchange.request, exchange.request_length);
+	struct kernel kernel;
+	struct frame frame;
+
+	exchange_open(&kernel);
+	exchange_expect(&kernel, &exchange, "found by the index");
+	ASSERT_EQ(bpf_map_delete_elem(kernel_map(&kernel, "index"), &key), 0);
+	exchange_expect(&kernel, &exchange, "remembered");
+	kernel.slots[EXCHANGE_SLOT].deadline = 0;
+	exchange_request(&exchange, &frame);
+	EXPECT_OUTCOME(&kernel, &frame, pass_unknown);
+	kernel_close(&kernel);
+}
+
 TEST("a slot whose reply is sent is marked used, and only that")
 {
 	struct exchange exchange = exchange_default(false);

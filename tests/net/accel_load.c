@@ -208,18 +208,22 @@ TEST("a sequence that a killed writer left odd is even after the takeover")
 {
 	struct coax_accel_options options = keeper_options();
 	struct coax_accel *accel;
-	struct coax_slot slot = {.sequence = 41, .deadline = COAX_NEVER};
-	const uint32_t number = 5;
+	struct coax_slot published = {.sequence = 41, .deadline = COAX_NEVER};
+	struct coax_slot withdrawn = {.sequence = 41};
+	const uint32_t numbers[] = {5, 6};
 	int fd;
 
 	lab_begin();
 	serve_and_be_killed(&options, NULL);
 	fd = keeper_map("slots");
-	ASSERT_EQ(bpf_map_update_elem(fd, &number, &slot, BPF_ANY), 0);
+	ASSERT_EQ(bpf_map_update_elem(fd, &numbers[0], &published, BPF_ANY), 0);
+	ASSERT_EQ(bpf_map_update_elem(fd, &numbers[1], &withdrawn, BPF_ANY), 0);
 	close(fd);
 	accel = keeper_open();
-	EXPECT_EQ(keeper_slot(number).sequence, 42U);
-	EXPECT_EQ(keeper_slot(number).deadline, 0ULL);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(keeper_slot(numbers[i]).sequence, 42U);
+		EXPECT_EQ(keeper_slot(numbers[i]).deadline, 0ULL);
+	}
 	coax_accel_close(accel);
 }
 
@@ -362,7 +366,8 @@ static const char *const narrow[] = {"narrow0"};
 
 static void make_narrow(void)
 {
-	lab_run("ip link add narrow0 numrxqueues 1 type veth peer name narrow1 numtxqueues 2");
+	lab_run("ip link add narrow0 numrxqueues 1 type veth peer name narrow1 numtxqueues 2 && "
+		"ethtool -L narrow1 tx 2");
 }
 
 TEST("without native mode the program is not attached, unless generic mode is asked for")
@@ -376,7 +381,7 @@ TEST("without native mode the program is not attached, unless generic mode is as
 	ASSERT_EQ(coax_accel_open(&accel, &options, &keeper_logger), 0);
 	EXPECT_LT(coax_accel_attach(accel), 0);
 	EXPECT_TRUE(keeper_said("WARNING: narrow0: XDP program not attached"));
-	EXPECT_TRUE(keeper_said("the kernel says: XDP expects number of rx queues"));
+	EXPECT_TRUE(keeper_said("XDP expects number of rx queues"));
 	EXPECT_EQ(keeper_attached("narrow0"), 0U);
 	EXPECT_EQ(keeper_config().lease, 0ULL);
 	coax_accel_close(accel);
@@ -404,6 +409,20 @@ TEST("what a killed owner left in generic mode is taken over as well")
 	ASSERT_EQ(coax_accel_open(&accel, &options, &keeper_logger), 0);
 	EXPECT_EQ(keeper_attached("narrow0"), 0U);
 	coax_accel_close(accel);
+}
+
+TEST("without libxdp's dispatcher the program is attached alone, and it is said why")
+{
+	struct coax_accel *accel;
+
+	lab_begin();
+	ASSERT_EQ(setenv("LIBXDP_OBJECT_PATH", "/nowhere", 1), 0);
+	accel = keeper_begin();
+	EXPECT_TRUE(keeper_said("is its xdp-dispatcher.o installed?"));
+	EXPECT_TRUE(keeper_config().attachments[0].rung == COAX_RUNG_NATIVE);
+	EXPECT_NE(keeper_attached(LAB_SERVER), 0U);
+	coax_accel_close(accel);
+	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
 }
 
 TEST("an interface that goes is missed, and one that comes back is attached to")
@@ -479,6 +498,16 @@ TEST("without privileges opening fails and says what it takes")
 	ASSERT_EQ(seteuid(65534), 0);
 	EXPECT_LT(coax_accel_open(&accel, &options, &keeper_logger), 0);
 	EXPECT_TRUE(keeper_said("run as root"));
+	ASSERT_EQ(seteuid(0), 0);
+
+	/* The directory alone does not do. */
+	keeper_lines[0] = 0;
+	ASSERT_EQ(chown(COAX_PIN_ROOT, 65534, 65534), 0);
+	ASSERT_EQ(seteuid(65534), 0);
+	EXPECT_LT(coax_accel_open(&accel, &options, &keeper_logger), 0);
+	EXPECT_TRUE(keeper_said("it needs CAP_BPF, CAP_NET_ADMIN"));
+	ASSERT_EQ(seteuid(0), 0);
+	EXPECT_NE(access(KEEPER_DIRECTORY, F_OK), 0);
 }
 
 TEST("a missing bpffs is mounted")

@@ -371,63 +371,95 @@ TEST("the program answers what was published, passes what was withdrawn, and lea
 struct race {
 	struct coax_accel *accel;
 	struct coax_subject *subjects[4];
-	int program;
-	uint64_t acknowledged; /* generation that subject 0's readers must not fall behind */
+	const volatile struct coax_slot *slots; /* as the program sees them */
 	bool stop;
-	unsigned long answered;
+	unsigned long seen;
+	unsigned long stale;
 };
 
-/* Publish the generation that was read, as text, under more keys than there are slots. */
+/* Publish the generation that was read, as text, under more requests than there are slots. */
 static void *race_publisher(void *arg)
 {
 	struct race *race = arg;
+	struct keeper_exchange exchange;
 	char path[16], text[32];
 
 	for (unsigned int i = 0; !__atomic_load_n(&race->stop, __ATOMIC_RELAXED); i++) {
-		struct coax_subject *subject = race->subjects[i % 4];
-		struct keeper_exchange exchange;
+		bool hot = i % 3 == 0;
+		struct coax_subject *subject = race->subjects[hot ? 0 : i % 4];
 		uint64_t generation = coax_subject_generation(subject);
 
 		snprintf(path, sizeof(path), "%u", i % (2 * KEEPER_SLOTS));
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)generation);
-		keeper_make(&exchange, i % 3 ? path : "hot", text);
-		coax_accel_publish(race->accel, i % 3 ? subject : race->subjects[0],
-				   i % 3 ? generation : coax_subject_generation(race->subjects[0]),
-				   &exchange.request, &exchange.response);
+		keeper_make(&exchange, hot ? "hot" : path, text);
+		coax_accel_publish(race->accel, subject, generation, &exchange.request,
+				   &exchange.response);
 	}
 	return NULL;
 }
 
-/* The hot one: publish what is true now, look, change it. */
+/* Whether the slot's reply may be sent now; if so, the generation in its text. */
+static bool race_read(const volatile struct coax_slot *slot, uint64_t *generation)
+{
+	uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
+	char text[33] = "";
+	bool live = slot->deadline == COAX_NEVER && slot->key_length == 4 && slot->key[1] == 'h' &&
+		    slot->key[2] == 'o';
+
+	for (int i = 1; i < slot->reply_length && i < 32; i++)
+		text[i - 1] = (char)slot->reply[i];
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	*generation = strtoull(text, NULL, 10);
+	return live && sequence % 2 == 0 && slot->sequence == sequence;
+}
+
+/* One that is created, published for and dropped while others evict. */
+static void race_short_life(struct race *race)
+{
+	struct coax_subject *subject = new_subject();
+	char path[16];
+
+	for (int i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "own%d", i);
+		keeper_publish(race->accel, subject, path, "x");
+	}
+	coax_subject_put(subject);
+}
+
 static void *race_changer(void *arg)
 {
 	struct race *race = arg;
-	struct coax_subject *replaced;
+	uint64_t generation, found;
 
 	for (unsigned int i = 0; !__atomic_load_n(&race->stop, __ATOMIC_RELAXED); i++) {
-		coax_subject_changed(race->subjects[i % 3]);
-		if (i % 64)
-			continue;
-		/* One that is created, published for and dropped while others evict. */
-		replaced = new_subject();
-		for (int j = 0; j < 8; j++) {
-			char path[16];
-
-			snprintf(path, sizeof(path), "own%d", j);
-			keeper_publish(race->accel, replaced, path, "x");
+		coax_subject_changed(race->subjects[1 + i % 2]);
+		coax_subject_changed(race->subjects[0]);
+		generation = coax_subject_generation(race->subjects[0]);
+		for (int slot = 0; slot < KEEPER_SLOTS; slot++) {
+			if (!race_read(&race->slots[slot], &found))
+				continue;
+			race->seen++;
+			race->stale += found < generation;
 		}
-		coax_subject_put(replaced);
+		if (i % 64 == 0)
+			race_short_life(race);
 	}
 	return NULL;
 }
 
-TEST_TIMEOUT("publishers, changes, evictions and drops do not disturb each other", 60)
+TEST("a change is never overtaken by what was rendered before it, whoever publishes and evicts")
 {
 	struct race race = {0};
 	pthread_t threads[3];
+	int fd;
 
 	lab_begin();
 	race.accel = keeper_begin();
+	fd = keeper_map("slots");
+	race.slots =
+		mmap(NULL, KEEPER_SLOTS * sizeof(struct coax_slot), PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_TRUE(race.slots != MAP_FAILED);
+	close(fd);
 	for (int i = 0; i < 4; i++)
 		race.subjects[i] = new_subject();
 	ASSERT_EQ(pthread_create(&threads[0], NULL, race_publisher, &race), 0);
@@ -438,6 +470,8 @@ TEST_TIMEOUT("publishers, changes, evictions and drops do not disturb each other
 	for (int i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
 
+	EXPECT_GT(race.seen, 0UL);
+	EXPECT_EQ(race.stale, 0UL);
 	EXPECT_LE(keeper_entries("index"), (unsigned int)KEEPER_SLOTS);
 	for (int i = 0; i < 4; i++)
 		coax_subject_put(race.subjects[i]);

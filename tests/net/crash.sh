@@ -8,7 +8,9 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${COAX_BUILD:-$root/build}
 case $build in /*) ;; *) build=$root/$build ;; esac
+# shellcheck source=tools/lab.sh
 . "$root/tools/lab.sh"
+# shellcheck source=tests/ktap.sh
 . "$root/tests/ktap.sh"
 lab_private "$0" "$@"
 
@@ -18,9 +20,8 @@ bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 
 start() {
 	rm -f "$LAB_DIR/ready"
-	lab_start_server sh -c 'exec 3>"$1"; shift; exec "$@"' sh "$LAB_DIR/ready" \
-		"$build/coaxd" --interface "$LAB_SERVER_LINK" --instance crash --lease "$lease" \
-		--writable --ready-fd 3 "$LAB_DIR/files"
+	lab_start_server "$build/coaxd" --interface "$LAB_SERVER_LINK" --instance crash \
+		--lease "$lease" --writable --ready-fd 3 "$LAB_DIR/files" 3>"$LAB_DIR/ready"
 	coaxd=$LAB_PID
 	lab_wait_for 10 test -s "$LAB_DIR/ready"
 }
@@ -89,13 +90,12 @@ stopped_then_continued() {
 }
 
 second_owner_is_refused() {
-	lab_server "$build/coaxd" --interface "$LAB_SERVER_LINK" --instance crash --bind 127.0.0.1:0 \
-		"$LAB_DIR/files" 2>"$LAB_DIR/second" &
-	second=$!
+	lab_start_server "$build/coaxd" --interface "$LAB_SERVER_LINK" --instance crash \
+		--bind 127.0.0.1:0 "$LAB_DIR/files" >"$LAB_DIR/second" 2>&1
+	second=$LAB_PID
 	lab_wait_for 5 grep -q 'crash' "$LAB_DIR/second"
 	result=$?
-	kill "$second"
-	wait "$second"
+	lab_stop "$second"
 	cat "$LAB_DIR/second"
 	[ "$result" -eq 0 ] && kernel_gets five
 }

@@ -17,7 +17,26 @@
 #include "coaxd/beneath.c"
 #include "coaxd/cache.c"
 #include "coaxd/changes.c"
+
+/* What happens to a file while it is being read, for the tests to say. */
+static void (*before_reading)(void);
+static void (*after_reading)(void);
+
+static inline int read_and_tell(int root, const char *path, struct coaxd_content *content)
+{
+	int err;
+
+	if (before_reading)
+		before_reading();
+	err = coaxd_read_file(root, path, content);
+	if (after_reading)
+		after_reading();
+	return err;
+}
+
+#define coaxd_read_file read_and_tell
 #include "coaxd/files.c"
+#undef coaxd_read_file
 #include "coaxd/format.c"
 #include "coaxd/listing.c"
 #include "coaxd/path.c"
@@ -77,6 +96,15 @@ static inline void stop(void)
 	coaxd_files_destroy(files);
 	files = NULL;
 	close(dir);
+}
+
+/* From now on changes by others are told only when somebody catches up. */
+static inline void stop_watching(void)
+{
+	ASSERT_EQ(eventfd_write(files->watch->stop, 1), 0);
+	pthread_join(files->watch->thread, NULL);
+	/* One that ends at once, for whom destroys the watch. */
+	ASSERT_EQ(pthread_create(&files->watch->thread, NULL, tell_on, files->watch), 0);
 }
 
 static inline void write_file(const char *name, const char *text)

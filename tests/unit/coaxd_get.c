@@ -98,6 +98,7 @@ TEST("what is missing, hidden, a link or no file is 4.04")
 	write_file("a", "text");
 	write_file(".hidden", "text");
 	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	write_file("d/a", "text");
 	ASSERT_EQ(symlinkat("a", dir, "link"), 0);
 	ASSERT_EQ(symlinkat("d", dir, "linked"), 0);
 	ASSERT_EQ(symlinkat("/etc/passwd", dir, "out"), 0);
@@ -266,6 +267,60 @@ TEST("the links for discovery are those of all files, to a bounded depth and num
 		links++;
 	EXPECT_LE(links, 512U);
 	EXPECT_GT(links, 400U);
+	stop();
+}
+
+static void change_meanwhile(void)
+{
+	before_reading = after_reading = NULL;
+	write_file("a", "two");
+	coaxd_cache_changed(files->cache, "a", 1);
+}
+
+TEST("what a change has overtaken while it was read is sent once, and kept nowhere")
+{
+	struct exchange e;
+
+	serve(false);
+	write_file("a", "one");
+	stop_watching();
+	after_reading = change_meanwhile;
+	ASSERT_EQ(get(&e, "/a"), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&e, "one"));
+	EXPECT_FALSE(is_published(&e));
+	expect_get("/a", "two");
+
+	write_file("a", "one");
+	coaxd_cache_changed(files->cache, "a", 1);
+	before_reading = change_meanwhile;
+	ASSERT_EQ(get(&e, "/a"), COAX_CONTENT);
+	EXPECT_FALSE(is_published(&e));
+	expect_get("/a", "two");
+	stop();
+}
+
+static void evict_meanwhile(void)
+{
+	before_reading = after_reading = NULL;
+	pthread_mutex_lock(&files->cache->lock);
+	evict_one(files->cache);
+	pthread_mutex_unlock(&files->cache->lock);
+}
+
+TEST("what is rendered from an entry that is evicted meanwhile is kept nowhere")
+{
+	struct exchange e;
+
+	serve(false);
+	write_file("a", "one");
+	after_reading = evict_meanwhile;
+	rcu_read_lock();
+	ASSERT_EQ(get(&e, "/a"), COAX_CONTENT);
+	EXPECT_FALSE(is_published(&e));
+	rcu_read_unlock();
+	EXPECT_EQ(files->cache->count, 0U);
+	expect_get("/a", "one");
+	EXPECT_EQ(files->cache->count, 1U);
 	stop();
 }
 

@@ -75,7 +75,8 @@ TEST("the path of a request is its Uri-Path options, or is refused")
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct coaxd_path path;
 
-		HARNESS_SAY("%s", cases[i].uri);
+		if (take(&path, cases[i].uri) != cases[i].err)
+			HARNESS_SAY("%s", cases[i].uri);
 		EXPECT_EQ(take(&path, cases[i].uri), cases[i].err);
 		if (cases[i].err)
 			continue;
@@ -158,7 +159,8 @@ TEST("the Content-Format of a file is by its extension, letter case ignored")
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		HARNESS_SAY("%s", cases[i].name);
+		if (coaxd_format_of(cases[i].name) != cases[i].format)
+			HARNESS_SAY("%s", cases[i].name);
 		EXPECT_EQ(coaxd_format_of(cases[i].name), cases[i].format);
 	}
 }

@@ -9,6 +9,8 @@ static void expect_noticed(void (*change)(void))
 {
 	struct exchange e;
 
+	/* What was done before this is over. */
+	coaxd_watch_catch_up(files->watch);
 	ASSERT_EQ(get(&e, "/d/a"), COAX_CONTENT);
 	ASSERT_TRUE(is_published(&e));
 	change();

@@ -285,20 +285,49 @@ TEST("no flood of GETs and PUTs drives a POST out of the table")
 TEST("safe requests are forgotten before idempotent ones, the oldest first")
 {
 	start_small(64);
-	for (uint16_t id = 0; id < 20; id++)
+	for (uint16_t id = 0; id < 40; id++)
 		arrive_message(COAX_TYPE_CON, COAX_PUT, id, 7, NULL);
 	for (uint16_t id = 100; id < 600; id++)
 		arrive_message(COAX_TYPE_CON, COAX_GET, id, 7, NULL);
-	EXPECT_EQ(world.requests, 520);
+	EXPECT_EQ(world.requests, 540);
 	/* The latest GET is remembered: as a duplicate it is counted; the first is not. */
 	arrive_message(COAX_TYPE_CON, COAX_GET, 599, 7, NULL);
 	EXPECT_EQ(COUNTED(duplicates), 1);
 	arrive_message(COAX_TYPE_CON, COAX_GET, 100, 7, NULL);
 	EXPECT_EQ(COUNTED(duplicates), 1);
-	for (uint16_t id = 0; id < 20; id++)
+	for (uint16_t id = 0; id < 40; id++)
 		arrive_message(COAX_TYPE_CON, COAX_PUT, id, 7, NULL);
-	EXPECT_EQ(COUNTED(duplicates), 21);
-	EXPECT_EQ(world.requests, 522);
+	EXPECT_EQ(COUNTED(duplicates), 41);
+	EXPECT_EQ(world.requests, 542);
+
+	/* Idempotent ones go then, the oldest first. */
+	for (uint16_t id = 40; id < 70; id++)
+		arrive_message(COAX_TYPE_NON, COAX_PUT, id, 7, NULL);
+	arrive_message(COAX_TYPE_NON, COAX_PUT, 69, 7, NULL);
+	EXPECT_EQ(COUNTED(duplicates), 42);
+	arrive_message(COAX_TYPE_CON, COAX_PUT, 39, 7, NULL);
+	EXPECT_EQ(COUNTED(duplicates), 43);
+	arrive_message(COAX_TYPE_CON, COAX_PUT, 0, 7, NULL);
+	EXPECT_EQ(COUNTED(duplicates), 43);
+	world_end();
+}
+
+TEST("message IDs that are taken over take no room for long")
+{
+	start_small(64);
+	for (int i = 0; i < 1000; i++) {
+		struct coax_ticket ticket;
+
+		world.conduct = HOLDS;
+		arrive_message(COAX_TYPE_CON, COAX_POST, 1, 1, NULL);
+		ticket = world.ticket;
+		world.conduct = ANSWERS;
+		arrive_message(COAX_TYPE_CON, COAX_POST, 1, 2, NULL);
+		world.ticket = ticket;
+		EXPECT_EQ(world_answer(COAX_CHANGED), 0);
+	}
+	EXPECT_EQ(COUNTED(refused), 0);
+	EXPECT_EQ(world.requests, 2000);
 	world_end();
 }
 

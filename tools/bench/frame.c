@@ -37,13 +37,17 @@ static uint16_t fold(uint32_t sum)
 }
 
 /* RFC 768, RFC 8200 section 8.1; the addresses lie next to each other in both headers. */
-static uint16_t sum_datagram(const uint8_t *addresses, size_t addresses_length, const uint8_t *udp,
-			     size_t length)
+static uint16_t sum_pseudo_header(const uint8_t *addresses, size_t addresses_length, size_t length)
 {
 	uint32_t sum = htons(IPPROTO_UDP) + (uint32_t)htons((uint16_t)length);
 
-	sum = sum_bytes(sum, addresses, addresses_length);
-	return fold(sum_bytes(sum, udp, length));
+	return fold(sum_bytes(sum, addresses, addresses_length));
+}
+
+static uint16_t sum_datagram(const uint8_t *addresses, size_t addresses_length, const uint8_t *udp,
+			     size_t length)
+{
+	return fold(sum_bytes(sum_pseudo_header(addresses, addresses_length, length), udp, length));
 }
 
 static void fill_ip4(struct iphdr *ip, const union coax_address *source,
@@ -163,6 +167,8 @@ static const char *check_headers(const struct bench_frame *sent, const uint8_t *
 		if (fold(sum_bytes(0, &ip, sizeof(ip))) != 0xffff)
 			return "its IP checksum is wrong";
 	}
+	if (udp.uh_sum == sum_pseudo_header(addresses, 2 * address_length, *datagram_length))
+		return "its UDP checksum is only begun: a socket sent it, not the kernel half";
 	if (!udp.uh_sum ||
 	    sum_datagram(addresses, 2 * address_length, at, *datagram_length) != 0xffff)
 		return "its UDP checksum is wrong";

@@ -316,10 +316,8 @@ static void wait_for_replies(struct load *load, uint64_t until)
 	nfds_t count = 0;
 	uint64_t now = bench_now();
 
-	TAILQ_FOREACH(flow, &load->waiting, waiting)
-	{
-		if (count == POLL_MAX)
-			break;
+	for (flow = TAILQ_FIRST(&load->waiting); flow && count < POLL_MAX;
+	     flow = TAILQ_NEXT(flow, waiting)) {
 		load->polled_flows[count] = flow;
 		load->polled[count++] = (struct pollfd){.fd = flow->fd, .events = POLLIN};
 	}

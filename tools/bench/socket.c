@@ -139,20 +139,19 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 
 static int warm_up(struct load *load, const struct socket_options *o)
 {
+	char address[COAX_ADDRESS_TEXT_MAX];
 	uint64_t begin = bench_now();
 
 	do
 		load_run(load, bench_now() + WARM_UP, UINT64_MAX);
 	while (!load_went_round(load) && bench_now() < begin + WARM_UP_MAX && !bench_stopped);
 	if (load_counts(load)->refused && !load_counts(load)->replies)
-		return bench_fail("nobody listens on %s port %u",
-				  o->load.destination.sa.sa_family == AF_INET
-					  ? "that IPv4 address's"
-					  : "that address's",
-				  coax_address_port(&o->load.destination));
+		return bench_fail("nobody listens at %s",
+				  coax_address_format(&o->load.destination, address));
 	if (!load_went_round(load))
 		return bench_fail("no request left from some of the %u sockets within %llu s",
 				  o->load.sockets, (unsigned long long)(WARM_UP_MAX / BENCH_NSEC));
+	load_drain(load);
 	load_reset(load);
 	return 0;
 }
@@ -175,7 +174,7 @@ static double microseconds(const struct load_counts *counts, double share)
 	return (double)histogram_quantile(&counts->latency, share) / 1e3;
 }
 
-/* `counted` is the measured time, `drained` what became of the rest afterwards. */
+/* `lost_later`: of what was under way at the end. */
 static void report(const struct socket_options *o, const struct load_counts *counts,
 		   uint64_t lost_later, const struct spent *spent)
 {

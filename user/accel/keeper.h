@@ -52,7 +52,7 @@ struct coax_subject {
 };
 
 struct accel_publisher {
-	pthread_mutex_t lock; /* free ones, buckets, owners, the index, the hand */
+	pthread_mutex_t lock; /* free ones, buckets, owners, the index, the hands */
 	struct coax_hash_key key;
 	struct accel_pair *pairs; /* as many as slots */
 	uint32_t count;
@@ -61,6 +61,7 @@ struct accel_publisher {
 	uint32_t bucket_mask;
 	uint64_t *filter; /* by hash: mark of what is published; read without a lock */
 	uint32_t filter_mask;
+	uint32_t seek; /* where the search for withdrawn pairs goes on */
 	uint32_t hand; /* of the clock that evicts */
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * libbpf and libxdp print to stderr unless told otherwise, and can be told so once a process.
- * Their lines about our doings become ours; others go where they went before.
+ * What they complain of while they work for us becomes our DEBUG lines, what they tell beyond that
+ * is dropped; lines of others' go where they went before.
  */
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,7 @@ __attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_
 							      const char *format, va_list args)
 {
 	if (current)
-		return log_lines(format, args);
+		return level == LIBBPF_DEBUG ? 0 : log_lines(format, args);
 	return former_libbpf ? former_libbpf(level, format, args) : 0;
 }
 
@@ -48,7 +49,7 @@ __attribute__((format(printf, 2, 0))) static int print_libxdp(enum libxdp_print_
 							      const char *format, va_list args)
 {
 	if (current)
-		return log_lines(format, args);
+		return level == LIBXDP_DEBUG ? 0 : log_lines(format, args);
 	return former_libxdp ? former_libxdp(level, format, args) : 0;
 }
 

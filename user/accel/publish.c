@@ -12,10 +12,9 @@
 #include <coax/uri.h>
 #include "accel/keeper.h"
 
-/* What one publisher does at most to find a slot. */
-#define EVICT_STEPS 128
-/* How far past a pair that nobody used a withdrawn one is preferred to it. */
-#define EVICT_LOOKAHEAD 8
+/* What one publisher does at most to find a slot: looks for withdrawn ones, steps of the clock. */
+#define SEEK_STEPS  32
+#define CLOCK_STEPS 128
 
 /* A key of 64 bytes whose every byte is percent-encoded. */
 #define URI_TEXT_MAX (3 * COAX_KEY_MAX + 16)
@@ -180,34 +179,32 @@ static bool release_unordered(struct accel_pair *pair, const struct coax_subject
 	return true;
 }
 
-static struct accel_pair *find_withdrawn(struct accel_publisher *p, uint32_t from)
+static struct accel_pair *step(struct accel_publisher *p, uint32_t *hand)
 {
-	for (uint32_t i = 0; i < EVICT_LOOKAHEAD; i++) {
-		struct accel_pair *pair = &p->pairs[(from + i) % p->count];
+	struct accel_pair *pair = &p->pairs[*hand];
 
-		if (pair->owner && accel_slot_is_withdrawn(pair->slot))
-			return pair;
-	}
-	return NULL;
+	*hand = (*hand + 1) % p->count;
+	return pair;
 }
 
-/* A clock: pairs that the program used since the hand last passed get another round. */
+/*
+ * Withdrawn pairs first. Then a clock: those that the program used since the hand last passed get
+ * another round.
+ */
 static bool evict(struct accel_publisher *p, const struct coax_subject *held)
 {
-	for (uint32_t step = 0; step < EVICT_STEPS; step++) {
-		struct accel_pair *pair = &p->pairs[p->hand];
-		struct accel_pair *withdrawn;
+	for (int i = 0; i < SEEK_STEPS; i++) {
+		struct accel_pair *pair = step(p, &p->seek);
 
-		p->hand = (p->hand + 1) % p->count;
-		if (!pair->owner)
+		if (pair->owner && accel_slot_is_withdrawn(pair->slot) &&
+		    release_unordered(pair, held))
+			return true;
+	}
+	for (int i = 0; i < CLOCK_STEPS; i++) {
+		struct accel_pair *pair = step(p, &p->hand);
+
+		if (!pair->owner || __atomic_exchange_n(&pair->slot->used, 0, __ATOMIC_RELAXED))
 			continue;
-		if (!accel_slot_is_withdrawn(pair->slot)) {
-			if (__atomic_exchange_n(&pair->slot->used, 0, __ATOMIC_RELAXED))
-				continue;
-			withdrawn = find_withdrawn(p, p->hand);
-			if (withdrawn && release_unordered(withdrawn, held))
-				return true;
-		}
 		if (release_unordered(pair, held))
 			return true;
 	}

@@ -66,24 +66,19 @@ int coaxd_probe_file(int root, const char *path)
 
 static int read_all(int fd, struct coaxd_content *content)
 {
-	uint8_t beyond;
-
 	content->length = 0;
-	for (;;) {
-		bool full = content->length == sizeof(content->bytes);
-		void *to = full ? &beyond : content->bytes + content->length;
-		ssize_t n = read(fd, to, full ? 1 : sizeof(content->bytes) - content->length);
+	while (content->length <= COAX_PAYLOAD_MAX) {
+		ssize_t n = read(fd, content->bytes + content->length,
+				 sizeof(content->bytes) - content->length);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
 		if (n == 0)
 			return 0;
-		if (full)
-			return -EFBIG;
-		content->length += (size_t)n;
+		if (n > 0)
+			content->length += (size_t)n;
+		else if (errno != EINTR)
+			return -errno;
 	}
+	return -EFBIG;
 }
 
 int coaxd_read_file(int root, const char *path, struct coaxd_content *content)

@@ -18,7 +18,7 @@ struct coaxd_content {
 	struct stat status;
 	size_t length;
 	uint8_t etag[COAXD_ETAG_SIZE];
-	uint8_t bytes[COAX_PAYLOAD_MAX];
+	uint8_t bytes[COAX_PAYLOAD_MAX + 1]; /* the last one only to see whether there is more */
 };
 
 /*

@@ -106,13 +106,11 @@ static void evict_one(struct coaxd_cache *cache)
 
 void coaxd_cache_destroy(struct coaxd_cache *cache)
 {
-	struct coaxd_entry *entry, *next;
-
 	if (!cache)
 		return;
 	rcu_read_lock();
-	cds_list_for_each_entry_safe (entry, next, &cache->order, order)
-		evict(cache, entry);
+	while (!cds_list_empty(&cache->order))
+		evict(cache, cds_list_first_entry(&cache->order, struct coaxd_entry, order));
 	rcu_read_unlock();
 	rcu_barrier();
 	cds_lfht_destroy(cache->table, NULL);
@@ -250,11 +248,11 @@ void coaxd_cache_changed(struct coaxd_cache *cache, const char *path, size_t len
 
 void coaxd_cache_changed_all(struct coaxd_cache *cache)
 {
-	struct coaxd_entry *entry;
-
 	rcu_read_lock();
 	pthread_mutex_lock(&cache->lock);
-	cds_list_for_each_entry (entry, &cache->order, order) {
+	for (struct cds_list_head *at = cache->order.next; at != &cache->order; at = at->next) {
+		struct coaxd_entry *entry = cds_list_entry(at, struct coaxd_entry, order);
+
 		coax_subject_changed(entry->subject);
 		set_representation(entry, NULL);
 	}

@@ -8,14 +8,15 @@
 #include <string.h>
 #include "coaxd/options.h"
 
-#define VERSION	    COAX_VERSION_TEXT
+#define VERSION	     COAX_VERSION_TEXT
 
-#define EXIT_USAGE  2
+#define EXIT_USAGE   2
 
-#define SLOTS_MAX   (1u << 20)
-#define LEASE_MIN   100
-#define LEASE_MAX   3600000
-#define WORKERS_MAX 1024
+#define SLOTS_MAX    (1u << 22)
+#define LEASE_MIN    100
+#define LEASE_MAX    3600000
+#define WORKERS_MAX  1024
+#define INSTANCE_MAX 63
 
 enum {
 	OPTION_INSTANCE = 256,
@@ -128,10 +129,15 @@ static int add_interface(struct coaxd_options *options, const char *text)
 /* It becomes the name of a directory. */
 static int set_instance(struct coaxd_options *options, const char *text)
 {
-	if (!*text || text[0] == '.' || strchr(text, '/') || strlen(text) > NAME_MAX)
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_-";
+	size_t length = strlen(text);
+
+	if (!length || length > INSTANCE_MAX || strspn(text, allowed) != length)
 		return usage(
-			"--instance takes a name without slashes and dots in front, not \"%s\"",
-			text);
+			"--instance takes a name of up to %d letters, digits, '_' and '-', not "
+			"\"%s\"",
+			INSTANCE_MAX, text);
 	options->context.accel.instance = text;
 	return -1;
 }

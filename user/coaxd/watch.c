@@ -159,7 +159,11 @@ static void tell(struct coaxd_watch *watch, const struct inotify_event *event)
 
 	length = (size_t)snprintf(path, sizeof(path), "%s%s%s", directory->path,
 				  directory->length ? "/" : "", event->name);
-	if (find_by_path(watch, path, length))
+	/*
+	 * That a watched directory was made is old news: it was watched after that, or its
+	 * predecessor's end has been told before.
+	 */
+	if (!(event->mask & IN_CREATE) && find_by_path(watch, path, length))
 		start_over(watch);
 	else
 		watch->ops->changed(watch->arg, path, length);

@@ -29,11 +29,15 @@ struct coax_deferred {
 	uint8_t request[COAX_DATAGRAM_IN_MAX];
 };
 
-static void publish(struct coax_context *context, const struct coax_responder *responder)
+/* On whatever thread the answer came from: the worker's counter is not its own for once. */
+static void publish(struct coax_worker *worker, const struct coax_responder *responder)
 {
-	if (context->accel && coax_responder_publishable(responder))
-		coax_accel_publish(context->accel, responder->subject, responder->generation,
-				   &responder->request, &responder->response);
+	struct coax_accel *accel = worker->context->accel;
+
+	if (accel && coax_responder_publishable(responder) &&
+	    coax_accel_publish(accel, responder->subject, responder->generation,
+			       &responder->request, &responder->response))
+		__atomic_fetch_add(&worker->stats.published, 1, __ATOMIC_RELAXED);
 }
 
 static void respond_now(struct coax_responder *responder)
@@ -41,7 +45,7 @@ static void respond_now(struct coax_responder *responder)
 	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
 	struct coax_worker *worker = immediate->worker;
 
-	publish(worker->context, responder);
+	publish(worker, responder);
 	coax_exchange_respond(worker->exchange, worker->now, immediate->path, immediate->ticket,
 			      &responder->response);
 }
@@ -98,7 +102,7 @@ static void respond_later(struct coax_responder *responder)
 
 	rcu_read_lock();
 	if (!atomic_load(&context->closed)) {
-		publish(context, responder);
+		publish(deferred->worker, responder);
 		finish(deferred);
 		coax_worker_post(deferred->worker, &deferred->work);
 		rcu_read_unlock();

@@ -131,14 +131,14 @@ static bool refuse_response(struct coax_responder *responder, uint8_t code)
 	enum coax_log_level level = COAX_LOG_WARNING;
 
 	if (!is_response_code(code)) {
-		snprintf(text, sizeof(text), "%u.%02u is no response code", COAX_CODE_CLASS(code),
+		snprintf(text, sizeof(text), "%d.%02d is no response code", COAX_CODE_CLASS(code),
 			 COAX_CODE_DETAIL(code));
 		level = COAX_LOG_ERROR;
 	} else if (payload > COAX_PAYLOAD_MAX) {
-		snprintf(text, sizeof(text), "%u bytes are too large for one message of %u",
+		snprintf(text, sizeof(text), "%u bytes are too large for one message of %d",
 			 payload, COAX_PAYLOAD_MAX);
 	} else if (response->length > COAX_MESSAGE_MAX) {
-		snprintf(text, sizeof(text), "a response of %u bytes is too large, %u are the most",
+		snprintf(text, sizeof(text), "a response of %u bytes is too large, %d are the most",
 			 response->length, COAX_MESSAGE_MAX);
 	} else {
 		return false;

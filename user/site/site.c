@@ -48,7 +48,7 @@ out:
 
 void coax_site_destroy(struct coax_site *site)
 {
-	struct coax_resource *resource;
+	struct coax_resource *resource = NULL;
 	struct cds_lfht_iter iter;
 
 	if (!site)

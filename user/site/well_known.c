@@ -156,7 +156,7 @@ static int list_subtree(struct listing *listing, const struct coax_resource *res
 
 static int list_all(struct listing *listing, const struct coax_site *site)
 {
-	struct coax_resource *resource;
+	struct coax_resource *resource = NULL;
 	struct cds_lfht_iter iter;
 	int err;
 
