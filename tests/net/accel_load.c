@@ -515,9 +515,11 @@ TEST("a missing bpffs is mounted")
 	struct coax_accel *accel;
 
 	lab_begin();
-	ASSERT_EQ(umount2("/sys/fs/bpf", MNT_DETACH), 0);
+	/* Hidden, not unmounted: the machine's own may lie below. */
+	ASSERT_EQ(mount("tmpfs", "/sys/fs/bpf", "tmpfs", 0, NULL), 0);
 	accel = keeper_begin();
 	EXPECT_EQ(access(KEEPER_DIRECTORY "/config", F_OK), 0);
+	EXPECT_TRUE(keeper_said("mounted a bpffs"));
 	coax_accel_close(accel);
 }
 

@@ -19,9 +19,9 @@ struct coax_accel;
 
 /*
  * Load the program and create its maps below COAX_PIN_ROOT/<instance> (mounting a bpffs there if
- * none is), or take over the maps and the program that a killed daemon left, dropping what is
- * in them. Nothing is attached yet. Returns 0 or a negative errno, said through `logger` with what
- * the user can do.
+ * none is), or take over the maps that a killed daemon left, detaching its program and dropping
+ * what is in them, all but the counters. Nothing is attached yet. Returns 0 or a negative errno,
+ * said through `logger` with what the user can do.
  */
 int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *options,
 		    const struct coax_logger *logger);

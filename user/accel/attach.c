@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <xdp/libxdp.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 #include "bpf/coax.skel.h"
 
 void accel_interface_update(struct accel_interface *interface, const struct accel_link *link)
@@ -92,11 +92,14 @@ static bool runs_dispatcher(uint32_t ifindex)
 
 static int attach_dispatched(struct accel_interface *interface, uint32_t ifindex)
 {
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = interface->program->obj,
-			    .prog_name = COAX_PROGRAM_NAME, );
-	struct xdp_program *program = xdp_program__create(&options);
-	int err = (int)libxdp_get_error(program);
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, options);
+	struct xdp_program *program;
+	int err;
 
+	options.obj = interface->program->obj;
+	options.prog_name = COAX_PROGRAM_NAME;
+	program = xdp_program__create(&options);
+	err = (int)libxdp_get_error(program);
 	if (err)
 		return err;
 	interface->dispatched = program;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound)
 {
@@ -127,15 +127,16 @@ static bool has(const struct accel_endpoint *endpoints, size_t count,
 	return count && bsearch(wanted, endpoints, count, sizeof(*wanted), compare);
 }
 
-int accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot)
+void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot)
 {
 	struct accel_endpoint *wanted = NULL;
 	size_t count = 0;
-	int result = 0;
 	int err;
 
-	if (snapshot)
-		result = collect(accel, snapshot, &wanted, &count);
+	if (snapshot && collect(accel, snapshot, &wanted, &count) != 0)
+		coax_log(&accel->logger, COAX_LOG_ERROR,
+			 "no memory for the endpoints: the XDP program answers nothing until the "
+			 "host's addresses change again");
 	/* What is gone goes first, whatever happens then. */
 	for (size_t i = 0; i < accel->endpoint_count; i++)
 		if (!has(wanted, count, &accel->endpoints[i]))
@@ -148,11 +149,8 @@ int accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *
 		coax_log(&accel->logger, err ? COAX_LOG_WARNING : COAX_LOG_DEBUG, "endpoint %s%s%s",
 			 wanted[i].value.text, err ? " is left to userspace: " : "",
 			 err ? strerror(-err) : "");
-		if (err && !result)
-			result = err;
 	}
 	free(accel->endpoints);
 	accel->endpoints = wanted;
 	accel->endpoint_count = count;
-	return result;
 }

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 /* Returns 0 when the interface is attached. */
 static int follow_interface(struct coax_accel *accel, struct accel_interface *interface,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 static bool is_map_name(const char *map)
 {

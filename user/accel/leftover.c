@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <xdp/libxdp.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 #define PROGRAM_MAPS_MAX 16
 /* More than libxdp's dispatcher holds. */

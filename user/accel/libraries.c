@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <xdp/libxdp.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 #define KERNEL_SAYS "libbpf: Kernel error message: "
 

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 #include "bpf/coax.skel.h"
 
 static void say_why(const struct coax_accel *accel, const char *what, int err)
@@ -135,14 +135,12 @@ static int map_maps(struct coax_accel *accel)
 /* The shared maps come from an object of their own, whose program is never loaded. */
 static int load_maps(struct coax_accel *accel, bool *reused)
 {
-	struct bpf_program *program;
 	int err;
 
 	accel->shared = coax_bpf__open();
 	if (!accel->shared)
 		return -errno;
-	bpf_object__for_each_program(program, accel->shared->obj)
-		bpf_program__set_autoload(program, false);
+	bpf_program__set_autoload(accel->shared->progs.coax_xdp, false);
 	size_maps(accel, accel->shared);
 	*reused = accel_pins_reuse(accel, accel->shared->obj);
 	err = bpf_object__load(accel->shared->obj);

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 #define BUFFER_SIZE  32768
 #define DUMP_RETRIES 8

@@ -15,7 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 #define BPFFS	     "/sys/fs/bpf"
 #define LOCK_RETRIES 8

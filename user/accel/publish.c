@@ -10,7 +10,7 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include <coax/uri.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 /* What one publisher does at most to find a slot: looks for withdrawn ones, steps of the clock. */
 #define SEEK_STEPS  32

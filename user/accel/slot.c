@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <string.h>
 #include <time.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 uint64_t accel_now(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <stdlib.h>
-#include "accel/keeper.h"
+#include "accel/internal.h"
 
 int coax_subject_create(struct coax_subject **subject)
 {
@@ -37,10 +37,11 @@ static void withdraw_all(struct coax_subject *subject)
 {
 	struct accel_pair *pair;
 
-	cds_list_for_each_entry (pair, &subject->published, node)
+	while (!cds_list_empty(&subject->published)) {
+		pair = cds_list_first_entry(&subject->published, struct accel_pair, node);
 		accel_slot_withdraw(pair->slot);
-	cds_list_splice(&subject->published, &subject->withdrawn);
-	CDS_INIT_LIST_HEAD(&subject->published);
+		cds_list_move(&pair->node, &subject->withdrawn);
+	}
 }
 
 void coax_subject_put(struct coax_subject *subject)

@@ -3,8 +3,8 @@
  * What the files of the keeper share. Lock order: a subject's lock, then the keeper's. Against that
  * order only trylock is used.
  */
-#ifndef COAX_ACCEL_KEEPER_H
-#define COAX_ACCEL_KEEPER_H
+#ifndef COAX_ACCEL_INTERNAL_H
+#define COAX_ACCEL_INTERNAL_H
 
 #include <net/if.h>
 #include <pthread.h>
@@ -192,7 +192,7 @@ const struct accel_link *accel_snapshot_named(const struct accel_snapshot *snaps
 					      const char *name);
 
 /* endpoints.c: make the map say what is bound and local now. NULL: nothing is. */
-int accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);
+void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);
 
 /* libraries.c: libbpf's and libxdp's lines go there at DEBUG, on this thread, until NULL. */
 void accel_libraries_log_to(const struct coax_logger *logger);
