@@ -10,14 +10,16 @@
 #include "packet.h"
 #include "stats.h"
 
-#define IPV4_MAPPED 0x0000ffff
+#define IPV4_MAPPED    0x0000ffff
+
+#define ENDPOINT_WORDS 5
 
 union endpoint_key {
 	struct coax_endpoint_key key;
-	__u32 words[5];
+	__u32 words[ENDPOINT_WORDS];
 };
 
-_Static_assert(sizeof(struct coax_endpoint_key) == 20, "the key has no padding");
+_Static_assert(sizeof(union endpoint_key) == sizeof(struct coax_endpoint_key), "without padding");
 
 static __always_inline bool ipv6_destination(const struct ipv6hdr *ip, union endpoint_key *endpoint)
 {
@@ -41,32 +43,69 @@ static __always_inline void ipv4_destination(const struct iphdr *ip, union endpo
 	endpoint->words[3] = ip->daddr;
 }
 
-/* Sets packet->service. */
-static __always_inline enum outcome find_endpoint(const struct xdp_md *ctx, struct packet *packet)
+static __always_inline bool read_destination(const struct xdp_md *ctx, const struct packet *packet,
+					     union endpoint_key *endpoint)
 {
 	const void *ip = frame_start(ctx) + packet->network;
 	const struct udphdr *udp = frame_start(ctx) + packet->transport;
-	const struct coax_endpoint_value *value;
-	union endpoint_key endpoint;
 
 	OPAQUE(udp);
 	if ((const void *)(udp + 1) > frame_end(ctx))
+		return false;
+	/* In one piece: a word that was written in two is slow to read back. */
+	endpoint->words[4] = bpf_htonl((__u32)bpf_ntohs(udp->dest) << 16);
+	if (packet->ipv6)
+		return ip + sizeof(struct ipv6hdr) <= frame_end(ctx) &&
+		       ipv6_destination(ip, endpoint);
+	if (ip + sizeof(struct iphdr) > frame_end(ctx))
+		return false;
+	ipv4_destination(ip, endpoint);
+	return true;
+}
+
+static __always_inline struct recent_endpoint *recent_endpoint(const union endpoint_key *endpoint)
+{
+	__u32 number = (endpoint->words[3] ^ endpoint->words[4]) * 0x9e3779b1 >> (32 - RECENT_BITS);
+
+	return bpf_map_lookup_elem(&recent, &number);
+}
+
+static __always_inline bool is_recent(const struct recent_endpoint *found,
+				      const union endpoint_key *endpoint, __u32 version)
+{
+	const __u32 *words = (const __u32 *)&found->key;
+	__u32 difference = found->version ^ version;
+
+#pragma unroll
+	for (int i = 0; i < ENDPOINT_WORDS; i++)
+		difference |= words[i] ^ endpoint->words[i];
+	return !difference;
+}
+
+/* `version` is that of the map, read before it is looked into. Sets packet->service. */
+static __always_inline enum outcome find_endpoint(const struct xdp_md *ctx, struct packet *packet,
+						  __u32 version)
+{
+	const struct coax_endpoint_value *value;
+	struct recent_endpoint *found;
+	union endpoint_key endpoint;
+
+	if (!read_destination(ctx, packet, &endpoint))
 		return OUTCOME(pass_not_ours);
-	if (packet->ipv6) {
-		if (ip + sizeof(struct ipv6hdr) > frame_end(ctx) ||
-		    !ipv6_destination(ip, &endpoint))
-			return OUTCOME(pass_not_ours);
-	} else {
-		if (ip + sizeof(struct iphdr) > frame_end(ctx))
-			return OUTCOME(pass_not_ours);
-		ipv4_destination(ip, &endpoint);
+	found = recent_endpoint(&endpoint);
+	if (found && is_recent(found, &endpoint, version)) {
+		packet->service = found->service;
+		return GO_ON;
 	}
-	endpoint.key.port_be = udp->dest;
-	endpoint.key.reserved = 0;
 	value = bpf_map_lookup_elem(&endpoints, &endpoint);
 	if (!value)
 		return OUTCOME(pass_not_ours);
 	packet->service = value->service;
+	if (found) {
+		found->key = endpoint.key;
+		found->version = version;
+		found->service = packet->service;
+	}
 	return GO_ON;
 }
 

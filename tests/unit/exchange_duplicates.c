@@ -301,6 +301,7 @@ TEST("safe requests are forgotten before idempotent ones, the oldest first")
 	EXPECT_EQ(world.requests, 542);
 
 	/* Idempotent ones go then, the oldest first. */
+	pass_ms(1);
 	for (uint16_t id = 40; id < 70; id++)
 		arrive_message(COAX_TYPE_NON, COAX_PUT, id, 7, NULL);
 	arrive_message(COAX_TYPE_NON, COAX_PUT, 69, 7, NULL);
