@@ -40,7 +40,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	outcome = parse_packet(ctx, &packet);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = find_endpoint(ctx, &packet, switches->endpoints_version);
+	outcome = find_endpoint(ctx, &packet);
 	if (outcome != GO_ON)
 		return outcome;
 	outcome = check_datagram(ctx, &packet);

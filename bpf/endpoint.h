@@ -10,13 +10,11 @@
 #include "packet.h"
 #include "stats.h"
 
-#define IPV4_MAPPED    0x0000ffff
-
-#define ENDPOINT_WORDS 5
+#define IPV4_MAPPED 0x0000ffff
 
 union endpoint_key {
 	struct coax_endpoint_key key;
-	__u32 words[ENDPOINT_WORDS];
+	__u32 words[5];
 };
 
 _Static_assert(sizeof(union endpoint_key) == sizeof(struct coax_endpoint_key), "without padding");
@@ -63,49 +61,18 @@ static __always_inline bool read_destination(const struct xdp_md *ctx, const str
 	return true;
 }
 
-static __always_inline struct recent_endpoint *recent_endpoint(const union endpoint_key *endpoint)
-{
-	__u32 number = (endpoint->words[3] ^ endpoint->words[4]) * 0x9e3779b1 >> (32 - RECENT_BITS);
-
-	return bpf_map_lookup_elem(&recent, &number);
-}
-
-static __always_inline bool is_recent(const struct recent_endpoint *found,
-				      const union endpoint_key *endpoint, __u32 version)
-{
-	const __u32 *words = (const __u32 *)&found->key;
-	__u32 difference = found->version ^ version;
-
-#pragma unroll
-	for (int i = 0; i < ENDPOINT_WORDS; i++)
-		difference |= words[i] ^ endpoint->words[i];
-	return !difference;
-}
-
-/* `version` is that of the map, read before it is looked into. Sets packet->service. */
-static __always_inline enum outcome find_endpoint(const struct xdp_md *ctx, struct packet *packet,
-						  __u32 version)
+/* Sets packet->service. */
+static __always_inline enum outcome find_endpoint(const struct xdp_md *ctx, struct packet *packet)
 {
 	const struct coax_endpoint_value *value;
-	struct recent_endpoint *found;
 	union endpoint_key endpoint;
 
 	if (!read_destination(ctx, packet, &endpoint))
 		return OUTCOME(pass_not_ours);
-	found = recent_endpoint(&endpoint);
-	if (found && is_recent(found, &endpoint, version)) {
-		packet->service = found->service;
-		return GO_ON;
-	}
 	value = bpf_map_lookup_elem(&endpoints, &endpoint);
 	if (!value)
 		return OUTCOME(pass_not_ours);
 	packet->service = value->service;
-	if (found) {
-		found->key = endpoint.key;
-		found->version = version;
-		found->service = packet->service;
-	}
 	return GO_ON;
 }
 

@@ -40,7 +40,17 @@ static __always_inline __u64 last_bytes(__u64 word, __u32 count)
 #endif
 }
 
-/* By words: bytes that are written one by one are slow to read back as words. */
+/* What stands before the request in struct coax_index_key. */
+static __always_inline __u64 key_head(const struct packet *packet)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)packet->service | (__u64)packet->code << 32 | packet->request_length << 48;
+#else
+	return (__u64)packet->service << 32 | (__u64)packet->code << 24 | packet->request_length;
+#endif
+}
+
+/* By words: what is written in smaller pieces is slow to read back as words. */
 static __always_inline bool read_key(const struct xdp_md *ctx, const struct packet *packet,
 				     union request_key *key)
 {
@@ -59,10 +69,7 @@ static __always_inline bool read_key(const struct xdp_md *ctx, const struct pack
 		return false;
 	rest = last_bytes(*(const __u64 *)last, packet->request_length % 8);
 
-	key->key.service = packet->service;
-	key->key.code = packet->code;
-	key->key.reserved = 0;
-	key->key.length = packet->request_length;
+	key->head = key_head(packet);
 	OPAQUE(word);
 #pragma unroll
 	for (__u32 i = 0; i < KEY_WORDS; i++, word += sizeof(__u64)) {

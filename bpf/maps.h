@@ -49,22 +49,6 @@ struct {
 	__type(value, struct coax_stats);
 } stats SEC(".maps");
 
-/* What each CPU found in `endpoints` last, for each value of a small hash. */
-struct recent_endpoint {
-	struct coax_endpoint_key key;
-	__u32 version;
-	__u32 service;
-};
-
-#define RECENT_BITS 3
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1 << RECENT_BITS);
-	__type(key, __u32);
-	__type(value, struct recent_endpoint);
-} recent SEC(".maps");
-
 volatile struct coax_link_state coax_link SEC(".data.link");
 
 const volatile __u8 coax_weakly_ordered = 1;

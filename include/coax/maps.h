@@ -39,11 +39,7 @@ struct coax_link_state {
 	__u16 mtu; /* of IP packets; the kernel sends no longer ones */
 } __attribute__((aligned(8)));
 
-/*
- * `endpoints`: hash. Only packets to an address and port in it are looked at. The program remembers
- * those that it found, until `endpoints_version` in `config` changes: to be counted up after each
- * change of this map.
- */
+/* `endpoints`: hash. Only packets to an address and port in it are looked at. */
 struct coax_endpoint_key {
 	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
 	__be16 port_be;
@@ -117,8 +113,6 @@ struct coax_config {
 	__u64 lease_length;
 	__u32 pid; /* of the Context that owns the instance */
 	__u32 slots;
-	__u32 endpoints_version;
-	__u32 reserved;
 	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
 };
 

@@ -17,8 +17,8 @@ if [ "${1:-}" = child ]; then
 	lab_begin
 	lab_start_server sleep 300
 	mkdir /sys/fs/bpf/lab_directory
-	echo "$LAB_PID" >"$2"
-	case $3 in
+	echo "$LAB_PID"
+	case $2 in
 	end) exit 0 ;;
 	fail)
 		set -e
@@ -34,13 +34,11 @@ gone() {
 
 # What a lab has started is gone after it, and its names were never to be seen from here.
 leaves_nothing() { # how it ends, signal
-	told=$LAB_DIR/told
-	rm -f "$told"
-	env -u COAX_LAB "$0" child "$told.new" "$1" &
+	: >"$LAB_DIR/told"
+	setpriv --pdeathsig KILL "$0" child "$1" >"$LAB_DIR/told" &
 	child=$!
-	lab_wait_for 10 test -s "$told.new" || return 1
-	pid=$(cat "$told.new")
-	rm -f "$told.new"
+	lab_wait_for 10 test -s "$LAB_DIR/told" || return 1
+	pid=$(cat "$LAB_DIR/told")
 	[ -z "${2:-}" ] || kill -"$2" "$child"
 	wait "$child"
 	lab_wait_for 5 gone "$pid" || return 1

@@ -29,6 +29,7 @@ static void subject_free(struct rcu_head *head)
 {
 	struct coax_subject *subject = caa_container_of(head, struct coax_subject, rcu);
 
+	coax_taken_over(subject);
 	pthread_mutex_destroy(&subject->lock);
 	free(subject);
 }
@@ -56,6 +57,7 @@ void coax_subject_put(struct coax_subject *subject)
 		accel_pair_release(
 			cds_list_first_entry(&subject->withdrawn, struct accel_pair, node));
 	pthread_mutex_unlock(&subject->lock);
+	coax_handing_over(subject);
 	call_rcu(&subject->rcu, subject_free);
 }
 

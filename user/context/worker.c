@@ -110,6 +110,7 @@ static void run_queue(struct coax_worker *worker)
 	while ((node = __cds_wfcq_dequeue_blocking(&worker->queue_head, &worker->queue_tail))) {
 		struct coax_work *work = caa_container_of(node, struct coax_work, node);
 
+		coax_taken_over(work);
 		work->run(worker, work);
 	}
 }
@@ -343,6 +344,7 @@ void coax_worker_wake(struct coax_worker *worker)
 void coax_worker_post(struct coax_worker *worker, struct coax_work *work)
 {
 	cds_wfcq_node_init(&work->node);
+	coax_handing_over(work);
 	if (!cds_wfcq_enqueue(&worker->queue_head, &worker->queue_tail, &work->node))
 		coax_worker_wake(worker);
 }
