@@ -4,7 +4,7 @@
  * index entry may have been reused since it was found, the slot may be another request's by now.
  *
  * As the slot decides, it does not matter how it was found. So the program remembers where it
- * found one last, by a hash that costs a fifth of the map's; who forges collisions gets what he
+ * found one last, by a hash that costs a fraction of the map's; who forges collisions gets what he
  * would have had without.
  */
 #ifndef COAX_BPF_CACHE_H

@@ -14,9 +14,6 @@
 #define BEFORE_REQUEST                                                                   \
 	(sizeof(struct ethernet_header) + sizeof(struct iphdr) + sizeof(struct udphdr) + \
 	 sizeof(struct coap_header))
-#define REQUEST_END_MAX                                                                          \
-	(sizeof(struct ethernet_header) + 2 * sizeof(struct vlan_tag) + sizeof(struct ipv6hdr) + \
-	 sizeof(struct udphdr) + sizeof(struct coap_header) + COAX_TOKEN_MAX + COAX_KEY_MAX)
 
 union request_key {
 	struct coax_index_key key;
@@ -61,7 +58,7 @@ static __always_inline bool read_key(const struct xdp_md *ctx, const struct pack
 	__u64 rest;
 
 	OPAQUE(last_at);
-	if (last_at > REQUEST_END_MAX)
+	if (last_at > HEADERS_MAX + COAX_KEY_MAX)
 		return false;
 	last += last_at;
 	OPAQUE(last);

@@ -34,6 +34,11 @@ struct coap_header {
 	__be16 message_id;
 };
 
+/* Two tags, IPv6, UDP, CoAP header and token. */
+#define HEADERS_MAX                                                                              \
+	(sizeof(struct ethernet_header) + 2 * sizeof(struct vlan_tag) + sizeof(struct ipv6hdr) + \
+	 sizeof(struct udphdr) + sizeof(struct coap_header) + COAX_TOKEN_MAX)
+
 /* Words, because the verifier of Linux 6.1 forgets what it knew of less when that is spilled. */
 struct packet {
 	__u64 network;	 /* where the IP header begins */

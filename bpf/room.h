@@ -9,12 +9,7 @@
 #include "packet.h"
 #include "stats.h"
 
-/* Two tags, IPv6, UDP, CoAP header and token. */
-#define HEADERS_MAX                                                                              \
-	(sizeof(struct ethernet_header) + 2 * sizeof(struct vlan_tag) + sizeof(struct ipv6hdr) + \
-	 sizeof(struct udphdr) + sizeof(struct coap_header) + COAX_TOKEN_MAX)
-
-/* Move the first `length` bytes of what was the frame to the start of what is it now. */
+/* Move the first `length` bytes of what was the frame to the start of what it is now. */
 static __always_inline bool move_headers(struct xdp_md *ctx, __u32 from, __u64 length)
 {
 	__u8 headers[HEADERS_MAX];

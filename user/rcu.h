@@ -18,6 +18,26 @@ void __tsan_acquire(void *object);
 void __tsan_release(void *object);
 #define coax_handing_over(object) __tsan_release(object)
 #define coax_taken_over(object)	  __tsan_acquire(object)
+
+/* What readers did happens before what is done after a grace period. */
+__attribute__((weak)) char coax_rcu_readers;
+
+static inline void coax_read_unlock_seen(void)
+{
+	coax_handing_over(&coax_rcu_readers);
+	urcu_bp_read_unlock();
+}
+
+static inline void coax_synchronize_seen(void)
+{
+	urcu_bp_synchronize_rcu();
+	coax_taken_over(&coax_rcu_readers);
+}
+
+#undef rcu_read_unlock
+#undef synchronize_rcu
+#define rcu_read_unlock coax_read_unlock_seen
+#define synchronize_rcu coax_synchronize_seen
 #else
 #define coax_handing_over(object) ((void)(object))
 #define coax_taken_over(object)	  ((void)(object))

@@ -28,7 +28,7 @@ struct socket_options {
 /* What a run took. */
 struct spent {
 	double seconds;
-	double server_cpu; /* below 0: not known */
+	double server_cpu; /* 0: not known */
 	double own_cpu;
 };
 
@@ -206,20 +206,24 @@ static int measure(struct load *load, const struct socket_options *o)
 {
 	struct load_counts counts;
 	struct spent spent;
+	double server_cpu;
 	uint64_t begin;
 
 	if (warm_up(load, o))
 		return 1;
 	spent.own_cpu = -bench_process_cpu(0);
-	spent.server_cpu = o->server ? -bench_process_cpu(o->server) : 1;
+	spent.server_cpu = o->server ? -bench_process_cpu(o->server) : 0;
 	begin = bench_now();
 	load_run(load, begin + (uint64_t)(o->seconds * 1e9), o->packets ? o->packets : UINT64_MAX);
 	spent.seconds = (double)(bench_now() - begin) / 1e9;
-	spent.server_cpu = o->server ? spent.server_cpu + bench_process_cpu(o->server) : -1;
+	server_cpu = o->server ? bench_process_cpu(o->server) : 0;
+	spent.server_cpu += server_cpu;
 	spent.own_cpu += bench_process_cpu(0);
 	counts = *load_counts(load);
 	load_drain(load);
 	report(o, &counts, load_counts(load)->lost - counts.lost, &spent);
+	if (server_cpu < 0)
+		return bench_fail("the server, process %d, ended during the run", (int)o->server);
 	return counts.replies ? 0 : bench_fail("no good replies");
 }
 

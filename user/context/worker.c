@@ -6,7 +6,6 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-#include "hash.h"
 #include "rcu.h"
 #include "worker.h"
 
@@ -253,12 +252,7 @@ static int create_exchange(struct coax_worker *worker)
 		.logger = &context->logger,
 		.stats = &worker->stats,
 	};
-	struct coax_hash_key random;
-	int err = coax_hash_key_random(&random);
 
-	if (err)
-		return err;
-	memcpy(&options.seed, random.bytes, sizeof(options.seed));
 	options.tuning.exchanges_max /= context->worker_count;
 	options.tuning.deferred_max /= context->worker_count;
 	return coax_exchange_create(&worker->exchange, &options);

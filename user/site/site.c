@@ -113,6 +113,7 @@ int coax_site_add(struct coax_site *site, const struct coax_resource_options *op
 	pthread_mutex_lock(&site->lock);
 	grow(site);
 	rcu_read_lock();
+	coax_handing_over(resource);
 	node = cds_lfht_add_unique(site->table, coax_site_hash(site, &key), coax_resource_has_path,
 				   &key, &resource->node);
 	if (node == &resource->node) {

@@ -4,9 +4,10 @@
 
 int coax_resource_has_path(struct cds_lfht_node *node, const void *path)
 {
-	const struct coax_resource *resource = caa_container_of(node, struct coax_resource, node);
+	struct coax_resource *resource = caa_container_of(node, struct coax_resource, node);
 	const struct coax_path_bytes *wanted = path;
 
+	coax_taken_over(resource);
 	return resource->path_length == wanted->length &&
 	       memcmp(resource->path, wanted->at, wanted->length) == 0;
 }

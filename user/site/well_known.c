@@ -161,6 +161,7 @@ static int list_all(struct listing *listing, const struct coax_site *site)
 	int err;
 
 	cds_lfht_for_each_entry (site->table, &iter, resource, node) {
+		coax_taken_over(resource);
 		if (resource->hidden)
 			continue;
 		err = resource->links ? list_subtree(listing, resource)
