@@ -38,7 +38,7 @@ endif
 
 ifeq ($(V),0)
 Q := @
-say = @printf '  %-7s %s\n' "$(1)" "$(2)";
+say = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,printf '  %-7s %s\n' "$(1)" "$(2)";)
 endif
 
 .DELETE_ON_ERROR:
