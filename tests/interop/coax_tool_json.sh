@@ -96,6 +96,7 @@ expect_status 0
 expect_out_line "  \"remote\": \"127\.0\.0\.1:$port\","
 expect_out_line '  "sent": 2,'
 expect_out_line '  "answered": 2,'
+[ "$(grep -cE '^    [0-9]+\.[0-9e-]{1,10},?$' "$work/out")" -eq 2 ] || fault "not two times of six digits"
 result "ping -j counts what was sent and answered"
 
 run ping -j "coap://127.0.0.1:$(free_port)"

@@ -122,6 +122,13 @@ expect_status 2
 [ ! -e "$work/absent" ] || fault "a file was written"
 result "an unsuccessful response leaves -o alone"
 
+run put "$uri/example_data" -p 'to standard output'
+run get "$uri/example_data" -o -
+expect_status 0
+expect_out 'to standard output'
+[ ! -e ./- ] || fault "a file of the name - was written"
+result "get -o - prints the payload"
+
 run get "$uri/time" -o "$work/no/such/directory"
 expect_status 1
 expect_err_line 'coax get: cannot create .*: No such file or directory'

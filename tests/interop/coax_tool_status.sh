@@ -133,6 +133,11 @@ ask get "$uri/hello.txt" --etag "$etag"
 expect_status 0
 expect_out ''
 expect_err_line 'coax get: 2\.03 Valid: .*'
+printf 'what I have' >"$work/have"
+ask get "$uri/hello.txt" --etag "$etag" -o "$work/have"
+expect_status 0
+expect_err_line 'coax get: 2\.03 Valid: .*'
+[ "$(cat "$work/have")" = 'what I have' ] || fault "2.03 has written to the output file"
 ask put "$uri/hello.txt" -p again --if-match 0102
 expect_status 2
 expect_err_line 'coax put: 4\.12 Precondition Failed.*'
@@ -160,5 +165,20 @@ expect_out_line '  "answering": false,'
 expect_out_line '  "lease_ms": -[0-9]+,|  "lease_ms": 0,'
 expect_out_line '    "alive": false'
 result "status tells a lease that has run out and an owner that is gone"
+
+# The layout is the first number in the map; whichever end of it is this, it is another one then.
+config=/sys/fs/bpf/coax/edge/config
+# shellcheck disable=SC2046 # words are meant
+set -- $(bpftool map lookup pinned $config key 0 0 0 0 -j |
+	sed 's/.*"value":\[\([^]]*\)\].*/\1/; s/[",]/ /g')
+shift
+bpftool map update pinned $config key 0 0 0 0 value 0x63 "$@"
+for command in status cache; do
+	run "$command" -i edge
+	expect_status 1
+	expect_out ''
+	expect_err_line "coax $command: instance edge has map layout [0-9]+, this coax knows [0-9]+; .*"
+done
+result "maps of another layout are not read"
 
 finish

@@ -68,6 +68,12 @@ refused 'coax get: .*option --if \(see coax get --help\)' get --if coap://127.0.
 refused 'coax put: a value is missing behind --payload .*' put coap://127.0.0.1 --payload
 refused 'coax put: a value is missing behind -p .*' put coap://127.0.0.1 -p
 refused 'coax get: .*option -p .*' get -p x coap://127.0.0.1
+refused 'coax get: .*option -x \(see .*' get --json -xv coap://127.0.0.1
+refused 'coax get: .*option --json=1 \(see .*' get --json=1 coap://127.0.0.1
+refused 'coax put: a value is missing behind -p .*' put coap://127.0.0.1 --json -vp
+refused 'coax: unknown option -x \(see coax --help\)' -xj get coap://127.0.0.1
+refused 'coax: unknown option -x \(see coax --help\)' -j -x get coap://127.0.0.1
+refused 'coax: unknown option --json=1 \(see coax --help\)' --json=1 get coap://127.0.0.1
 result "unknown options and missing values are named"
 
 refused 'coax get: give one URI, .*' get
@@ -85,6 +91,12 @@ result "a URI that cannot be used is refused, with the form that it should have"
 
 refused 'coax get: host "name\.invalid": .*' get coap://name.invalid/
 result "a host name that is not known is a local error"
+
+refused 'coax get: host "fe80::1": .* interface, .*%25eth0.*' get 'coap://[fe80::1]/'
+refused 'coax ping: host "fe80::1": .* interface, .*' ping 'coap://[fe80::1]'
+refused 'coax get: host "224\.0\.1\.187": .*multicast.*' get coap://224.0.1.187/
+refused 'coax discover: host "ff02::fd%lo": .*multicast.*' discover 'coap://[ff02::fd%25lo]/'
+result "an address that no request can go to is refused, with the reason"
 
 refused 'coax get: --timeout "soon": give seconds, .*' get --timeout soon coap://127.0.0.1/
 refused 'coax get: --timeout "0": give seconds, .*' get --timeout 0 coap://127.0.0.1/

@@ -198,6 +198,49 @@ TEST("PUT and DELETE heed If-Match and If-None-Match")
 	stop();
 }
 
+struct contender {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	uint8_t etag[8];
+	int code;
+};
+
+static void *put_matching(void *arg)
+{
+	struct contender *contender = arg;
+
+	pthread_barrier_wait(contender->start);
+	contender->code = put_if("/a", COAX_IF_MATCH, contender->etag, 8);
+	return NULL;
+}
+
+TEST("of several PUT under the same If-Match at the same time exactly one is executed")
+{
+	struct contender contenders[4];
+	pthread_barrier_t start;
+
+	serve(true);
+	pthread_barrier_init(&start, NULL, 4);
+	for (int round = 0; round < 100; round++) {
+		int changed = 0, failed = 0;
+
+		write_file("a", "text");
+		for (int i = 0; i < 4; i++) {
+			contenders[i].start = &start;
+			coaxd_etag("text", 4, contenders[i].etag);
+			pthread_create(&contenders[i].thread, NULL, put_matching, &contenders[i]);
+		}
+		for (int i = 0; i < 4; i++) {
+			pthread_join(contenders[i].thread, NULL);
+			changed += contenders[i].code == COAX_CHANGED;
+			failed += contenders[i].code == COAX_PRECONDITION_FAILED;
+		}
+		EXPECT_EQ(changed, 1);
+		EXPECT_EQ(failed, 3);
+	}
+	stop();
+}
+
 TEST("a large file can be replaced and removed, if not under an ETag that it never had")
 {
 	char text[2000];
@@ -312,6 +355,25 @@ TEST("a write that the disk refuses is 5.00 with the reason, and changes nothing
 	expect_get("/a", "a");
 	expect_get("/", "</a>;ct=42");
 	EXPECT_EQ(coaxd_store_sweep(dir), 0U);
+	stop();
+}
+
+TEST("a path in the log is percent-encoded: no peer writes lines of its own there")
+{
+	struct rlimit limit = {2, 2};
+	char text[2000];
+	struct exchange e;
+
+	serve(true);
+	signal(SIGXFSZ, SIG_IGN);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	write_file("a\n\033", text);
+	EXPECT_EQ(get(&e, "/a%0A%1B"), COAX_INTERNAL_SERVER_ERROR);
+	EXPECT_TRUE(strstr(last_log, "\"/a%0A%1B\"") != NULL);
+	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	EXPECT_EQ(send_change(COAX_PUT, "/b%0Ac", "longer"), COAX_INTERNAL_SERVER_ERROR);
+	EXPECT_TRUE(strstr(last_log, "\"/b%0Ac\"") != NULL);
 	stop();
 }
 

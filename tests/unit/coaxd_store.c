@@ -5,11 +5,55 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include "../harness.h"
 #include "coaxd/beneath.c"
+
+/* The system calls of a change, one letter each, and at which of them the process is killed. */
+static char calls[32];
+static size_t call_count;
+static size_t kill_at = SIZE_MAX;
+static mode_t mode_at_first;
+
+static void call(char letter)
+{
+	if (call_count == kill_at)
+		kill(getpid(), SIGKILL);
+	if (call_count < sizeof(calls) - 1)
+		calls[call_count++] = letter;
+}
+
+/* Not all at once, so that there is a half to be seen. */
+static ssize_t write_some(int fd, const void *bytes, size_t length)
+{
+	call('w');
+	return write(fd, bytes, length > 1 ? length / 2 : length);
+}
+
+static int change_mode(int fd, mode_t mode)
+{
+	struct stat status;
+
+	call('m');
+	if (fstat(fd, &status) == 0)
+		mode_at_first = status.st_mode & 0777;
+	return fchmod(fd, mode);
+}
+
+#define write	       write_some
+#define fchmod	       change_mode
+#define fsync(fd)      (call('s'), fsync(fd))
+#define renameat2(...) (call('r'), renameat2(__VA_ARGS__))
+#define unlinkat(...)  (call('u'), unlinkat(__VA_ARGS__))
 #include "coaxd/store.c"
+#undef write
+#undef fchmod
+#undef fsync
+#undef renameat2
+#undef unlinkat
 
 static char directory_name[] = "/tmp/coaxd-store-XXXXXX";
 
@@ -96,6 +140,90 @@ TEST("a replaced file keeps its permissions, and its owner where that is allowed
 	EXPECT_EQ(after.st_uid, before.st_uid);
 	EXPECT_EQ(after.st_gid, before.st_gid);
 	expect_content(dir, "f", "other");
+	close(dir);
+}
+
+TEST("while a replaced file is written, only its owner can open what is not yet in its place")
+{
+	struct stat before;
+	int dir = make_directory();
+	bool visible;
+
+	ASSERT_EQ(coaxd_store_replace(dir, "f", "one", 3, NULL, &visible), 0);
+	ASSERT_EQ(fchmodat(dir, "f", 0600, 0), 0);
+	ASSERT_EQ(fstatat(dir, "f", &before, 0), 0);
+	umask(0);
+	mode_at_first = 0777;
+	EXPECT_EQ(coaxd_store_replace(dir, "f", "other", 5, &before, &visible), 0);
+	EXPECT_EQ(mode_at_first, 0600U);
+	close(dir);
+}
+
+TEST("the content is on disk before it gets its name, and the name before it is reported")
+{
+	struct stat before;
+	int dir = make_directory();
+	bool visible;
+
+	EXPECT_EQ(coaxd_store_replace(dir, "f", "one", 3, NULL, &visible), 0);
+	EXPECT_STREQ(calls, "wwwsrs");
+	memset(calls, 0, sizeof(calls));
+	call_count = 0;
+	ASSERT_EQ(fstatat(dir, "f", &before, 0), 0);
+	EXPECT_EQ(coaxd_store_replace(dir, "f", "two", 3, &before, &visible), 0);
+	EXPECT_STREQ(calls, "mwwwsrs");
+	memset(calls, 0, sizeof(calls));
+	call_count = 0;
+	EXPECT_EQ(coaxd_store_remove(dir, "f", &visible), 0);
+	EXPECT_STREQ(calls, "us");
+	close(dir);
+}
+
+/* Have a process replace the file and be killed at a call. Returns whether it ended unharmed. */
+static bool replace_and_die(int dir, size_t at)
+{
+	struct stat before;
+	bool visible;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(fstatat(dir, "f", &before, 0), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (pid == 0) {
+		call_count = 0;
+		kill_at = at;
+		_exit(coaxd_store_replace(dir, "f", "the new", 7, &before, &visible) != 0);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status))
+		EXPECT_EQ(WEXITSTATUS(status), 0);
+	return WIFEXITED(status);
+}
+
+TEST("killed at any point, a change leaves the old file or the new one, whole, and no litter")
+{
+	bool is_new = false, ended = false;
+	int dir = make_directory();
+	size_t at;
+
+	for (at = 0; !ended && at < 20; at++) {
+		struct coaxd_content content;
+		bool visible;
+
+		if (!at)
+			ASSERT_EQ(coaxd_store_replace(dir, "f", "old", 3, NULL, &visible), 0);
+		ended = replace_and_die(dir, at);
+		ASSERT_EQ(coaxd_read_file(dir, "f", &content), 0);
+		/* Once the name is the new one's, it stays. */
+		is_new = is_new || content.length == 7;
+		expect_content(dir, "f", is_new ? "the new" : "old");
+		coaxd_store_sweep(dir);
+		EXPECT_EQ(count_entries(dir), 1U);
+	}
+	EXPECT_TRUE(ended);
+	EXPECT_TRUE(is_new);
+	EXPECT_GT(at, 5U);
 	close(dir);
 }
 

@@ -2,6 +2,7 @@
 /* Options and their values. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,10 +25,23 @@ int tool_fail(const struct tool *tool, const char *format, ...)
 	return TOOL_LOCAL_ERROR;
 }
 
-/* getopt_long() leaves a long option in optopt only when it is known. */
-static int bad_option(const struct tool *tool, const char *problem, char **argv)
+/*
+ * optopt is 0 for a long option that is not known, and what stands for it when it is known and
+ * misused: one of TOOL_SHORT, or no letter. A letter that is not known need not be behind us in
+ * argv: others may follow in the same argument.
+ */
+const char *tool_bad_option(char **argv, char letter[3])
 {
-	const char *last = argv[optind - 1];
+	if (optopt <= 0 || optopt > UCHAR_MAX || strchr(TOOL_SHORT, optopt))
+		return argv[optind - 1];
+	snprintf(letter, 3, "-%c", optopt);
+	return letter;
+}
+
+/* An option without its value is the last of its argument. */
+static int missing_value(const struct tool *tool, char **argv)
+{
+	const char *problem = "a value is missing behind", *last = argv[optind - 1];
 
 	if (strncmp(last, "--", 2) == 0)
 		return tool_fail(tool, "%s %s (see coax %s --help)", problem, last, tool->command);
@@ -37,6 +51,8 @@ static int bad_option(const struct tool *tool, const char *problem, char **argv)
 bool tool_option(struct tool *tool, const struct command *command, int option, char **argv,
 		 int *status)
 {
+	char letter[3];
+
 	switch (option) {
 	case 'h':
 		fputs(command->help, stdout);
@@ -49,10 +65,12 @@ bool tool_option(struct tool *tool, const struct command *command, int option, c
 		tool->verbose = true;
 		return true;
 	case ':':
-		*status = bad_option(tool, "a value is missing behind", argv);
+		*status = missing_value(tool, argv);
 		return false;
 	default:
-		*status = bad_option(tool, "unknown, ambiguous or misused option", argv);
+		*status = tool_fail(tool,
+				    "unknown, ambiguous or misused option %s (see coax %s --help)",
+				    tool_bad_option(argv, letter), tool->command);
 		return false;
 	}
 }

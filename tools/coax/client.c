@@ -62,6 +62,18 @@ int client_built(const struct client *client, int result)
 	return tool_fail(client->tool, "the request cannot be built: %s", strerror(-result));
 }
 
+/* Why no request can go to the address; NULL: one can. */
+static const char *unusable(const union coax_address *address)
+{
+	if (coax_address_is_multicast(address))
+		return "a multicast or broadcast address, to which this version sends no requests";
+	if (address->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr) &&
+	    !address->in6.sin6_scope_id)
+		return "a link-local address needs its interface, as in "
+		       "coap://[fe80::1%25eth0]/path";
+	return NULL;
+}
+
 int client_open(struct client *client)
 {
 	const struct tool *tool = client->tool;
@@ -74,6 +86,9 @@ int client_open(struct client *client)
 	int error;
 
 	if (coax_resolve(&client->uri, &client->remote, &problem))
+		return tool_fail(tool, "host \"%s\": %s", client->uri.host, problem);
+	problem = unusable(&client->remote);
+	if (problem)
 		return tool_fail(tool, "host \"%s\": %s", client->uri.host, problem);
 	coax_address_format(&client->remote, client->remote_text);
 	error = coax_context_create(&client->context, &options);

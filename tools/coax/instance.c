@@ -79,6 +79,21 @@ static int open_map(struct instance *instance, const char *map, size_t key_size,
 	return TOOL_OK;
 }
 
+static int check_layout(const struct instance *instance)
+{
+	struct coax_config config;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(instance->config, &zero, &config))
+		return instance_unreadable(instance, "config", -errno);
+	if (config.layout == COAX_LAYOUT)
+		return TOOL_OK;
+	return tool_fail(instance->tool,
+			 "instance %s has map layout %u, this coax knows %d; use the coax that "
+			 "came with the running coaxd",
+			 instance->name, config.layout, COAX_LAYOUT);
+}
+
 int instance_open(struct instance *instance, const struct tool *tool, const char *name)
 {
 	int status;
@@ -97,6 +112,8 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 				 name, COAX_PIN_ROOT);
 	status = open_map(instance, "config", sizeof(__u32), sizeof(struct coax_config),
 			  &instance->config);
+	if (!status)
+		status = check_layout(instance);
 	if (!status)
 		status = open_map(instance, "stats", sizeof(__u32), sizeof(struct coax_stats),
 				  &instance->stats);

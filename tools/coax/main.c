@@ -12,6 +12,10 @@ static const struct command *const commands[] = {
 	&ping_command, &discover_command, &status_command, &cache_command,
 };
 
+enum {
+	OPTION_VERSION = 256, /* no letter */
+};
+
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static void print_help(FILE *to)
@@ -106,11 +110,12 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		TOOL_LONG,
-		{"version", no_argument, NULL, 'V'},
+		{"version", no_argument, NULL, OPTION_VERSION},
 		{NULL, 0, NULL, 0},
 	};
 	struct tool tool = {.command = ""};
 	int option, status;
+	char letter[3];
 
 	opterr = 0;
 	/* "+": what stands behind the command is the command's. */
@@ -119,7 +124,7 @@ int main(int argc, char **argv)
 		case 'h':
 			print_help(stdout);
 			return TOOL_OK;
-		case 'V':
+		case OPTION_VERSION:
 			puts("coax " VERSION);
 			return TOOL_OK;
 		case 'j':
@@ -130,7 +135,7 @@ int main(int argc, char **argv)
 			break;
 		default:
 			return tool_fail(&tool, "unknown option %s (see coax --help)",
-					 argv[optind - 1]);
+					 tool_bad_option(argv, letter));
 		}
 	}
 	status = run(&tool, argc - optind, argv + optind);

@@ -91,7 +91,10 @@ static int run_delete(struct tool *tool, int argc, char **argv)
 	"A failure is said on stderr, with the server's diagnostic message.\n"                    \
 	"\n"
 
-#define OUTPUT_HELP "  -o, --output FILE      write the response's payload to FILE, on success\n"
+#define OUTPUT_HELP                                                                        \
+	"  -o, --output FILE      write the response's payload to FILE, on success; - is " \
+	"standard\n"                                                                       \
+	"                         output, 2.03 leaves FILE alone\n"
 #define ACCEPT_HELP "      --accept FORMAT    ask for a content format (name or number)\n"
 #define ETAG_HELP                                                                                \
 	"      --etag HEX         the representation with this ETag is known here: the server\n" \

@@ -6,7 +6,7 @@
 
 int output_json(const struct tool *tool, json_t *json, int status)
 {
-	int result = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
+	int result = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
 
 	json_decref(json);
 	if (result)

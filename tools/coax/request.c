@@ -145,7 +145,10 @@ static int show(const struct client *client, const struct wish *wish)
 					"in this version");
 		return TOOL_NO_ANSWER;
 	}
-	if (status == TOOL_OK && wish->output_file && save_payload(client, wish->output_file))
+	/* 2.03 has no payload: what the file has is still right. */
+	if (status == TOOL_OK && wish->output_file &&
+	    coax_message_code(&client->answer) != COAX_VALID &&
+	    save_payload(client, wish->output_file))
 		return TOOL_LOCAL_ERROR;
 	if (client->tool->json)
 		return output_json(client->tool,

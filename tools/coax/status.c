@@ -98,11 +98,6 @@ static int read_picture(const struct instance *instance, struct picture *picture
 
 	if (bpf_map_lookup_elem(instance->config, &zero, &picture->config))
 		return instance_unreadable(instance, "config", -errno);
-	if (picture->config.layout != COAX_LAYOUT)
-		return tool_fail(instance->tool,
-				 "instance %s has map layout %u, this coax knows %d; use the coax "
-				 "that came with the running coaxd",
-				 instance->name, picture->config.layout, COAX_LAYOUT);
 	error = coax_accel_read_stats(instance->stats, &picture->stats);
 	if (error)
 		return instance_unreadable(instance, "stats", error);

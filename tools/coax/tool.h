@@ -61,6 +61,9 @@ __attribute__((format(printf, 2, 3))) int tool_fail(const struct tool *tool, con
 bool tool_option(struct tool *tool, const struct command *command, int option, char **argv,
 		 int *status);
 
+/* The option for which getopt_long() returned '?', as it was written; `letter` has room for one. */
+const char *tool_bad_option(char **argv, char letter[3]);
+
 /* Values of options. Each returns 0 or, having said why, TOOL_LOCAL_ERROR. */
 int tool_parse_seconds(const struct tool *tool, const char *option, const char *text, bool zero,
 		       uint32_t *ms);

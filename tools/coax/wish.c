@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <string.h>
 #include <coax/option.h>
 #include "wish.h"
 
@@ -33,7 +34,7 @@ static bool parse_option(struct tool *tool, const struct command *command, struc
 {
 	switch (option) {
 	case 'o':
-		wish->output_file = optarg;
+		wish->output_file = strcmp(optarg, "-") ? optarg : NULL;
 		return true;
 	case 'p':
 		wish->payload_text = optarg;

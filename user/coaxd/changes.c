@@ -119,6 +119,9 @@ static void refuse_directory(const struct change *change, int err)
 
 static void refuse_write(const struct change *change, int err)
 {
+	char target[COAXD_TARGET_MAX];
+
+	coaxd_path_target(change->path.text, NULL, target);
 	switch (err) {
 	case -ENOENT:
 		refuse(change, COAX_NOT_FOUND, "the directory is being removed");
@@ -126,13 +129,13 @@ static void refuse_write(const struct change *change, int err)
 	case -EACCES:
 	case -EPERM:
 	case -EROFS:
-		coax_log(&change->files->logger, COAX_LOG_WARNING, "may not write \"/%s\": %s",
-			 change->path.text, strerror(-err));
+		coax_log(&change->files->logger, COAX_LOG_WARNING, "may not write \"%s\": %s",
+			 target, strerror(-err));
 		refuse(change, COAX_FORBIDDEN, "the server may not write there");
 		break;
 	default:
-		coax_log(&change->files->logger, COAX_LOG_ERROR, "cannot write \"/%s\": %s",
-			 change->path.text, strerror(-err));
+		coax_log(&change->files->logger, COAX_LOG_ERROR, "cannot write \"%s\": %s", target,
+			 strerror(-err));
 		coax_respond_error(change->responder, COAX_INTERNAL_SERVER_ERROR,
 				   "the file could not be written: %s", strerror(-err));
 	}

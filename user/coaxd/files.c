@@ -69,8 +69,10 @@ static void send_body(const struct coaxd_files *files, struct coax_responder *re
 void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *responder,
 			const char *path, int err)
 {
+	char target[COAXD_TARGET_MAX];
 	bool said;
 
+	coaxd_path_target(path, NULL, target);
 	switch (err) {
 	case -ENOENT:
 	case -ENOTSUP:
@@ -89,17 +91,17 @@ void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *respon
 		/* Peers decide how often this is said; once is enough for who looks at warnings. */
 		said = __atomic_exchange_n(&files->said_too_large, true, __ATOMIC_RELAXED);
 		coax_log(&files->logger, said ? COAX_LOG_INFO : COAX_LOG_WARNING,
-			 "\"/%s\" is larger than %d bytes: it does not fit one message, and "
+			 "\"%s\" is larger than %d bytes: it does not fit one message, and "
 			 "block-wise "
 			 "transfer is not available in this version",
-			 path, COAX_PAYLOAD_MAX);
+			 target, COAX_PAYLOAD_MAX);
 		coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR,
 				   "larger than %d bytes, too large for one message; block-wise "
 				   "transfer is not available in this version",
 				   COAX_PAYLOAD_MAX);
 		break;
 	default:
-		coax_log(&files->logger, COAX_LOG_ERROR, "cannot read \"/%s\": %s", path,
+		coax_log(&files->logger, COAX_LOG_ERROR, "cannot read \"%s\": %s", target,
 			 strerror(-err));
 		coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR, "cannot be read: %s",
 				   strerror(-err));

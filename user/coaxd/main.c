@@ -14,9 +14,14 @@
 /* Before threads exist, so that the signals wait for sigwait() in all of them. */
 static void block_signals(sigset_t *ending)
 {
+	struct sigaction hangup;
+
 	sigemptyset(ending);
 	sigaddset(ending, SIGTERM);
 	sigaddset(ending, SIGINT);
+	/* Under nohup the end of the terminal is not to be the daemon's. */
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaddset(ending, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, ending, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Too large a file is an error of a write, not the end. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -69,8 +71,8 @@ static const char help[] =
 	"      --version              print the version\n"
 	"  -h, --help                 print this\n"
 	"\n"
-	"It runs in the foreground until SIGTERM or SIGINT. Exit status: 0 after that, 1 when it\n"
-	"could not serve, 2 for a mistake on the command line.\n";
+	"It runs in the foreground until SIGTERM, SIGINT or SIGHUP. Exit status: 0 after that,\n"
+	"1 when it could not serve, 2 for a mistake on the command line.\n";
 
 __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
 {
@@ -147,9 +149,13 @@ static int set_ready_fd(struct coaxd_options *options, const char *text)
 	uint32_t fd;
 	int status = read_number("--ready-fd", text, 0, INT_MAX, &fd);
 
-	if (status < 0)
-		options->ready_fd = (int)fd;
-	return status;
+	if (status >= 0)
+		return status;
+	/* One that is not open now would name a file that the daemon opens later. */
+	if (fcntl((int)fd, F_GETFD) < 0)
+		return usage("--ready-fd: file descriptor %" PRIu32 " is not open", fd);
+	options->ready_fd = (int)fd;
+	return -1;
 }
 
 static void say_more(struct coax_logger *logger)
@@ -221,7 +227,7 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 			return status;
 	}
 	if (argc - optind != 1)
-		return usage(argc == optind ? "which DIRECTORY is to be served?"
+		return usage(argc == optind ? "say which DIRECTORY is to be served"
 					    : "one DIRECTORY only can be served");
 	options->files.directory = argv[optind];
 	options->context.logger = options->files.logger;

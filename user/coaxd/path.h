@@ -43,7 +43,8 @@ const char *coaxd_path_name(const char *path, size_t length, size_t *parent_leng
 
 /*
  * "/a/b%20c" for a path below the served directory and, unless it is NULL, a name in it: the form
- * in which links name their targets (RFC 3986 section 3.3). Returns the length.
+ * in which links name their targets (RFC 3986 section 3.3), and in which a peer's text is fit for a
+ * log. Returns the length.
  */
 size_t coaxd_path_target(const char *path, const char *name, char target[COAXD_TARGET_MAX]);
 

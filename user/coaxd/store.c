@@ -36,7 +36,7 @@ static bool is_temporary(const char *name)
 }
 
 /* Open and locked: the lock tells a sweeper that somebody is at it. */
-static int open_temporary(int directory, char name[TEMPORARY_SIZE])
+static int open_temporary(int directory, char name[TEMPORARY_SIZE], mode_t mode)
 {
 	char random[COAXD_RANDOM_NAME_SIZE];
 	int err = coaxd_random_name(random);
@@ -45,7 +45,7 @@ static int open_temporary(int directory, char name[TEMPORARY_SIZE])
 	if (err)
 		return err;
 	snprintf(name, TEMPORARY_SIZE, TEMPORARY_PREFIX "%s", random);
-	fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
@@ -108,7 +108,8 @@ int coaxd_store_replace(int directory, const char *name, const void *bytes, size
 	int fd, err;
 
 	*visible = false;
-	fd = open_temporary(directory, temporary);
+	/* Nobody may open it meanwhile whom the file's own permissions keep out. */
+	fd = open_temporary(directory, temporary, like ? 0600 : 0666);
 	if (fd < 0)
 		return fd;
 	err = fill(fd, bytes, length, like);

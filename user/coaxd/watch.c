@@ -298,15 +298,18 @@ static int add(struct coaxd_watch *watch, const char *path, size_t length)
 
 static void complain(struct coaxd_watch *watch, const char *path, int err)
 {
+	char target[COAXD_TARGET_MAX];
+
 	/* These pass by: the directory is being moved or removed. */
 	if (err == -EAGAIN || err == -ENOENT || err == -ENOTDIR || watch->complained)
 		return;
 	watch->complained = true;
+	coaxd_path_target(path, NULL, target);
 	coax_log(watch->logger, COAX_LOG_WARNING,
-		 "cannot watch \"/%s\" for changes (%s): files there, and in others like it, are "
+		 "cannot watch \"%s\" for changes (%s): files there, and in others like it, are "
 		 "read "
 		 "from disk for each request%s",
-		 path, strerror(-err),
+		 target, strerror(-err),
 		 err == -ENOSPC ? "; raise fs.inotify.max_user_watches if that is the limit" : "");
 }
 
