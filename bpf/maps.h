@@ -53,4 +53,6 @@ volatile struct coax_link_state coax_link SEC(".data.link");
 
 const volatile __u8 coax_weakly_ordered = 1;
 
+const volatile __u32 coax_owner = 0;
+
 #endif

@@ -66,8 +66,8 @@ struct coax_context_stats {
 int coax_context_create(struct coax_context **context, const struct coax_context_options *options);
 
 /**
- * coax_context_shutdown - stop taking requests, let running handlers finish and deferred ones be
- * answered for up to 3 s, end pending requests with -ESHUTDOWN, detach the kernel half, free
+ * coax_context_shutdown - answer new requests 5.03, let running handlers finish and deferred ones
+ * be answered for up to 3 s, end pending requests with -ESHUTDOWN, detach the kernel half, free
  * all. Deferred responders answered later than that are dropped. Not from a handler or a callback.
  * NULL: nothing.
  */
@@ -93,8 +93,8 @@ void coax_context_stats_read(const struct coax_context *context, struct coax_con
  * `result` 0: `response` is a message of any response code, valid during the call. Else a negative
  * errno, `response` NULL: -ETIMEDOUT (nobody answered), -ECONNRESET (the peer answered RST),
  * -ECONNREFUSED, -EHOSTUNREACH, ... (the network said so), -ECANCELED, -ESHUTDOWN,
- * -EPROTO (a response with a critical option that is not understood).
- * Runs on a worker.
+ * -EPROTO (a response with a critical option that is not understood), -ENOBUFS (too many pending
+ * requests). Runs on a worker, or at the end of coax_context_shutdown() on its caller's thread.
  */
 typedef void (*coax_response_fn)(void *arg, int result, const struct coax_message *response,
 				 const union coax_address *remote);
@@ -119,8 +119,9 @@ int coax_resolve(const struct coax_uri *uri, union coax_address *address, const 
  * when the RST comes back.
  *
  * `message` is copied. *request (may be NULL) can be cancelled until the callback has run. Any
- * thread. Returns 0, -EINVAL, -EMSGSIZE, -ENOBUFS (too many pending requests) or -ESHUTDOWN; then
- * the callback does not run.
+ * thread, until coax_context_shutdown() has returned. Returns 0, -EINVAL (no request, or no address
+ * of one host and a port), -EMSGSIZE, -EAFNOSUPPORT (no socket for IPv4 or IPv6), -ENOBUFS or
+ * -ESHUTDOWN; then the callback does not run.
  */
 int coax_request(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,

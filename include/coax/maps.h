@@ -32,7 +32,8 @@
  * stores). Until a MAC address is there, or with one of zeros, no packet is ours.
  *
  * `coax_weakly_ordered` (.rodata, before loading) is 1 unless userspace says that this CPU does not
- * reorder loads (x86): then the program does without barriers.
+ * reorder loads (x86): then the program does without barriers. `coax_owner` (likewise) is the
+ * number of the owner that loads it: under another, who could not take it off, it answers nothing.
  */
 struct coax_link_state {
 	__u8 mac[6];
@@ -113,6 +114,8 @@ struct coax_config {
 	__u64 lease_length;
 	__u32 pid; /* of the Context that owns the instance */
 	__u32 slots;
+	__u32 owner; /* how many have taken the maps over before */
+	__u32 reserved;
 	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
 };
 

@@ -100,7 +100,8 @@ int coax_site_add(struct coax_site *site, const struct coax_resource_options *op
 
 /**
  * coax_site_remove - take a resource out. On return no handler of it runs or will run, and the
- * kernel does not answer for it. Waits for an RCU grace period: not from a handler.
+ * kernel does not answer for it. Waits for an RCU grace period: not from a handler, nor from
+ * a callback of a Context.
  */
 void coax_site_remove(struct coax_site *site, struct coax_resource *resource);
 

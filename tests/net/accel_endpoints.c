@@ -226,4 +226,27 @@ TEST("a link-local address bound on one interface is answered for on no other")
 	coax_accel_close(accel);
 }
 
+TEST("link-local addresses of other interfaces are not answered for on ours")
+{
+	struct coax_accel *accel;
+
+	lab_begin();
+	lab_run("ip link add other0 type veth peer name other1");
+	lab_run("ip link set other1 up && ip link set other0 up");
+	lab_run("ip addr add fe80::5/64 dev " LAB_SERVER " nodad");
+	lab_run("ip addr add fe80::6/64 dev other0 nodad");
+	accel = serve("[::]");
+	EXPECT_TRUE(is_endpoint("fe80::5", 5683));
+	EXPECT_FALSE(is_endpoint("fe80::6", 5683));
+
+	/* Where the program is decides, not what has its interface's name now. */
+	lab_run("ip link set " LAB_SERVER " name former0");
+	lab_run("ip link set other0 name " LAB_SERVER);
+	lab_run("ip addr add fe80::6/64 dev " LAB_SERVER " nodad 2>/dev/null || true");
+	follow(accel);
+	EXPECT_TRUE(is_endpoint("fe80::5", 5683));
+	EXPECT_FALSE(is_endpoint("fe80::6", 5683));
+	coax_accel_close(accel);
+}
+
 TEST_MAIN()

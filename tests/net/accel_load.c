@@ -110,9 +110,45 @@ TEST("the lease begins with attaching and ends its length after it was last exte
 	EXPECT_GE(lease, before + 480000000);
 	EXPECT_LE(lease, now() + 500000000);
 	usleep(20000);
-	coax_accel_renew(accel);
+	coax_accel_renew(accel, now());
 	EXPECT_GT(keeper_config().lease, lease);
 	coax_accel_close(accel);
+}
+
+/* What opening fails with where CLOCK_MONOTONIC is off by `offset`, "SECONDS NANOSECONDS". */
+static int open_in_time_namespace(const char *offset)
+{
+	struct coax_accel_options options = keeper_options();
+	struct coax_accel *accel = NULL;
+	int status, err, fd;
+	pid_t child;
+
+	if (unshare(CLONE_NEWTIME))
+		SKIP("no time namespaces here");
+	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	ASSERT_GT(dprintf(fd, "monotonic %s\n", offset), 0);
+	close(fd);
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child) {
+		err = coax_accel_open(&accel, &options, &keeper_logger);
+		if (!err)
+			coax_accel_close(accel);
+		else if (!keeper_said("clock"))
+			err = 0;
+		_exit(-err);
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	ASSERT_TRUE(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+TEST("a clock that is not the kernel's is refused: its lease would end at another time")
+{
+	lab_begin();
+	EXPECT_EQ(open_in_time_namespace("0 0"), 0);
+	EXPECT_EQ(open_in_time_namespace("86400 0"), -EOPNOTSUPP);
 }
 
 TEST("what a killed owner left is taken over: nothing published any more, one program")
@@ -183,6 +219,34 @@ TEST("a program left on an interface that is no longer asked for is detached too
 	accel = keeper_begin();
 	EXPECT_EQ(keeper_attached("other0"), 0U);
 	EXPECT_NE(keeper_attached(LAB_SERVER), 0U);
+	coax_accel_close(accel);
+}
+
+TEST("a killed owner's program that is out of reach does not answer for the next owner")
+{
+	static const char *const others[] = {"other0"};
+	static const uint8_t ping[4] = {0x40};
+	struct coax_accel_options options = keeper_options();
+	union coax_address v4 = keeper_address("0.0.0.0");
+	struct coax_accel *accel;
+	uint8_t reply[16];
+	int former;
+
+	lab_begin();
+	lab_run("ip link add other0 type veth peer name other1");
+	lab_run("ip addr add " LAB_SERVER_IPV4 "/32 dev lo");
+	serve_and_be_killed(&options, NULL);
+	former = lab_program();
+	EXPECT_EQ(lab_ask(former, ping, sizeof(ping), reply, sizeof(reply)), 4);
+	lab_run("ip link set " LAB_SERVER " netns %d", lab_client_pid);
+
+	options.interfaces = others;
+	ASSERT_EQ(coax_accel_open(&accel, &options, &keeper_logger), 0);
+	EXPECT_TRUE(keeper_said("took over instance 'default'"));
+	ASSERT_EQ(coax_accel_add_endpoint(accel, &v4), 0);
+	ASSERT_EQ(coax_accel_attach(accel), 0);
+	EXPECT_EQ(lab_ask(former, ping, sizeof(ping), reply, sizeof(reply)), 0);
+	close(former);
 	coax_accel_close(accel);
 }
 
@@ -450,9 +514,30 @@ TEST("an interface that goes is missed, and one that comes back is attached to")
 	EXPECT_EQ(keeper_attached("other0"), 0U);
 }
 
-TEST("names that could lead out of the directory are refused")
+TEST("an interface that is moved to another network takes no answers along")
 {
-	static const char *const names[] = {"", ".", "..", "a..b", "a/b", "../x", "a b", "\n"};
+	static const uint8_t ping[4] = {0x40};
+	struct coax_accel *accel;
+	uint8_t reply[16];
+	int program;
+
+	lab_begin();
+	lab_run("ip addr add " LAB_SERVER_IPV4 "/32 dev lo");
+	accel = keeper_begin();
+	program = lab_program();
+	EXPECT_EQ(lab_ask(program, ping, sizeof(ping), reply, sizeof(reply)), 4);
+	lab_run("ip link set " LAB_SERVER " netns %d", lab_client_pid);
+	coax_accel_process(accel);
+	EXPECT_TRUE(keeper_said(LAB_SERVER " is gone"));
+	EXPECT_EQ(lab_ask(program, ping, sizeof(ping), reply, sizeof(reply)), 0);
+	close(program);
+	coax_accel_close(accel);
+}
+
+TEST("names that could lead out of the directory, or that a bpffs does not take, are refused")
+{
+	static const char *const names[] = {"",	   ".",	   "..",  "a.b", "a..b",
+					    "a/b", "../x", "a b", "\n"};
 	char longest[80];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

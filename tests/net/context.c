@@ -4,7 +4,9 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 #include <coax/coax.h>
 #include "../harness.h"
 #include "../client.h"
@@ -352,7 +354,7 @@ TEST("a request can be cancelled, also from its own callback")
 	struct coax_context *server = serve(site, "127.0.0.1:0", 1);
 	struct coax_context *requester = client();
 	union coax_address remote = at("127.0.0.1", coax_context_port(server));
-	struct self_cancelling self = {0};
+	struct self_cancelling self = {.request = NULL};
 	struct coax_request *own, *other;
 	struct coax_message request;
 	atomic_int results = 0;
@@ -462,12 +464,123 @@ TEST("a kernel half that cannot be had is said once, and userspace serves")
 	static const uint8_t request[] = {0x40, 0x01, 0x12, 0x34, 0xb5, 'h', 'e', 'l', 'l', 'o'};
 	uint8_t reply[64];
 
+	/* A bpffs may be mounted on the way: not on the machine's own tree. */
+	if (!unshare(CLONE_NEWNS))
+		ASSERT_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	ASSERT_EQ(coax_context_create(&context, &options), 0);
 	ASSERT_GT(client_ask(client_open("127.0.0.1", coax_context_port(context)), request,
 			     sizeof(request), reply, sizeof(reply)),
 		  4);
 	EXPECT_EQ(reply[1], COAX_CONTENT);
 	coax_context_shutdown(context);
+	coax_site_destroy(site);
+}
+
+static void *shut_down(void *context)
+{
+	coax_context_shutdown(context);
+	return NULL;
+}
+
+TEST("during shutdown new requests get 5.03, no promise of a response that never comes")
+{
+	struct later later;
+	struct coax_resource_options options = {.path = "later", .get = defer, .arg = &later};
+	struct coax_site *site = site_with(&options, 1);
+	struct coax_context *server = serve(site, "127.0.0.1:0", 1);
+	int fd = client_open("127.0.0.1", coax_context_port(server));
+	uint8_t request[] = {0x40, 0x01, 0x12, 0x34, 0xb5, 'l', 'a', 't', 'e', 'r'};
+	uint8_t absent[] = {0x40, 0x01, 0x20, 0x00};
+	uint8_t reply[128];
+	pthread_t thread;
+
+	ASSERT_EQ(pipe(later.go), 0);
+	ASSERT_EQ(client_ask(fd, request, sizeof(request), reply, sizeof(reply)), 4);
+	pthread_create(&thread, NULL, shut_down, server);
+	do {
+		absent[3]++;
+		ASSERT_GT(client_ask(fd, absent, sizeof(absent), reply, sizeof(reply)), 3);
+	} while (reply[1] == COAX_NOT_FOUND);
+	EXPECT_EQ(reply[0] & 0xf0, 0x60);
+	EXPECT_EQ(reply[1], COAX_SERVICE_UNAVAILABLE);
+	EXPECT_EQ(reply[3], absent[3]);
+
+	ASSERT_EQ(write(later.go[1], "x", 1), 1);
+	EXPECT_GT(client_receive(fd, reply, sizeof(reply)), 4);
+	EXPECT_EQ(reply[1], COAX_CONTENT);
+	pthread_join(later.thread, NULL);
+	pthread_join(thread, NULL);
+	coax_site_destroy(site);
+}
+
+static void count_line(void *arg, enum coax_log_level level, const char *name, const char *line)
+{
+	(void)name;
+	(void)line;
+	if (level == COAX_LOG_ERROR)
+		atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+TEST("a Context that cannot be made has said why at ERROR, once")
+{
+	static const char *const elsewhere[] = {"192.0.2.1:5683", "192.0.2.1:0"};
+	const char *many[32];
+	char texts[32][32];
+	atomic_int lines = 0;
+	struct coax_context_options options = {
+		.logger = {.write = count_line, .arg = &lines},
+		.bind_count = 1,
+		.workers = 2,
+	};
+	struct coax_context *context;
+
+	for (int i = 0; i < 2; i++) {
+		options.bind = &elsewhere[i];
+		EXPECT_EQ(coax_context_create(&context, &options), -EADDRNOTAVAIL);
+		EXPECT_EQ(lines, i + 1);
+	}
+	for (int i = 0; i < 32; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "127.0.0.%d:0", i + 1);
+		many[i] = texts[i];
+	}
+	options.bind = many;
+	options.bind_count = 32;
+	EXPECT_EQ(coax_context_create(&context, &options), -E2BIG);
+	EXPECT_EQ(lines, 3);
+
+	options.bind_count = 1;
+	options.tuning.ack_random_percent = 1;
+	EXPECT_EQ(coax_context_create(&context, &options), -EINVAL);
+	EXPECT_EQ(lines, 4);
+}
+
+TEST("a request to a broadcast address is one to many: a CON is ignored, errors stay away")
+{
+	struct coax_site *site = hello_site();
+	struct coax_context *server = serve(site, "*:0", 1);
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(coax_context_port(server)),
+	};
+	uint8_t request[] = {0x40, 0x01, 0x12, 0x34, 0xb5, 'h', 'e', 'l', 'l', 'o'};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), one = 1;
+	struct coax_context_stats stats;
+	uint8_t reply[64];
+
+	inet_pton(AF_INET, "127.255.255.255", &to.sin_addr);
+	ASSERT_EQ(setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one)), 0);
+	sendto(fd, request, sizeof(request), 0, (struct sockaddr *)&to, sizeof(to));
+	/* A NON GET is answered, by an address that is one host's. */
+	request[0] = 0x50;
+	request[3]++;
+	sendto(fd, request, sizeof(request), 0, (struct sockaddr *)&to, sizeof(to));
+	ASSERT_GT(client_receive(fd, reply, sizeof(reply)), 4);
+	EXPECT_EQ(reply[0] & 0xf0, 0x50);
+	EXPECT_EQ(reply[1], COAX_CONTENT);
+	coax_context_stats_read(server, &stats);
+	EXPECT_EQ(stats.requests, 1U);
+	EXPECT_EQ(stats.ignored, 1U);
+	coax_context_shutdown(server);
 	coax_site_destroy(site);
 }
 

@@ -6,24 +6,20 @@
 set -u
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${COAX_BUILD:-$root/build}
-case $build in /*) ;; *) build=$root/$build ;; esac
 # shellcheck source=tools/lab.sh
 . "$root/tools/lab.sh"
 # shellcheck source=tests/ktap.sh
 . "$root/tests/ktap.sh"
 lab_private "$0" "$@"
+build=$LAB_BUILD
 
 lease=1500
 pins=/sys/fs/bpf/coax/crash
-bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 
 start() {
-	rm -f "$LAB_DIR/ready"
-	lab_start_server "$build/coaxd" --interface "$LAB_SERVER_LINK" --instance crash \
-		--lease "$lease" --writable --ready-fd 3 "$LAB_DIR/files" 3>"$LAB_DIR/ready"
+	lab_coaxd --interface "$LAB_SERVER_LINK" --instance crash --lease "$lease" --writable \
+		"$LAB_DIR/files" || return 1
 	coaxd=$LAB_PID
-	lab_wait_for 10 test -s "$LAB_DIR/ready"
 }
 
 # What a client gets; its patience is shorter than the lease.
@@ -32,7 +28,7 @@ get() {
 }
 
 counter() {
-	"$bpftool" map dump pinned "$pins/stats" | awk -F'[:,]' -v name="\"$1\"" '$1 ~ name {n += $2} END {print n + 0}'
+	lab_counter crash "$1"
 }
 
 gets() { # value

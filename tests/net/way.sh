@@ -6,20 +6,17 @@
 set -u
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${COAX_BUILD:-$root/build}
-case $build in /*) ;; *) build=$root/$build ;; esac
 # shellcheck source=tools/lab.sh
 . "$root/tools/lab.sh"
 # shellcheck source=tests/ktap.sh
 . "$root/tests/ktap.sh"
 lab_private "$0" "$@"
+build=$LAB_BUILD
 
 pins=/sys/fs/bpf/coax/way
-bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 
 counter() {
-	"$bpftool" map dump pinned "$pins/stats" |
-		awk -F'[:,]' -v name="\"$1\"" '$1 ~ name {n += $2} END {print n + 0}'
+	lab_counter way "$1"
 }
 
 get() { # URI path, options...
@@ -120,7 +117,7 @@ addresses() {
 }
 
 no_endpoint() {
-	! "$bpftool" map dump pinned "$pins/endpoints" | grep -qF "$1"
+	! bpftool map dump pinned "$pins/endpoints" | grep -qF "$1"
 }
 
 libcoap_client() {
@@ -128,9 +125,9 @@ libcoap_client() {
 }
 
 readable() {
-	"$bpftool" map dump pinned "$pins/index" | grep -q '"/hello"' &&
-		"$bpftool" map dump pinned "$pins/endpoints" | grep -qF "\"$LAB_SERVER_4:5683\"" &&
-		"$bpftool" map dump pinned "$pins/config" | grep -q '"layout": 1'
+	bpftool map dump pinned "$pins/index" | grep -q '"/hello"' &&
+		bpftool map dump pinned "$pins/endpoints" | grep -qF "\"$LAB_SERVER_4:5683\"" &&
+		bpftool map dump pinned "$pins/config" | grep -q '"layout": 1'
 }
 
 plan 17
@@ -142,9 +139,7 @@ printf gone >"$LAB_DIR/files/going"
 : >"$LAB_DIR/files/empty"
 head -c 200 /dev/urandom >"$LAB_DIR/files/binary"
 head -c 1024 /dev/urandom >"$LAB_DIR/files/large"
-lab_start_server "$build/coaxd" --interface "$LAB_SERVER_LINK" --instance way --writable \
-	--ready-fd 3 "$LAB_DIR/files" 3>"$LAB_DIR/ready"
-lab_wait_for 10 test -s "$LAB_DIR/ready"
+lab_coaxd --interface "$LAB_SERVER_LINK" --instance way --writable "$LAB_DIR/files"
 
 host=$LAB_SERVER_4
 check "IPv4: the first GET is userspace's, the second the kernel's" first_then_kernel

@@ -384,4 +384,27 @@ TEST("65536 requests of one client, each with a new message ID, are all served")
 	world_end();
 }
 
+TEST("an idempotent request whose reply found no room is run again for its duplicate")
+{
+	start_small(64);
+	world.reply_size = 2000;
+	for (uint16_t id = 0; id < 5; id++)
+		arrive_message(COAX_TYPE_CON, COAX_PUT, id, 7, NULL);
+	EXPECT_EQ(world.requests, 5);
+	EXPECT_EQ(world.sent_count, 5);
+
+	/* The first four have had their replies kept. */
+	for (uint16_t id = 0; id < 5; id++)
+		arrive_message(COAX_TYPE_CON, COAX_PUT, id, 7, NULL);
+	EXPECT_EQ(world.requests, 6);
+	EXPECT_EQ(world.sent_count, 10);
+	EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_CONTENT, 4);
+
+	/* A NON is not answered twice, and so not run twice either. */
+	arrive_message(COAX_TYPE_NON, COAX_PUT, 50, 7, NULL);
+	arrive_message(COAX_TYPE_NON, COAX_PUT, 50, 7, NULL);
+	EXPECT_EQ(world.requests, 7);
+	world_end();
+}
+
 TEST_MAIN()

@@ -695,4 +695,35 @@ TEST("a message ID that is still on its way to a remote is not given again")
 	world_end();
 }
 
+TEST("a zone on an address that needs none does not hide the remote from its own answers")
+{
+	struct coax_path path = path_from(SERVER), answers;
+	struct coax_request_options options = {0};
+	uint8_t data[128];
+
+	world_start();
+	path.remote = address("2001:db8::1", SERVER);
+	path.local = address("2001:db8::2", 40000);
+	answers = path;
+	path.remote.in6.sin6_scope_id = 3;
+	ASSERT_EQ(request_with(&path, COAX_GET, &options, NULL), 0);
+	arrive_by(&answers, data,
+		  reply_to(data, 0, COAX_TYPE_ACK, COAX_CONTENT, id_of(0), "hello"));
+	EXPECT_EQ(world.results, 1);
+	EXPECT_EQ(world.result, 0);
+	world_end();
+
+	/* On links it tells hosts apart. */
+	world_start();
+	path.remote = address("fe80::1", SERVER);
+	path.remote.in6.sin6_scope_id = 3;
+	answers.remote = path.remote;
+	answers.remote.in6.sin6_scope_id = 4;
+	ASSERT_EQ(request_with(&path, COAX_GET, &options, NULL), 0);
+	arrive_by(&answers, data,
+		  reply_to(data, 0, COAX_TYPE_ACK, COAX_CONTENT, id_of(0), "hello"));
+	EXPECT_EQ(world.results, 0);
+	world_end();
+}
+
 TEST_MAIN()

@@ -400,11 +400,33 @@ TEST("a tuning that makes no sense is refused")
 	options.tuning = world_tuning;
 	options.tuning.max_retransmit = 64;
 	EXPECT_EQ(coax_exchange_create(&exchange, &options), -EINVAL);
+	/* Hours that are doubled twenty times are more nanoseconds than can be counted. */
+	options.tuning.max_retransmit = 20;
+	options.tuning.ack_timeout_ms = 3600000;
+	EXPECT_EQ(coax_exchange_create(&exchange, &options), -EINVAL);
 	options.tuning = world_tuning;
 	options.tuning.exchanges_max = 0;
 	options.tuning.deferred_max = 0;
 	ASSERT_EQ(coax_exchange_create(&exchange, &options), 0);
 	coax_exchange_destroy(exchange);
+}
+
+TEST("separate responses on their way never take all message IDs of a remote")
+{
+	struct coax_tuning tuning = world_tuning;
+
+	tuning.deferred_max = 70000;
+	tuning.empty_ack_delay_ms = 0;
+	world_start_with(&tuning, 1);
+	world.conduct = HOLDS;
+	for (uint32_t i = 0; i < 66000; i++) {
+		arrive_message(COAX_TYPE_CON, COAX_GET, (uint16_t)i, i > UINT16_MAX, NULL);
+		coax_exchange_tick(world.exchange, world.now);
+		ASSERT_EQ(world_answer(COAX_CONTENT), 0);
+	}
+	struct coax_message response = last_sent();
+	EXPECT_EQ((int)coax_message_type(&response), COAX_TYPE_NON);
+	world_end();
 }
 
 TEST_MAIN()

@@ -43,10 +43,10 @@ int coax_accel_fd(const struct coax_accel *accel);
 void coax_accel_process(struct coax_accel *accel);
 
 /*
- * Extend the lease by its length from now. Only for a Context whose workers are all alive. Due
- * every third of the lease. Any thread.
+ * Extend the lease to its length from `since` on (ns of CLOCK_MONOTONIC), when all workers of the
+ * Context were alive. Due every third of the lease. Any thread.
  */
-void coax_accel_renew(struct coax_accel *accel);
+void coax_accel_renew(struct coax_accel *accel, uint64_t since);
 uint32_t coax_accel_lease_ms(const struct coax_accel *accel);
 
 /*

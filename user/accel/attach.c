@@ -63,8 +63,11 @@ void accel_interface_close(struct coax_accel *accel, struct accel_interface *int
 
 	if (interface->ifindex && take_off)
 		detach(interface);
-	if (interface->link)
+	if (interface->link) {
+		/* It may run on: an interface takes it along to another network namespace. */
+		__atomic_store_n((uint64_t *)(void *)interface->link, 0, __ATOMIC_RELAXED);
 		munmap(interface->link, (size_t)sysconf(_SC_PAGESIZE));
+	}
 	xdp_program__close(interface->dispatched);
 	coax_bpf__destroy(interface->program);
 	interface->link = NULL;

@@ -34,17 +34,28 @@ static bool is_ipv4(const uint8_t address[16])
 	return memcmp(address, mapped, sizeof(mapped)) == 0;
 }
 
-/* A link-local address bound on one link: other links may have the same. */
-static bool scope_fits(const struct coax_accel *accel, uint32_t scope, uint32_t ifindex)
+/*
+ * A link-local address is the host's on its own link alone. The map knows no links: it is an
+ * endpoint when the program runs on that one and no other.
+ */
+static bool link_fits(const struct coax_accel *accel, const struct accel_local *local)
 {
-	if (!scope)
+	const struct accel_interface *ours = &accel->interfaces[0];
+	struct in6_addr address;
+
+	memcpy(&address, local->address, sizeof(address));
+	if (!IN6_IS_ADDR_LINKLOCAL(&address))
 		return true;
-	return scope == ifindex && accel->interface_count == 1 &&
-	       if_nametoindex(accel->interfaces[0].name) == scope;
+	return accel->interface_count == 1 &&
+	       local->ifindex == (ours->ifindex ? ours->ifindex : if_nametoindex(ours->name));
 }
 
-static bool is_bound(const struct coax_accel *accel, const union coax_address *bound,
-		     const struct accel_local *local)
+static bool scope_fits(uint32_t scope, uint32_t ifindex)
+{
+	return !scope || scope == ifindex;
+}
+
+static bool is_bound(const union coax_address *bound, const struct accel_local *local)
 {
 	bool ipv4 = is_ipv4(local->address);
 
@@ -58,7 +69,7 @@ static bool is_bound(const struct coax_accel *accel, const union coax_address *b
 		if (IN6_IS_ADDR_UNSPECIFIED(&bound->in6.sin6_addr))
 			return !ipv4;
 		return memcmp(&bound->in6.sin6_addr, local->address, 16) == 0 &&
-		       scope_fits(accel, bound->in6.sin6_scope_id, local->ifindex);
+		       scope_fits(bound->in6.sin6_scope_id, local->ifindex);
 	default:
 		return false;
 	}
@@ -109,10 +120,10 @@ static int collect(const struct coax_accel *accel, const struct accel_snapshot *
 		const struct accel_local *local = &snapshot->locals[i];
 		const struct accel_link *link = accel_snapshot_link(snapshot, local->ifindex);
 
-		if (!link || !link->up)
+		if (!link || !link->up || !link_fits(accel, local))
 			continue;
 		for (size_t j = 0; j < accel->bound_count; j++)
-			if (is_bound(accel, &accel->bound[j], local))
+			if (is_bound(&accel->bound[j], local))
 				make_endpoint(&all[n++], local,
 					      coax_address_port(&accel->bound[j]));
 	}

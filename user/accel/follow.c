@@ -61,7 +61,7 @@ int coax_accel_attach(struct coax_accel *accel)
 	}
 	accel_libraries_log_to(NULL);
 	if (!err)
-		coax_accel_renew(accel);
+		coax_accel_renew(accel, accel_now());
 	return err;
 }
 

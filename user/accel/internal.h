@@ -87,6 +87,7 @@ struct coax_accel {
 	int directory_fd; /* locked while the instance is ours */
 	bool generic;
 	uint32_t lease_ms;
+	uint32_t owner; /* our number among those that had the maps */
 
 	struct coax_bpf *shared; /* its maps are everybody's */
 	struct coax_config *config;
@@ -151,7 +152,7 @@ struct accel_link;
 int accel_interface_attach(struct coax_accel *accel, struct accel_interface *interface,
 			   const struct accel_link *link);
 void accel_interface_update(struct accel_interface *interface, const struct accel_link *link);
-/* Forget the program; with `detach`, take it off the interface. */
+/* Forget the program, that it answers nothing more; with `detach`, take it off the interface. */
 void accel_interface_close(struct coax_accel *accel, struct accel_interface *interface,
 			   bool detach);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,8 +26,7 @@ static int check_options(const struct coax_accel_options *options, const struct 
 
 	if (!accel_instance_is_valid(instance)) {
 		coax_log(logger, COAX_LOG_ERROR,
-			 "'%s' is no instance name: up to 63 of A-Z a-z 0-9 . _ -, without '..'",
-			 instance);
+			 "'%s' is no instance name: up to 63 of A-Z a-z 0-9 _ -", instance);
 		return -EINVAL;
 	}
 	if (!options->interface_count || options->interface_count > COAX_ATTACHMENTS_MAX) {
@@ -48,6 +48,26 @@ static int check_options(const struct coax_accel_options *options, const struct 
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* A lease ends by the kernel's clock. In a time namespace ours may differ (time_namespaces(7)). */
+static int check_clock(const struct coax_logger *logger)
+{
+	FILE *offsets = fopen("/proc/self/timens_offsets", "re");
+	long long seconds = 0;
+	long nanoseconds = 0;
+	int read;
+
+	if (!offsets)
+		return 0; /* no such namespaces */
+	read = fscanf(offsets, "monotonic %lld %ld", &seconds, &nanoseconds);
+	fclose(offsets);
+	if (read == 2 && !seconds && !nanoseconds)
+		return 0;
+	coax_log(logger, COAX_LOG_ERROR,
+		 "the monotonic clock of this time namespace is not the kernel's, by which a "
+		 "lease ends: run in one without an offset");
+	return -EOPNOTSUPP;
 }
 
 static bool is_listed(const struct coax_accel *accel, const char *name)
@@ -82,6 +102,7 @@ static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
 #if defined(__x86_64__) || defined(__i386__)
 	program->rodata->coax_weakly_ordered = 0;
 #endif
+	program->rodata->coax_owner = accel->owner;
 }
 
 int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program)
@@ -181,6 +202,7 @@ static void begin_config(struct coax_accel *accel)
 	accel->config->lease_length = (uint64_t)accel->lease_ms * 1000000;
 	accel->config->pid = (uint32_t)getpid();
 	accel->config->slots = accel->slot_count;
+	accel->config->owner = accel->owner;
 	accel->config->enabled = 1;
 	accel->config->layout = COAX_LAYOUT;
 }
@@ -218,6 +240,7 @@ static int load(struct coax_accel *accel)
 	}
 	if (reused) {
 		clear(accel);
+		accel->owner = former.owner + 1;
 		coax_log(&accel->logger, COAX_LOG_INFO,
 			 "took over instance '%s' from a process that is gone (pid %u)",
 			 accel->instance, former.pid);
@@ -236,6 +259,8 @@ int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *
 	struct coax_accel *a;
 	int err = check_options(options, logger);
 
+	if (!err)
+		err = check_clock(logger);
 	if (err)
 		return err;
 	a = calloc(1, sizeof(*a));
@@ -296,9 +321,9 @@ void coax_accel_close(struct coax_accel *accel)
 	free(accel);
 }
 
-void coax_accel_renew(struct coax_accel *accel)
+void coax_accel_renew(struct coax_accel *accel, uint64_t since)
 {
-	uint64_t until = accel_now() + accel->config->lease_length;
+	uint64_t until = since + accel->config->lease_length;
 
 	__atomic_store_n(&accel->config->lease, until, __ATOMIC_RELAXED);
 }

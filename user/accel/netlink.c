@@ -169,6 +169,16 @@ static int request_dump(int fd, uint16_t type)
 	return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
+/* An end carries what the dump failed with, if it did. */
+static int take_end(const struct nlmsghdr *header)
+{
+	int32_t error = 0;
+
+	if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+		memcpy(&error, NLMSG_DATA(header), sizeof(error));
+	return error < 0 ? error : 1;
+}
+
 /* Returns 1 at the end of the dump, 0 before it; -EAGAIN: the host changed under it. */
 static int take_datagram(struct accel_snapshot *s, void *buffer, ssize_t received)
 {
@@ -181,7 +191,7 @@ static int take_datagram(struct accel_snapshot *s, void *buffer, ssize_t receive
 		if (h->nlmsg_flags & NLM_F_DUMP_INTR)
 			return -EAGAIN;
 		if (h->nlmsg_type == NLMSG_DONE)
-			return 1;
+			return take_end(h);
 		if (h->nlmsg_type == NLMSG_ERROR)
 			return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) && error->error < 0
 				       ? error->error

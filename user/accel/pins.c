@@ -25,13 +25,13 @@ const char *const accel_map_names[ACCEL_MAPS] = {"endpoints", "index", "slots", 
 bool accel_instance_is_valid(const char *instance)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789._-";
+				      "0123456789_-";
 	size_t length = strlen(instance);
 
 	if (!length || length >= sizeof(((struct coax_accel *)0)->instance))
 		return false;
-	return strspn(instance, allowed) == length && strcmp(instance, ".") != 0 &&
-	       !strstr(instance, "..");
+	/* No dots: a bpffs keeps those names for itself. */
+	return strspn(instance, allowed) == length;
 }
 
 static int have_bpffs(const struct coax_accel *accel)

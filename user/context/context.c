@@ -123,9 +123,12 @@ static int parse_binding(struct coax_context *context, const struct coax_context
 		else
 			err = add_binding(binding, &address, true);
 	}
+	binding->shared = binding->count;
+	/* Answers to a shared socket may be steered to any worker: requests leave by own ones. */
+	if (!err && context->worker_count > 1)
+		err = add_all(binding, 0, false);
 	if (err)
 		coax_log(&context->logger, COAX_LOG_ERROR, "too many addresses to bind to");
-	binding->shared = binding->count;
 	return err;
 }
 
@@ -134,7 +137,8 @@ static in_port_t *port_of(union coax_address *address)
 	return address->sa.sa_family == AF_INET6 ? &address->in6.sin6_port : &address->in.sin_port;
 }
 
-static void log_bind_error(struct coax_context *context, const union coax_address *address, int err)
+static void log_bind_error(const struct coax_context *context, const union coax_address *address,
+			   int err)
 {
 	char text[COAX_ADDRESS_TEXT_MAX];
 	const char *hint = "";
@@ -147,6 +151,16 @@ static void log_bind_error(struct coax_context *context, const union coax_addres
 		hint = "; ports below 1024 need CAP_NET_BIND_SERVICE";
 	coax_log(&context->logger, COAX_LOG_ERROR, "cannot bind to %s: %s%s",
 		 coax_address_format(address, text), strerror(-err), hint);
+}
+
+static void log_worker_error(const struct coax_context *context, const struct binding *binding,
+			     uint32_t failed, int err)
+{
+	if (failed == COAX_NO_SOCKET)
+		coax_log(&context->logger, COAX_LOG_ERROR, "cannot set up a worker: %s%s",
+			 strerror(-err), err == -EINVAL ? "; the tuning makes no sense" : "");
+	else
+		log_bind_error(context, &binding->sockets[failed].address, err);
 }
 
 /*
@@ -186,8 +200,10 @@ static int open_first(struct coax_context *context, struct binding *binding)
 				continue;
 			if (!port) {
 				err = coax_udp_open(&probe, &bound.sockets[i], 1, &failed);
-				if (err)
+				if (err) {
+					log_worker_error(context, binding, i, err);
 					return err;
+				}
 				port = htons(coax_address_port(probe->ops->bound(probe, 0)));
 				probe->ops->close(probe);
 			}
@@ -202,7 +218,23 @@ static int open_first(struct coax_context *context, struct binding *binding)
 		if (!port)
 			break;
 	}
-	log_bind_error(context, &binding->sockets[failed].address, err);
+	log_worker_error(context, binding, failed, err);
+	return err;
+}
+
+/* Now that all sockets are there, so that each sender has its worker. */
+static int admit(struct coax_context *context)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < context->worker_count && !err; i++) {
+		struct coax_transport *transport = context->workers[i]->transport;
+
+		err = transport->ops->admit(transport);
+	}
+	if (err)
+		coax_log(&context->logger, COAX_LOG_ERROR, "cannot take in datagrams: %s",
+			 strerror(-err));
 	return err;
 }
 
@@ -215,9 +247,6 @@ static int open_workers(struct coax_context *context, const struct coax_context_
 	err = parse_binding(context, options, &binding);
 	if (!err)
 		err = probe_addresses(context, &binding);
-	/* Answers to a shared socket may be steered to any worker: requests leave by own ones. */
-	if (!err && context->worker_count > 1)
-		err = add_all(&binding, 0, false);
 	context->shared_sockets = binding.shared;
 	if (!err)
 		err = open_first(context, &binding);
@@ -226,9 +255,9 @@ static int open_workers(struct coax_context *context, const struct coax_context_
 		err = coax_worker_create(&context->workers[i], context, i, binding.sockets,
 					 binding.count, &failed);
 		if (err)
-			log_bind_error(context, &binding.sockets[failed].address, err);
+			log_worker_error(context, &binding, failed, err);
 	}
-	return err;
+	return err ? err : admit(context);
 }
 
 static int start_accel(struct coax_context *context, const struct coax_accel_options *options)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hash.h"
 #include "rcu.h"
 #include "worker.h"
 
@@ -61,6 +62,37 @@ static void run_cancel(struct coax_worker *worker, struct coax_work *work)
 	free(request);
 }
 
+/* One worker for all requests to a remote: it sees to NSTART (RFC 7252 section 4.7). */
+static struct coax_worker *worker_for(const struct coax_context *context,
+				      const union coax_address *remote)
+{
+	static const struct coax_hash_key key;
+	uint64_t hash;
+
+	if (remote->sa.sa_family == AF_INET6)
+		hash = coax_hash(&key, &remote->in6.sin6_addr, sizeof(remote->in6.sin6_addr));
+	else
+		hash = coax_hash(&key, &remote->in.sin_addr, sizeof(remote->in.sin_addr));
+	return context->workers[(hash + coax_address_port(remote)) % context->worker_count];
+}
+
+static int check(const union coax_address *remote, const struct coax_message *message)
+{
+	uint8_t code = coax_message_code(message);
+	size_t rest_length;
+
+	coax_message_rest(message, &rest_length);
+	if (COAX_CODE_CLASS(code) != 0 || (code == COAX_EMPTY && rest_length))
+		return -EINVAL;
+	if (remote->sa.sa_family != AF_INET && remote->sa.sa_family != AF_INET6)
+		return -EINVAL;
+	if (coax_address_is_multicast(remote) || !coax_address_port(remote))
+		return -EINVAL;
+	if (COAX_HEADER_SIZE + COAX_TOKEN_MAX + rest_length > COAX_DATAGRAM_OUT_MAX)
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int fill_path(const struct coax_worker *worker, const union coax_address *remote,
 		     struct coax_path *path)
 {
@@ -77,20 +109,17 @@ int coax_request(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,
 		 coax_response_fn done, void *arg, struct coax_request **result)
 {
-	unsigned int next = atomic_fetch_add(&context->next_worker, 1) % context->worker_count;
-	struct coax_worker *worker = context->workers[next];
+	struct coax_worker *worker;
 	struct coax_request *request;
 	int err;
 
-	if (COAX_CODE_CLASS(coax_message_code(message)) != 0)
-		return -EINVAL;
-	if (message->length > sizeof(request->bytes))
-		return -EMSGSIZE;
-	if (atomic_load(&context->stopping))
-		return -ESHUTDOWN;
+	err = check(remote, message);
+	if (err)
+		return err;
 	request = calloc(1, sizeof(*request));
 	if (!request)
 		return -ENOBUFS;
+	worker = worker_for(context, remote);
 	err = fill_path(worker, remote, &request->path);
 	if (err) {
 		free(request);
@@ -109,8 +138,16 @@ int coax_request(struct coax_context *context, const union coax_address *remote,
 	memcpy(request->bytes, message->data, message->length);
 	if (result)
 		*result = request;
-	coax_worker_post(worker, &request->submit);
-	return 0;
+	/* Shutdown waits for those who have seen that it has not begun. */
+	rcu_read_lock();
+	if (atomic_load(&context->stopping))
+		err = -ESHUTDOWN;
+	else
+		coax_worker_post(worker, &request->submit);
+	rcu_read_unlock();
+	if (err)
+		free(request);
+	return err;
 }
 
 void coax_request_cancel(struct coax_request *request)

@@ -163,8 +163,6 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 	struct coax_context *context = worker->context;
 	struct immediate immediate;
 
-	if (atomic_load_explicit(&context->stopping, memory_order_relaxed))
-		return;
 	immediate = (struct immediate){
 		.base =
 			{
@@ -181,5 +179,8 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 	coax_message_start(&immediate.base.response, coax_worker_buffer(worker), COAX_MESSAGE_MAX,
 			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(request),
 			   coax_message_token_length(request));
-	coax_site_render(context->site, &immediate.base);
+	if (atomic_load_explicit(&context->stopping, memory_order_relaxed))
+		coax_responder_refuse(&immediate.base, COAX_SERVICE_UNAVAILABLE, "shutting down");
+	else
+		coax_site_render(context->site, &immediate.base);
 }

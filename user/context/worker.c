@@ -30,6 +30,17 @@ uint8_t *coax_worker_buffer(struct coax_worker *worker)
 	return worker->out_buffers[worker->out_count];
 }
 
+static void note_refused(struct coax_worker *worker)
+{
+	for (unsigned int i = 0; i < worker->out_count; i++) {
+		const struct coax_datagram *datagram = &worker->out[i];
+
+		if (datagram->error && worker->refused_count < COAX_BATCH)
+			worker->refused[worker->refused_count++] =
+				(struct coax_refused){datagram->path, datagram->error};
+	}
+}
+
 static void flush(struct coax_worker *worker)
 {
 	struct coax_context_stats *stats = &worker->stats;
@@ -39,6 +50,8 @@ static void flush(struct coax_worker *worker)
 		return;
 	sent = worker->transport->ops->send(worker->transport, worker->out, worker->out_count);
 	__atomic_store_n(&stats->datagrams_out, stats->datagrams_out + sent, __ATOMIC_RELAXED);
+	if (sent < worker->out_count)
+		note_refused(worker);
 	worker->out_count = 0;
 }
 
@@ -101,12 +114,26 @@ static void take_errors(struct coax_worker *worker, uint32_t socket)
 	}
 }
 
+/* A datagram that the network did not take will not be answered. */
+static void take_refused(struct coax_worker *worker)
+{
+	for (unsigned int i = 0; i < worker->refused_count; i++)
+		coax_exchange_network_error(worker->exchange, &worker->refused[i].path,
+					    worker->refused[i].error);
+	worker->refused_count = 0;
+}
+
+/* What is there now: work that makes more of it has to let others have their turn. */
 static void run_queue(struct coax_worker *worker)
 {
+	struct __cds_wfcq_head head;
+	struct cds_wfcq_tail tail;
 	struct cds_wfcq_node *node;
 
 	/* Single consumer: dequeuing needs no lock. */
-	while ((node = __cds_wfcq_dequeue_blocking(&worker->queue_head, &worker->queue_tail))) {
+	__cds_wfcq_init(&head, &tail);
+	__cds_wfcq_splice_blocking(&head, &tail, &worker->queue_head, &worker->queue_tail);
+	while ((node = __cds_wfcq_dequeue_blocking(&head, &tail))) {
 		struct coax_work *work = caa_container_of(node, struct coax_work, node);
 
 		coax_taken_over(work);
@@ -127,16 +154,20 @@ static void awake(struct coax_worker *worker)
 /*
  * Design invariant 5: the kernel answers only while all workers are alive. Each is asked for a sign
  * of life between two extensions; one that has not given it since the last keeps the lease from
- * being extended.
+ * being extended. One that has may have hung right after: the lease counts from the asking.
  */
 static void extend_lease(struct coax_worker *worker)
 {
 	struct coax_context *context = worker->context;
+	uint64_t since = worker->now;
 	bool alive = true;
 
 	if (!context->accel || worker->index != 0 || worker->now < context->lease_due)
 		return;
 	context->lease_due = worker->now + context->lease_interval;
+	if (context->worker_count > 1 && context->lease_asked)
+		since = context->lease_asked;
+	context->lease_asked = worker->now;
 
 	for (unsigned int i = 1; i < context->worker_count; i++) {
 		struct coax_worker *other = context->workers[i];
@@ -146,7 +177,7 @@ static void extend_lease(struct coax_worker *worker)
 		coax_worker_wake(other);
 	}
 	if (alive)
-		coax_accel_renew(context->accel);
+		coax_accel_renew(context->accel, since);
 	else
 		coax_log(&context->logger, COAX_LOG_WARNING,
 			 "a worker has been busy for %llu ms: the kernel half's lease is not "
@@ -209,6 +240,7 @@ static void *worker_main(void *arg)
 		if (worker->now >= coax_exchange_deadline(worker->exchange))
 			coax_exchange_tick(worker->exchange, worker->now);
 		flush(worker);
+		take_refused(worker);
 		rcu_read_unlock();
 		extend_lease(worker);
 	}
@@ -265,6 +297,7 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 	struct coax_worker *worker;
 	int err;
 
+	*failed_socket = COAX_NO_SOCKET;
 	worker = aligned_alloc(64, (sizeof(*worker) + 63) / 64 * 64);
 	if (!worker)
 		return -ENOMEM;
@@ -280,6 +313,7 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 	err = coax_udp_open(&worker->transport, sockets, count, failed_socket);
 	if (err)
 		goto out;
+	*failed_socket = COAX_NO_SOCKET;
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->epoll < 0 || worker->wake < 0) {
@@ -315,6 +349,8 @@ void coax_worker_destroy(struct coax_worker *worker)
 		run_queue(worker);
 		coax_exchange_destroy(worker->exchange);
 		flush(worker);
+		/* Requests that their callbacks cancelled just now. */
+		run_queue(worker);
 	}
 	coax_deferred_free_all(worker);
 	if (worker->wake >= 0)

@@ -38,9 +38,14 @@ struct coax_worker {
 	struct coax_context_stats stats;
 	struct coax_deferred *deferred_free;
 
+	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
 	struct coax_datagram out[COAX_BATCH];
 	uint8_t out_buffers[COAX_BATCH][COAX_DATAGRAM_OUT_MAX];
+	struct coax_refused {
+		struct coax_path path;
+		int error;
+	} refused[COAX_BATCH];
 
 	_Alignas(64) atomic_uint beat_asked; /* by worker 0 */
 	atomic_uint beat_seen;
@@ -60,7 +65,7 @@ struct coax_context {
 	struct coax_accel *accel;
 	uint64_t lease_interval; /* ns */
 	uint64_t lease_due;	 /* worker 0's */
-	atomic_uint next_worker;
+	uint64_t lease_asked;	 /* worker 0's: when it last asked for signs of life */
 	uint32_t shared_sockets; /* the first ones of each worker: where requests come in */
 	unsigned int worker_count;
 	unsigned int thread_count;
@@ -70,7 +75,10 @@ struct coax_context {
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t coax_now(void);
 
-/* Open a worker's sockets and structures; its thread is not started. */
+/*
+ * Open a worker's sockets and structures; its thread is not started. *failed_socket is the socket
+ * that an error is about, or COAX_NO_SOCKET.
+ */
 int coax_worker_create(struct coax_worker **worker, struct coax_context *context,
 		       unsigned int index, const struct coax_udp_socket *sockets, uint32_t count,
 		       uint32_t *failed_socket);

@@ -4,6 +4,14 @@
 
 #define PACKED_ADDRESS_MAX 22
 
+/* As coax_address_equal() has it: a zone means something on a link alone. */
+static uint32_t zone(const struct sockaddr_in6 *in6)
+{
+	if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&in6->sin6_addr))
+		return in6->sin6_scope_id;
+	return 0;
+}
+
 /* The bytes that make an address. Each family has its own length, so no two lists of them agree. */
 static size_t pack(uint8_t *out, const union coax_address *address)
 {
@@ -13,9 +21,11 @@ static size_t pack(uint8_t *out, const union coax_address *address)
 		return 6;
 	}
 	if (address->sa.sa_family == AF_INET6) {
+		uint32_t scope = zone(&address->in6);
+
 		memcpy(out, &address->in6.sin6_addr, 16);
 		memcpy(out + 16, &address->in6.sin6_port, 2);
-		memcpy(out + 18, &address->in6.sin6_scope_id, 4);
+		memcpy(out + 18, &scope, 4);
 		return 22;
 	}
 	return 0;

@@ -8,13 +8,20 @@
 /* Fewer make no table. */
 #define EXCHANGES_MIN 16
 
-/* Doubling the interval more often than this makes no sense, and keeps the sums from wrapping. */
-#define MAX_RETRANSMIT_MAX 20
+/* Doubling the interval more often than this makes no sense. */
+#define MAX_RETRANSMIT_MAX     20
+
+#define ACK_RANDOM_PERCENT_MAX 1000
+
+/* ACK_TIMEOUT doubled so often, in ns times percent: with more the sums would wrap. */
+#define BACKOFF_MS_MAX (UINT64_MAX / NS_PER_MS / ACK_RANDOM_PERCENT_MAX)
 
 static bool tuning_is_sound(const struct coax_tuning *tuning)
 {
 	return tuning->ack_timeout_ms && tuning->ack_random_percent >= 100 &&
-	       tuning->ack_random_percent <= 1000 && tuning->max_retransmit <= MAX_RETRANSMIT_MAX &&
+	       tuning->ack_random_percent <= ACK_RANDOM_PERCENT_MAX &&
+	       tuning->max_retransmit <= MAX_RETRANSMIT_MAX &&
+	       (uint64_t)tuning->ack_timeout_ms << tuning->max_retransmit <= BACKOFF_MS_MAX &&
 	       tuning->exchanges_max <= UINT32_MAX / 4 && tuning->deferred_max <= UINT32_MAX / 4;
 }
 

@@ -6,6 +6,9 @@
 #include <string.h>
 #include "retransmit.h"
 
+/* Separate responses on their way: half of the message IDs that one remote has. */
+#define RESPONSES_MAX 32768
+
 /* A request that is answered later. */
 struct coax_held {
 	struct cds_list_head ack_node; /* in awaiting_ack until the empty ACK has left */
@@ -26,7 +29,8 @@ int coax_responses_create(struct coax_exchange *exchange)
 
 	if (err)
 		return err;
-	return coax_pool_create(&exchange->responses, sizeof(struct coax_transmission), max);
+	return coax_pool_create(&exchange->responses, sizeof(struct coax_transmission),
+				max < RESPONSES_MAX ? max : RESPONSES_MAX);
 }
 
 void coax_responses_destroy(struct coax_exchange *exchange)

@@ -80,6 +80,16 @@ static void hand_up(struct coax_exchange *exchange, const struct coax_path *path
 }
 
 /*
+ * What may run again for a duplicate: a safe request; an idempotent one whose reply has not been
+ * kept, when the client is still waiting for that.
+ */
+static bool may_run_again(const struct coax_seen *seen)
+{
+	return seen->class == COAX_SEEN_SAFE ||
+	       (seen->class == COAX_SEEN_IDEMPOTENT && seen->confirmable && !seen->reply_length);
+}
+
+/*
  * React to a message that came again. What must not or need not be run again gets the same reaction
  * as before (RFC 7252 section 4.5); a safe request is simply answered anew, which serves the client
  * as well, keeps no replies in memory, and is what the kernel half does.
@@ -97,7 +107,7 @@ static void take_duplicate(struct coax_exchange *exchange, const struct coax_pat
 	}
 	if (seen->state != COAX_SEEN_ANSWERED)
 		return;
-	if (seen->class == COAX_SEEN_SAFE) {
+	if (may_run_again(seen)) {
 		coax_duplicates_reopen(&exchange->duplicates, seen);
 		hand_up(exchange, path, request, seen);
 		return;

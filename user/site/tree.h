@@ -42,6 +42,8 @@ struct coax_site {
 	unsigned int subtree_levels;
 	/* Grows when a new resource has taken paths over from a subtree. */
 	unsigned long version;
+	/* Whether it has been said that the list of links is too large: anybody may ask for it. */
+	bool too_large_said;
 
 	pthread_mutex_t lock; /* held by writers; readers never look at what is below */
 	unsigned long count;

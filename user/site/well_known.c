@@ -188,8 +188,9 @@ static void write_document(const struct listing *listing, char *text)
 	}
 }
 
-void coax_well_known_get(struct coax_responder *responder, void *site)
+void coax_well_known_get(struct coax_responder *responder, void *arg)
 {
+	struct coax_site *site = arg;
 	struct coax_message *response = coax_responder_response(responder);
 	char document[COAX_PAYLOAD_MAX];
 	struct listing listing;
@@ -202,9 +203,10 @@ void coax_well_known_get(struct coax_responder *responder, void *site)
 		return;
 	}
 	if (list_all(&listing, site) < 0) {
-		coax_log(responder->logger, COAX_LOG_WARNING,
-			 "/.well-known/core is too large for one message of %d bytes",
-			 COAX_PAYLOAD_MAX);
+		if (!__atomic_exchange_n(&site->too_large_said, true, __ATOMIC_RELAXED))
+			coax_log(responder->logger, COAX_LOG_WARNING,
+				 "/.well-known/core is too large for one message of %d bytes",
+				 COAX_PAYLOAD_MAX);
 		coax_respond_error(
 			responder, COAX_INTERNAL_SERVER_ERROR,
 			"the links are too large for one message of %d bytes: filter them",

@@ -32,11 +32,19 @@ struct coax_datagram {
 	uint8_t *data;
 	uint32_t length;
 	bool truncated;
+	int error; /* once sent: why the network refused it (a positive errno), or 0 */
 };
 
 struct coax_transport;
 
 struct coax_transport_ops {
+	/*
+	 * Begin to take datagrams in. Until then what arrives at sockets with reuse_port is lost:
+	 * each one that joins an address makes the network stack deal senders out anew, and what
+	 * a sender repeats has to reach the transport that its first datagram reached. Returns 0 or
+	 * a negative errno.
+	 */
+	int (*admit)(struct coax_transport *transport);
 	/*
 	 * Take in up to COAX_BATCH datagrams that have arrived at one socket, without waiting. They
 	 * stay valid until the next call. Returns the count, 0 when there are none.
@@ -45,9 +53,9 @@ struct coax_transport_ops {
 				struct coax_datagram **batch);
 	/*
 	 * Send up to COAX_BATCH datagrams; those that the network does not take are lost, as
-	 * datagrams may be. Returns how many went out.
+	 * datagrams may be. Returns how many went out. A full queue is not an `error` of theirs.
 	 */
-	unsigned int (*send)(struct coax_transport *transport, const struct coax_datagram *batch,
+	unsigned int (*send)(struct coax_transport *transport, struct coax_datagram *batch,
 			     unsigned int count);
 	/*
 	 * The next network error that was reported to a socket for a datagram sent before.

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/errqueue.h>
+#include <linux/filter.h>
 #include "transport.h"
 
 /* Bursts wait here while a worker is busy: about 20 000 small datagrams. */
@@ -19,6 +20,7 @@
 struct udp_socket {
 	int fd;
 	bool wildcard;
+	bool reuse_port;
 	union coax_address address;
 };
 
@@ -82,6 +84,16 @@ static int set_options(int fd, int family, bool wildcard)
 	return err;
 }
 
+static int let_nothing_in(int fd)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog filter = {.len = 1, .filter = &drop};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)))
+		return -errno;
+	return 0;
+}
+
 static int open_bound(const union coax_address *address, bool reuse_port)
 {
 	int family = address->sa.sa_family;
@@ -92,6 +104,8 @@ static int open_bound(const union coax_address *address, bool reuse_port)
 		return -errno;
 	if (reuse_port)
 		err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!err && reuse_port)
+		err = let_nothing_in(fd);
 	if (!err)
 		err = set_options(fd, family, is_wildcard(address));
 	if (!err && bind(fd, &address->sa, coax_address_length(address)))
@@ -107,16 +121,46 @@ static int udp_socket_open(struct udp_socket *socket, const struct coax_udp_sock
 {
 	socklen_t length = sizeof(socket->address);
 
+	int err;
+
 	socket->wildcard = is_wildcard(&wanted->address);
+	socket->reuse_port = wanted->reuse_port;
 	socket->fd = open_bound(&wanted->address, wanted->reuse_port);
 	if (socket->fd < 0)
 		return socket->fd;
 	set_buffers(socket->fd);
 	if (getsockname(socket->fd, &socket->address.sa, &length)) {
+		err = -errno;
 		close(socket->fd);
-		return -errno;
+		return err;
 	}
 	return 0;
+}
+
+static int udp_admit(struct coax_transport *transport)
+{
+	struct udp *udp = to_udp(transport);
+
+	for (uint32_t i = 0; i < udp->count; i++) {
+		const struct udp_socket *s = &udp->sockets[i];
+		int err = s->reuse_port ? set(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/*
+ * A network's broadcast address looks like a host's, but is not what an answer would leave from:
+ * it goes by the name of the one that can be told.
+ */
+static struct in_addr group_or_own(const struct in_pktinfo *info)
+{
+	if (info->ipi_addr.s_addr == info->ipi_spec_dst.s_addr ||
+	    IN_MULTICAST(ntohl(info->ipi_addr.s_addr)))
+		return info->ipi_addr;
+	return (struct in_addr){htonl(INADDR_BROADCAST)};
 }
 
 /* The address that a datagram came to, which its answer has to leave from. */
@@ -133,7 +177,7 @@ static void read_local(const struct udp_socket *socket, struct msghdr *header,
 			struct in_pktinfo info;
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			path->local.in.sin_addr = info.ipi_addr;
+			path->local.in.sin_addr = group_or_own(&info);
 			path->ifindex = (uint32_t)info.ipi_ifindex;
 		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo info;
@@ -215,7 +259,8 @@ static void write_local(struct msghdr *header, uint8_t *control, const struct co
  * Send what goes out by one socket. A send can fail with an error that some other peer's ICMP
  * message left pending on the socket: it is tried once more before it is given up.
  */
-static unsigned int send_run(int fd, struct mmsghdr *out, unsigned int count)
+static unsigned int send_run(int fd, struct mmsghdr *out, struct coax_datagram *batch,
+			     unsigned int count)
 {
 	unsigned int at = 0, sent = 0;
 	bool again = true;
@@ -232,6 +277,8 @@ static unsigned int send_run(int fd, struct mmsghdr *out, unsigned int count)
 		} else if (again) {
 			again = false;
 		} else {
+			if (errno != ENOBUFS && errno != ENOMEM)
+				batch[at].error = errno;
 			at++;
 			again = true;
 		}
@@ -239,18 +286,19 @@ static unsigned int send_run(int fd, struct mmsghdr *out, unsigned int count)
 	return sent;
 }
 
-static unsigned int udp_send(struct coax_transport *transport, const struct coax_datagram *batch,
+static unsigned int udp_send(struct coax_transport *transport, struct coax_datagram *batch,
 			     unsigned int count)
 {
 	struct udp *udp = to_udp(transport);
 	unsigned int start = 0, sent = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		const struct coax_datagram *d = &batch[i];
+		struct coax_datagram *d = &batch[i];
 		struct msghdr *header = &udp->out[i].msg_hdr;
 
+		d->error = 0;
 		udp->out_iov[i] = (struct iovec){d->data, d->length};
-		header->msg_name = (void *)&d->path.remote;
+		header->msg_name = &d->path.remote;
 		header->msg_namelen = coax_address_length(&d->path.remote);
 		if (udp->sockets[d->path.socket].wildcard) {
 			write_local(header, udp->out_control[i], &d->path);
@@ -265,7 +313,8 @@ static unsigned int udp_send(struct coax_transport *transport, const struct coax
 
 		if (i < count && batch[i].path.socket == socket)
 			continue;
-		sent += send_run(udp->sockets[socket].fd, udp->out + start, i - start);
+		sent += send_run(udp->sockets[socket].fd, udp->out + start, batch + start,
+				 i - start);
 		start = i;
 	}
 	return sent;
@@ -282,7 +331,7 @@ static int udp_error(struct coax_transport *transport, uint32_t socket, struct c
 		.msg_controllen = sizeof(control),
 	};
 
-	path->socket = socket;
+	*path = (struct coax_path){.socket = socket};
 	if (recvmsg(udp->sockets[socket].fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return 0;
 
@@ -321,6 +370,7 @@ static void udp_close(struct coax_transport *transport)
 }
 
 static const struct coax_transport_ops udp_ops = {
+	.admit = udp_admit,
 	.receive = udp_receive,
 	.send = udp_send,
 	.error = udp_error,
