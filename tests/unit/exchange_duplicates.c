@@ -282,6 +282,29 @@ TEST("no flood of GETs and PUTs drives a POST out of the table")
 	world_end();
 }
 
+TEST("a flood of POSTs that are answered 4.xx keeps none out, and each is remembered while there "
+     "is room")
+{
+	start_small(64);
+	arrive_message(COAX_TYPE_CON, COAX_POST, 1, 7, NULL);
+	world.code = COAX_NOT_FOUND;
+	for (uint16_t id = 100; id < 1100; id++)
+		arrive_message(COAX_TYPE_CON, COAX_POST, id, 7, NULL);
+	EXPECT_EQ(world.requests, 1001);
+	EXPECT_EQ(COUNTED(refused), 0);
+
+	/* The latest is known as a duplicate, and what was executed is as well. */
+	arrive_message(COAX_TYPE_CON, COAX_POST, 1099, 7, NULL);
+	arrive_message(COAX_TYPE_CON, COAX_POST, 1, 7, NULL);
+	EXPECT_EQ(world.requests, 1001);
+	EXPECT_EQ(COUNTED(duplicates), 2);
+
+	world.code = COAX_CHANGED;
+	arrive_message(COAX_TYPE_CON, COAX_POST, 2, 7, NULL);
+	EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_CHANGED, 2);
+	world_end();
+}
+
 TEST("safe requests are forgotten before idempotent ones, the oldest first")
 {
 	start_small(64);

@@ -39,6 +39,7 @@ static struct world {
 	int sent_count;
 
 	enum conduct conduct;
+	uint8_t code; /* of answers; 0: 2.05 */
 	int requests;
 	struct coax_path path; /* of the latest request */
 	struct coax_ticket ticket;
@@ -95,7 +96,7 @@ static inline void world_request(void *arg, const struct coax_path *path,
 	world.token_length = coax_message_token_length(request);
 	memcpy(world.token, coax_message_token(request), world.token_length);
 	if (world.conduct == ANSWERS)
-		world_answer(COAX_CONTENT);
+		world_answer(world.code ? world.code : COAX_CONTENT);
 	else if (world.conduct == HOLDS)
 		world.hold_result =
 			coax_exchange_hold(world.exchange, world.now, path, ticket, request);

@@ -263,6 +263,17 @@ void coax_duplicates_reopen(struct coax_duplicates *duplicates, struct coax_seen
 	seen->serial = ++duplicates->serial;
 }
 
+void coax_duplicates_relax(struct coax_duplicates *duplicates, struct coax_seen *seen)
+{
+	if (seen->class != COAX_SEEN_ONCE)
+		return;
+	if (duplicates->count[COAX_SEEN_IDEMPOTENT] >= duplicates->limit[COAX_SEEN_IDEMPOTENT])
+		evict(duplicates, COAX_SEEN_IDEMPOTENT);
+	duplicates->count[COAX_SEEN_ONCE]--;
+	duplicates->count[COAX_SEEN_IDEMPOTENT]++;
+	seen->class = COAX_SEEN_IDEMPOTENT;
+}
+
 static void keep_reply(struct coax_duplicates *duplicates, struct coax_seen *seen,
 		       const uint8_t *reply, size_t length)
 {

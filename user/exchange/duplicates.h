@@ -99,6 +99,12 @@ struct coax_seen *coax_duplicates_add(struct coax_duplicates *duplicates, uint64
 void coax_duplicates_reopen(struct coax_duplicates *duplicates, struct coax_seen *seen);
 
 /*
+ * It was not executed: it has not to be kept from being run again, only known while there is room.
+ * Before it is answered.
+ */
+void coax_duplicates_relax(struct coax_duplicates *duplicates, struct coax_seen *seen);
+
+/*
  * It is answered, with `reply` to be repeated (NULL: nothing is), and is remembered for its type's
  * lifetime from now on.
  */

@@ -163,6 +163,9 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 
 	if (seen->state == COAX_SEEN_HELD)
 		release(exchange, seen->held);
+	/* 4.xx: the request was in error and was not executed (RFC 7252 section 5.9.2). */
+	if (COAX_CODE_CLASS(coax_message_code(response)) == 4)
+		coax_duplicates_relax(&exchange->duplicates, seen);
 	/* What has been acknowledged gets that ACK again; a NON gets nothing. */
 	repeatable = seen->class != COAX_SEEN_SAFE && seen->confirmable && !seen->acknowledged;
 	coax_duplicates_answer(&exchange->duplicates, seen, repeatable ? response->data : NULL,
