@@ -193,7 +193,7 @@ static void say_refused(const struct coax_accel *accel, const struct accel_link 
 	const char *advice = "";
 
 	if (err == -EPERM || err == -EACCES)
-		advice = "; it needs CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN: run as root";
+		advice = ACCEL_PRIVILEGES;
 	else if (err == -EOPNOTSUPP && !accel->generic)
 		advice = "; its driver may know no native mode: allow generic mode";
 	else if (err == -ERANGE || err == -EINVAL)

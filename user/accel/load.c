@@ -14,7 +14,7 @@ static void say_why(const struct coax_accel *accel, const char *what, int err)
 	const char *advice = "";
 
 	if (err == -EPERM || err == -EACCES)
-		advice = "; it needs CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN: run as root";
+		advice = ACCEL_PRIVILEGES;
 	else if (err == -ENOMEM || err == -E2BIG)
 		advice = "; fewer slots need less memory";
 	coax_log(&accel->logger, COAX_LOG_ERROR, "%s: %s%s", what, strerror(-err), advice);

@@ -48,7 +48,7 @@ static int have_bpffs(const struct coax_accel *accel)
 	err = -errno;
 	coax_log(&accel->logger, COAX_LOG_ERROR,
 		 "there is no bpffs at " BPFFS " and mounting one fails: %s; run as root, or have "
-					       "root run: mount -t bpf bpf " BPFFS,
+		 "root run: mount -t bpf bpf " BPFFS,
 		 strerror(-err));
 	return err;
 }
