@@ -8,11 +8,6 @@
 #include "packet.h"
 #include "stats.h"
 
-static __always_inline bool is_published_method(__u8 code)
-{
-	return code == COAX_GET;
-}
-
 static __always_inline bool is_response(__u8 code)
 {
 	switch (COAX_CODE_CLASS(code)) {
@@ -47,7 +42,7 @@ static __always_inline enum outcome check_code(const struct packet *packet)
 
 		return bare && packet->type == COAX_TYPE_CON ? GO_ON : OUTCOME(pass_malformed);
 	}
-	if (!is_published_method(code))
+	if (code != COAX_GET)
 		return OUTCOME(pass_method);
 	if (packet->request_length > COAX_KEY_MAX)
 		return OUTCOME(pass_long);

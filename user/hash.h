@@ -18,4 +18,14 @@ int coax_hash_key_random(struct coax_hash_key *key);
 /* SipHash-2-4. */
 uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t length);
 
+/* How many buckets a table of so many entries has: the next power of two. */
+static inline uint32_t coax_hash_buckets(uint32_t entries)
+{
+	uint32_t buckets = 1;
+
+	while (buckets < entries)
+		buckets *= 2;
+	return buckets;
+}
+
 #endif

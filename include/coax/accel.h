@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct coax_context;
 struct coax_subject;
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An IPv4 or IPv6 address with a port: one end of a CoAP exchange.
+ * An IPv4 or IPv6 address with a port: one end of a CoAP exchange. Nothing here keeps state. Any
+ * thread.
  */
 #ifndef COAX_ADDRESS_H
 #define COAX_ADDRESS_H

@@ -5,6 +5,7 @@
 #ifndef COAX_CONTEXT_H
 #define COAX_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <coax/accel.h>
@@ -15,6 +16,7 @@
 
 struct coax_context;
 struct coax_request;
+struct coax_uri;
 
 /* RFC 7252 section 4.8, and limits of our own. A zeroed field is the default named behind it. */
 struct coax_tuning {
@@ -58,6 +60,9 @@ struct coax_context_stats {
 
 /**
  * coax_context_create - open the sockets, load the kernel half if asked to, start the workers.
+ *
+ * What `options` points to is needed only during the call, but for the site and the logger's `arg`
+ * and `name`, which stay until the Context is gone.
  *
  * If the kernel half cannot be had, it says so at WARNING and goes on without. Returns 0 or
  * a negative errno, and has logged why at ERROR: -EINVAL (an option), -EADDRINUSE, -EADDRNOTAVAIL,
@@ -108,9 +113,8 @@ struct coax_request_options {
 /**
  * coax_resolve - the address that a URI's host stands for, through getaddrinfo(). Blocks.
  *
- * Returns 0, or -EHOSTUNREACH with *error (static text) saying what getaddrinfo said.
+ * Any thread. Returns 0, or -EHOSTUNREACH with *error (static text) saying what getaddrinfo said.
  */
-struct coax_uri;
 int coax_resolve(const struct coax_uri *uri, union coax_address *address, const char **error);
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CoRE link-format (RFC 6690): reading, writing, filtering.
+ * CoRE link-format (RFC 6690): reading, writing, filtering. Nothing here allocates or keeps
+ * state; links point into the document that they were read from. Any thread.
  */
 #ifndef COAX_LINK_H
 #define COAX_LINK_H

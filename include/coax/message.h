@@ -95,7 +95,7 @@ static inline const uint8_t *coax_message_rest(const struct coax_message *m, siz
  * length, each option's delta and length, the option numbers' range, the payload marker, and an
  * empty message being four bytes.
  *
- * @m then points into `data`, read only, for as long as that stays.
+ * `m` then points into `data`, read only, for as long as that stays.
  *
  * Returns 0, or with m->error set -ENODATA (shorter than a header), -EPROTONOSUPPORT (another
  * version: to be ignored silently), -EBADMSG (a message format error; type and message ID can

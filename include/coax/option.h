@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The options of RFC 7252, 7641, 7959, 7967, 8768 and 9175: numbers, names, formats, properties,
- * and the content formats that go with them.
+ * and the content formats that go with them. What is returned is static. Any thread.
  */
 #ifndef COAX_OPTION_H
 #define COAX_OPTION_H

@@ -107,12 +107,14 @@ void coax_site_remove(struct coax_site *site, struct coax_resource *resource);
 
 /**
  * coax_resource_changed - the resource's state has changed: coax_subject_changed() for its own
- * subject. To be called before the change is acknowledged to anybody.
+ * subject; without one (not cacheable) nothing. To be called before the change is acknowledged to
+ * anybody. Any thread, also from a handler.
  */
 void coax_resource_changed(struct coax_resource *resource);
 
 /*
- * Responders. One stands for one request until it is answered.
+ * Responders. One stands for one request until it is answered. One thread at a time: the worker's
+ * while the handler runs, and once deferred, whichever answers.
  */
 
 /**
@@ -122,7 +124,8 @@ void coax_resource_changed(struct coax_resource *resource);
 const struct coax_message *coax_responder_request(const struct coax_responder *responder);
 
 /**
- * coax_responder_remote, coax_responder_local - where the request came from and to.
+ * coax_responder_remote, coax_responder_local - where the request came from and to. Valid for as
+ * long as the request.
  */
 const union coax_address *coax_responder_remote(const struct coax_responder *responder);
 const union coax_address *coax_responder_local(const struct coax_responder *responder);

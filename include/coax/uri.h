@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * coap and coaps URIs to options and back (RFC 7252 section 6).
+ * coap and coaps URIs to options and back (RFC 7252 section 6). Nothing here allocates or keeps
+ * state. Any thread.
  */
 #ifndef COAX_URI_H
 #define COAX_URI_H

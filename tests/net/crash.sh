@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # timeout: 120
 #
-# Design invariant 5: a dead daemon does not serve for ever, and its successor misses nothing.
+# A dead daemon does not serve for ever, and its successor misses nothing.
 set -u
 
 root=$(cd "$(dirname "$0")/../.." && pwd)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // timeout: 90
 /*
- * Design invariants 2 and 3 under load: writers change representations as fast as they can while
- * readers ask the kernel half. No reply is torn, none mixes resources, and none is older than the
- * last change that was acknowledged before the request was made.
+ * Replies are whole and never stale, under load: writers change representations as fast as they can
+ * while readers ask the kernel half. No reply is torn, none mixes resources, and none is older than
+ * the last change that was acknowledged before the request was made.
  *
  * COAX_TORTURE_SECONDS in the environment makes it longer.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // timeout: 300
 /*
- * Design invariant 1, by differential testing: the same request is given to both halves, and
+ * The two halves agree, by differential testing: the same request is given to both halves, and
  * what the kernel half sends is what userspace sends, byte for byte, or the kernel half has passed
  * it.
  *

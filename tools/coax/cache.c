@@ -137,7 +137,7 @@ static int run_cache(struct tool *tool, int argc, char **argv)
 {
 	struct entries entries = {0};
 	struct instance instance;
-	uint64_t now = instance_now();
+	uint64_t now = tool_now();
 	const char *name;
 	int status;
 
@@ -174,8 +174,7 @@ const struct command cache_command = {
 		"\n"
 		"Options:\n" INSTANCE_HELP
 		"  -j, --json           print an array of objects: method, path, service, state,\n"
-		"                       request_options, and of a reply code, size, reply_bytes, "
-		"etag,\n"
+		"                       request_options, and of a reply code, size, reply_bytes, etag,\n"
 		"                       age_ms, expires_ms, used\n"
 		"  -h, --help           this text\n"
 		"\n"

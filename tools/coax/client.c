@@ -2,19 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <coax/log.h>
 #include <coax/option.h>
 #include "client.h"
 #include "output.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* The Context shows each message at DEBUG. */
 static void log_line(void *arg, enum coax_log_level level, const char *name, const char *line)
@@ -146,11 +137,11 @@ int client_ask(struct client *client, const struct coax_request_options *options
 
 	coax_message_set_type(&client->request,
 			      options->non_confirmable ? COAX_TYPE_NON : COAX_TYPE_CON);
-	start = now_ns();
+	start = tool_now();
 	error = coax_request_wait(client->context, &client->remote, &client->request, options,
 				  client->answer_buffer, sizeof(client->answer_buffer),
 				  &client->answer);
-	client->time_ms = (double)(now_ns() - start) / 1e6;
+	client->time_ms = (double)(tool_now() - start) / 1e6;
 	return error ? no_answer(client, error) : TOOL_OK;
 }
 

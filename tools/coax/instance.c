@@ -5,7 +5,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "accel/accel.h"
 #include "instance.h"
@@ -52,11 +51,6 @@ int instance_unreadable(const struct instance *instance, const char *map, int er
 		return tool_fail(tool, "instance %s, map %s: %s", instance->name, map,
 				 strerror(-error));
 	}
-}
-
-static bool is_name(const char *name)
-{
-	return *name && *name != '.' && strlen(name) < 64 && !strchr(name, '/');
 }
 
 /* The kernel copies as many bytes as the map's values have, whatever there is room for. */
@@ -107,7 +101,7 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.index = -1,
 		.slots = -1,
 	};
-	if (!is_name(name))
+	if (!coax_accel_instance_is_valid(name))
 		return tool_fail(tool, "--instance \"%s\": give the name of a directory below %s",
 				 name, COAX_PIN_ROOT);
 	status = open_map(instance, "config", sizeof(__u32), sizeof(struct coax_config),
@@ -162,12 +156,4 @@ bool instance_arguments(struct tool *tool, const struct command *command, int ar
 	*status = tool_fail(tool, "\"%s\" is too much; an instance is named by --instance NAME",
 			    argv[optind]);
 	return false;
-}
-
-uint64_t instance_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }

@@ -35,9 +35,6 @@ int instance_unreadable(const struct instance *instance, const char *map, int er
 bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
 			const char **name, int *status);
 
-/* Nanoseconds of CLOCK_MONOTONIC, as the maps have them. */
-uint64_t instance_now(void);
-
 #define INSTANCE_HELP                                                                      \
 	"  -i, --instance NAME  the name that coaxd's maps have below " COAX_PIN_ROOT "\n" \
 	"                       (" COAX_INSTANCE_DEFAULT ")\n"

@@ -5,8 +5,6 @@
 #include <string.h>
 #include "tool.h"
 
-#define VERSION COAX_VERSION_TEXT
-
 static const struct command *const commands[] = {
 	&request_get,  &request_put,	  &request_post,   &request_delete,
 	&ping_command, &discover_command, &status_command, &cache_command,
@@ -125,7 +123,7 @@ int main(int argc, char **argv)
 			print_help(stdout);
 			return TOOL_OK;
 		case OPTION_VERSION:
-			puts("coax " VERSION);
+			puts("coax " COAX_VERSION_TEXT);
 			return TOOL_OK;
 		case 'j':
 			tool.json = true;

@@ -35,48 +35,37 @@ static const struct option delete_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-static int run_get(struct tool *tool, int argc, char **argv)
+static int run(struct tool *tool, const struct command *command, uint8_t code, const char *letters,
+	       const struct option *options, int argc, char **argv)
 {
 	struct wish wish;
 	int status;
 
-	if (!wish_parse(&wish, tool, &request_get, TOOL_SHORT "t:o:", get_options, argc, argv,
-			&status))
+	if (!wish_parse(&wish, tool, command, letters, options, argc, argv, &status))
 		return status;
-	return wish_fulfil(&wish, tool, COAX_GET);
+	return wish_fulfil(&wish, tool, code);
+}
+
+static int run_get(struct tool *tool, int argc, char **argv)
+{
+	return run(tool, &request_get, COAX_GET, TOOL_SHORT "t:o:", get_options, argc, argv);
 }
 
 static int run_put(struct tool *tool, int argc, char **argv)
 {
-	struct wish wish;
-	int status;
-
-	if (!wish_parse(&wish, tool, &request_put, TOOL_SHORT "t:o:p:f:", change_options, argc,
-			argv, &status))
-		return status;
-	return wish_fulfil(&wish, tool, COAX_PUT);
+	return run(tool, &request_put, COAX_PUT, TOOL_SHORT "t:o:p:f:", change_options, argc, argv);
 }
 
 static int run_post(struct tool *tool, int argc, char **argv)
 {
-	struct wish wish;
-	int status;
-
-	if (!wish_parse(&wish, tool, &request_post, TOOL_SHORT "t:o:p:f:", change_options, argc,
-			argv, &status))
-		return status;
-	return wish_fulfil(&wish, tool, COAX_POST);
+	return run(tool, &request_post, COAX_POST, TOOL_SHORT "t:o:p:f:", change_options, argc,
+		   argv);
 }
 
 static int run_delete(struct tool *tool, int argc, char **argv)
 {
-	struct wish wish;
-	int status;
-
-	if (!wish_parse(&wish, tool, &request_delete, TOOL_SHORT "t:o:", delete_options, argc, argv,
-			&status))
-		return status;
-	return wish_fulfil(&wish, tool, COAX_DELETE);
+	return run(tool, &request_delete, COAX_DELETE, TOOL_SHORT "t:o:", delete_options, argc,
+		   argv);
 }
 
 #define COMMON_HELP                                                                               \
@@ -91,9 +80,8 @@ static int run_delete(struct tool *tool, int argc, char **argv)
 	"A failure is said on stderr, with the server's diagnostic message.\n"                    \
 	"\n"
 
-#define OUTPUT_HELP                                                                        \
-	"  -o, --output FILE      write the response's payload to FILE, on success; - is " \
-	"standard\n"                                                                       \
+#define OUTPUT_HELP                                                                                  \
+	"  -o, --output FILE      write the response's payload to FILE, on success; - is standard\n" \
 	"                         output, 2.03 leaves FILE alone\n"
 #define ACCEPT_HELP "      --accept FORMAT    ask for a content format (name or number)\n"
 #define ETAG_HELP                                                                                \
@@ -102,13 +90,12 @@ static int run_delete(struct tool *tool, int argc, char **argv)
 #define IF_MATCH_HELP                                                                           \
 	"      --if-match HEX     only if the target has this ETag; \"\": only if it exists.\n" \
 	"                         May be repeated: one of them\n"
-#define PAYLOAD_HELP                                                                        \
-	"  -p, --payload TEXT     send TEXT\n"                                              \
-	"  -f, --file FILE        send the bytes of FILE; - is standard input\n"            \
-	"                         (1024 bytes at most: block-wise transfer is not in this " \
-	"version)\n"                                                                        \
-	"      --content-format FORMAT\n"                                                   \
-	"                         what the payload is: a name such as application/json,\n"  \
+#define PAYLOAD_HELP                                                                                  \
+	"  -p, --payload TEXT     send TEXT\n"                                                        \
+	"  -f, --file FILE        send the bytes of FILE; - is standard input\n"                      \
+	"                         (1024 bytes at most: block-wise transfer is not in this version)\n" \
+	"      --content-format FORMAT\n"                                                             \
+	"                         what the payload is: a name such as application/json,\n"            \
 	"                         or a number\n"
 
 const struct command request_get = {
@@ -141,8 +128,7 @@ const struct command request_put = {
 			OUTPUT_HELP COMMON_HELP TOOL_EXIT_HELP "\n"
 		"Examples:\n"
 		"  coax put coap://localhost/lamp -p on\n"
-		"  coax put coap://localhost/config.json -f config.json --content-format "
-		"application/json\n"
+		"  coax put coap://localhost/config.json -f config.json --content-format application/json\n"
 		"  date | coax put coap://localhost/date -f - --if-none-match\n",
 };
 

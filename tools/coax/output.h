@@ -12,8 +12,7 @@
 
 struct tool;
 
-/* Print and free. Returns the exit status: `status`, or TOOL_LOCAL_ERROR when there was no memory.
- */
+/* Print and free. Returns `status`, or TOOL_LOCAL_ERROR when there was no memory. */
 int output_json(const struct tool *tool, json_t *json, int status);
 
 /* As JSON text when the bytes are UTF-8, otherwise NULL. */

@@ -18,8 +18,7 @@ static int payload_too_long(const struct tool *tool)
 			 COAX_PAYLOAD_MAX);
 }
 
-/* At most size bytes of the file, "-" being standard input. Returns the length or a negative errno.
- */
+/* `size` bytes at most of a file, "-": standard input. Returns the length or a negative errno. */
 static ssize_t read_file(const char *name, uint8_t *bytes, size_t size)
 {
 	bool standard = strcmp(name, "-") == 0;

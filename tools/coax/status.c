@@ -106,7 +106,7 @@ static int read_picture(const struct instance *instance, struct picture *picture
 		return instance_unreadable(instance, "endpoints", error);
 	picture->entries = count_entries(instance, picture->config.slots);
 	find_owner(picture->config.pid, &picture->owner);
-	picture->now = instance_now();
+	picture->now = tool_now();
 	return TOOL_OK;
 }
 
@@ -189,7 +189,8 @@ static void print_attachments(const struct coax_config *config)
 	int width = 0;
 
 	for (int i = 0; i < COAX_ATTACHMENTS_MAX; i++) {
-		int length = (int)strnlen(config->attachments[i].name, 16);
+		int length = (int)strnlen(config->attachments[i].name,
+					  sizeof(config->attachments[i].name));
 
 		if (config->attachments[i].ifindex && length > width)
 			width = length;
@@ -264,7 +265,8 @@ static json_t *attachments_json(const struct coax_config *config)
 		object = json_object();
 		json_object_set_new(
 			object, "name",
-			output_json_text(attachment->name, strnlen(attachment->name, 16)));
+			output_json_text(attachment->name,
+					 strnlen(attachment->name, sizeof(attachment->name))));
 		json_object_set_new(object, "ifindex", json_integer(attachment->ifindex));
 		json_object_set_new(object, "rung", json_string(rung_name(attachment->rung)));
 		json_array_append_new(array, object);
@@ -343,14 +345,12 @@ const struct command status_command = {
 	.help = "Usage: coax status [OPTIONS]\n"
 		"\n"
 		"Show what the kernel answers for a coaxd: whether it does, under which lease, on\n"
-		"which interfaces and endpoints, how many replies are published, and what became "
-		"of\n"
+		"which interfaces and endpoints, how many replies are published, and what became of\n"
 		"the packets. Reads the pinned BPF maps, which takes root or CAP_BPF.\n"
 		"\n"
-		"Options:\n" INSTANCE_HELP "  -j, --json           print JSON: instance, "
-		"answering, enabled, lease_ms (negative:\n"
-		"                       ran out so long ago; null: not begun), lease_length_ms, "
-		"owner,\n"
+		"Options:\n" INSTANCE_HELP
+		"  -j, --json           print JSON: instance, answering, enabled, lease_ms (negative:\n"
+		"                       ran out so long ago; null: not begun), lease_length_ms, owner,\n"
 		"                       interfaces, endpoints, entries, slots, counters\n"
 		"  -h, --help           this text\n"
 		"\n"

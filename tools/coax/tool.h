@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Exit status, the same for all commands and part of the tool's contract with scripts. */
 enum {
@@ -45,6 +46,15 @@ extern const struct command ping_command, discover_command, status_command, cach
 /* "coax get: ..." on stderr. Returns TOOL_LOCAL_ERROR. */
 __attribute__((format(printf, 2, 3))) int tool_fail(const struct tool *tool, const char *format,
 						    ...);
+
+/* Nanoseconds of CLOCK_MONOTONIC, which is also the maps' clock. */
+static inline uint64_t tool_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
 /* The options that each command takes. Its own short ones go behind TOOL_SHORT. */
 #define TOOL_SHORT ":hjv"

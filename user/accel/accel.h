@@ -3,8 +3,8 @@
  * The kernel half's keeper: loads and attaches the XDP program, tells it which endpoints are ours,
  * publishes and withdraws replies, extends the lease.
  */
-#ifndef COAX_KEEPER_H
-#define COAX_KEEPER_H
+#ifndef COAX_ACCEL_ACCEL_H
+#define COAX_ACCEL_ACCEL_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,13 @@
 #include <coax/maps.h>
 #include <coax/message.h>
 
+#define COAX_ACCEL_SLOTS_MAX	(1U << 22)
+#define COAX_ACCEL_INSTANCE_MAX 63
+
 struct coax_accel;
+
+/* Whether a name can be an instance's: 1 to COAX_ACCEL_INSTANCE_MAX of A-Z a-z 0-9 _ - */
+bool coax_accel_instance_is_valid(const char *instance);
 
 /*
  * Load the program and create its maps below COAX_PIN_ROOT/<instance> (mounting a bpffs there if
@@ -28,13 +34,13 @@ int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *
 
 /*
  * A socket is bound to `bound`. A wildcard address stands for all addresses of its family on this
- * host, from now on and as they change. Before coax_accel_attach().
+ * host, from now on and as they change. Before coax_accel_attach(). Returns 0 or -ENOMEM.
  */
 int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound);
 
 /*
- * Attach to the interfaces, by the ladder, and begin the lease. Fails when not one could be
- * attached.
+ * Attach to the interfaces, by the ladder, and begin the lease. Returns 0, or a negative errno when
+ * not one could be attached; says through the logger why.
  */
 int coax_accel_attach(struct coax_accel *accel);
 

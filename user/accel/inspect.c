@@ -20,7 +20,7 @@ int coax_accel_open_map(const char *instance, const char *map)
 
 	if (!instance)
 		instance = COAX_INSTANCE_DEFAULT;
-	if (!accel_instance_is_valid(instance) || !is_map_name(map))
+	if (!coax_accel_instance_is_valid(instance) || !is_map_name(map))
 		return -EINVAL;
 	snprintf(path, sizeof(path), COAX_PIN_ROOT "/%s/%s", instance, map);
 	return bpf_obj_get(path);

@@ -18,7 +18,6 @@ struct coax_bpf;
 struct xdp_program;
 
 #define ACCEL_SLOTS_DEFAULT 8192
-#define ACCEL_SLOTS_MAX	    (1U << 22)
 #define ACCEL_LEASE_DEFAULT 3000 /* ms */
 #define ACCEL_MAPS	    5
 
@@ -87,7 +86,7 @@ struct accel_endpoint {
 
 struct coax_accel {
 	struct coax_logger logger;
-	char instance[64];
+	char instance[COAX_ACCEL_INSTANCE_MAX + 1];
 	char directory[128];
 	int directory_fd; /* locked while the instance is ours */
 	bool generic;
@@ -131,7 +130,6 @@ void accel_publisher_destroy(struct coax_accel *accel);
 void accel_pair_release(struct accel_pair *pair);
 
 /* pins.c */
-bool accel_instance_is_valid(const char *instance);
 /* Make and lock the instance's directory. */
 int accel_pins_lock(struct coax_accel *accel);
 void accel_pins_remove(const struct coax_accel *accel);
@@ -142,8 +140,7 @@ void accel_pins_remove(const struct coax_accel *accel);
 uint32_t accel_pins_former(const struct coax_accel *accel, struct coax_config *former);
 /* What is still attached and reads that map answers nothing from now on. */
 void accel_pins_revoke(const struct coax_accel *accel, struct coax_config *former);
-/* Use the pinned maps for `object` if all of them fit, else remove them. Returns whether they did.
- */
+/* Use the pinned maps for `object` if all fit, else remove them. Returns whether they did. */
 bool accel_pins_reuse(const struct coax_accel *accel, struct bpf_object *object);
 int accel_pins_create(const struct coax_accel *accel, struct bpf_object *object);
 

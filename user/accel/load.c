@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include "accel/internal.h"
 #include "bpf/coax.skel.h"
+#include "clock.h"
 
 static void say_why(const struct coax_accel *accel, const char *what, int err)
 {
@@ -24,9 +25,10 @@ static int check_options(const struct coax_accel_options *options, const struct 
 {
 	const char *instance = options->instance ? options->instance : COAX_INSTANCE_DEFAULT;
 
-	if (!accel_instance_is_valid(instance)) {
+	if (!coax_accel_instance_is_valid(instance)) {
 		coax_log(logger, COAX_LOG_ERROR,
-			 "'%s' is no instance name: up to 63 of A-Z a-z 0-9 _ -", instance);
+			 "'%s' is no instance name: up to %d of A-Z a-z 0-9 _ -", instance,
+			 COAX_ACCEL_INSTANCE_MAX);
 		return -EINVAL;
 	}
 	if (!options->interface_count || options->interface_count > COAX_ATTACHMENTS_MAX) {
@@ -42,9 +44,9 @@ static int check_options(const struct coax_accel_options *options, const struct 
 		coax_log(logger, COAX_LOG_ERROR, "'%s' is no interface name", name);
 		return -EINVAL;
 	}
-	if (options->slots > ACCEL_SLOTS_MAX) {
+	if (options->slots > COAX_ACCEL_SLOTS_MAX) {
 		coax_log(logger, COAX_LOG_ERROR, "%u slots: at most %u", options->slots,
-			 ACCEL_SLOTS_MAX);
+			 COAX_ACCEL_SLOTS_MAX);
 		return -EINVAL;
 	}
 	return 0;
@@ -199,7 +201,7 @@ static void clear(struct coax_accel *accel)
 
 static void begin_config(struct coax_accel *accel)
 {
-	accel->config->lease_length = (uint64_t)accel->lease_ms * 1000000;
+	accel->config->lease_length = accel->lease_ms * NS_PER_MS;
 	accel->config->pid = (uint32_t)getpid();
 	accel->config->slots = accel->slot_count;
 	accel->config->owner = accel->owner;

@@ -19,16 +19,17 @@
 
 #define BPFFS	     "/sys/fs/bpf"
 #define LOCK_RETRIES 8
+#define PIN_PATH_MAX 256
 
 const char *const accel_map_names[ACCEL_MAPS] = {"endpoints", "index", "slots", "config", "stats"};
 
-bool accel_instance_is_valid(const char *instance)
+bool coax_accel_instance_is_valid(const char *instance)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789_-";
 	size_t length = strlen(instance);
 
-	if (!length || length >= sizeof(((struct coax_accel *)0)->instance))
+	if (!length || length > COAX_ACCEL_INSTANCE_MAX)
 		return false;
 	/* No dots: a bpffs keeps those names for itself. */
 	return strspn(instance, allowed) == length;
@@ -53,12 +54,18 @@ static int have_bpffs(const struct coax_accel *accel)
 	return err;
 }
 
+static const char *pin_path(const struct coax_accel *accel, const char *map,
+			    char path[PIN_PATH_MAX])
+{
+	snprintf(path, PIN_PATH_MAX, "%s/%s", accel->directory, map);
+	return path;
+}
+
 static int open_pin(const struct coax_accel *accel, const char *map)
 {
-	char path[256];
+	char path[PIN_PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s", accel->directory, map);
-	return bpf_obj_get(path);
+	return bpf_obj_get(pin_path(accel, map, path));
 }
 
 /* What is in a config map; zeros if it is of another layout. */
@@ -170,12 +177,10 @@ int accel_pins_lock(struct coax_accel *accel)
 
 static void unlink_pins(const struct coax_accel *accel)
 {
-	char path[256];
+	char path[PIN_PATH_MAX];
 
-	for (size_t i = 0; i < ACCEL_MAPS; i++) {
-		snprintf(path, sizeof(path), "%s/%s", accel->directory, accel_map_names[i]);
-		unlink(path);
-	}
+	for (size_t i = 0; i < ACCEL_MAPS; i++)
+		unlink(pin_path(accel, accel_map_names[i], path));
 }
 
 void accel_pins_remove(const struct coax_accel *accel)
@@ -237,12 +242,12 @@ bool accel_pins_reuse(const struct coax_accel *accel, struct bpf_object *object)
 
 int accel_pins_create(const struct coax_accel *accel, struct bpf_object *object)
 {
-	char path[256];
+	char path[PIN_PATH_MAX];
 	int err;
 
 	for (size_t i = 0; i < ACCEL_MAPS; i++) {
-		snprintf(path, sizeof(path), "%s/%s", accel->directory, accel_map_names[i]);
-		err = bpf_map__pin(bpf_object__find_map_by_name(object, accel_map_names[i]), path);
+		err = bpf_map__pin(bpf_object__find_map_by_name(object, accel_map_names[i]),
+				   pin_path(accel, accel_map_names[i], path));
 		if (err) {
 			coax_log(&accel->logger, COAX_LOG_ERROR, "cannot pin a map at %s: %s", path,
 				 strerror(-err));

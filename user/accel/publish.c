@@ -26,19 +26,10 @@ struct key {
 	size_t length;
 };
 
-static uint32_t power_of_two(uint32_t at_least)
-{
-	uint32_t size = 1;
-
-	while (size < at_least)
-		size <<= 1;
-	return size;
-}
-
 int accel_publisher_init(struct coax_accel *accel)
 {
 	struct accel_publisher *p = &accel->publisher;
-	uint32_t buckets = power_of_two(accel->slot_count);
+	uint32_t buckets = coax_hash_buckets(accel->slot_count);
 	uint32_t marks = buckets * 2;
 	int err;
 

@@ -2,13 +2,14 @@
 #include <string.h>
 #include <time.h>
 #include "accel/internal.h"
+#include "clock.h"
 
 uint64_t accel_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
 /* The sequence lock's writer: no store of the body before the odd sequence, none after the even. */

@@ -70,8 +70,7 @@ const struct coaxd_representation *coaxd_entry_current(struct coaxd_entry *entry
 void coaxd_entry_keep(struct coaxd_entry *entry, uint64_t generation,
 		      const struct coaxd_content *content, uint16_t format);
 
-/* The file has changed: on return nobody is given the former state, the kernel's clients included.
- */
+/* The file has changed: on return nobody is given the former state, by the kernel neither. */
 void coaxd_cache_changed(struct coaxd_cache *cache, const char *path, size_t length);
 void coaxd_cache_changed_all(struct coaxd_cache *cache);
 

@@ -2,8 +2,8 @@
 /*
  * PUT, POST and DELETE, on the writer's thread.
  *
- * In the order that invariant 2 asks for: the change becomes visible in the file system, what was
- * rendered before is withdrawn, and then the client is told.
+ * Always in this order: the change becomes visible in the file system, what was rendered before is
+ * withdrawn, and then the client is told.
  */
 #include <errno.h>
 #include <fcntl.h>

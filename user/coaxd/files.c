@@ -92,8 +92,7 @@ void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *respon
 		said = __atomic_exchange_n(&files->said_too_large, true, __ATOMIC_RELAXED);
 		coax_log(&files->logger, said ? COAX_LOG_INFO : COAX_LOG_WARNING,
 			 "\"%s\" is larger than %d bytes: it does not fit one message, and "
-			 "block-wise "
-			 "transfer is not available in this version",
+			 "block-wise transfer is not available in this version",
 			 target, COAX_PAYLOAD_MAX);
 		coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR,
 				   "larger than %d bytes, too large for one message; block-wise "

@@ -8,17 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "accel/accel.h"
 #include "coaxd/options.h"
 
-#define VERSION	     COAX_VERSION_TEXT
+#define EXIT_USAGE  2
 
-#define EXIT_USAGE   2
-
-#define SLOTS_MAX    (1u << 22)
-#define LEASE_MIN    100
-#define LEASE_MAX    3600000
-#define WORKERS_MAX  1024
-#define INSTANCE_MAX 63
+#define LEASE_MIN   100
+#define LEASE_MAX   3600000
+#define WORKERS_MAX 1024
 
 enum {
 	OPTION_INSTANCE = 256,
@@ -131,15 +128,11 @@ static int add_interface(struct coaxd_options *options, const char *text)
 /* It becomes the name of a directory. */
 static int set_instance(struct coaxd_options *options, const char *text)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789_-";
-	size_t length = strlen(text);
-
-	if (!length || length > INSTANCE_MAX || strspn(text, allowed) != length)
+	if (!coax_accel_instance_is_valid(text))
 		return usage(
 			"--instance takes a name of up to %d letters, digits, '_' and '-', not "
 			"\"%s\"",
-			INSTANCE_MAX, text);
+			COAX_ACCEL_INSTANCE_MAX, text);
 	options->context.accel.instance = text;
 	return -1;
 }
@@ -178,7 +171,7 @@ static int read_option(struct coaxd_options *options, int option)
 		accel->generic = true;
 		return -1;
 	case OPTION_SLOTS:
-		return read_number("--slots", optarg, 1, SLOTS_MAX, &accel->slots);
+		return read_number("--slots", optarg, 1, COAX_ACCEL_SLOTS_MAX, &accel->slots);
 	case OPTION_LEASE:
 		return read_number("--lease", optarg, LEASE_MIN, LEASE_MAX, &accel->lease_ms);
 	case OPTION_WORKERS:
@@ -197,7 +190,7 @@ static int read_option(struct coaxd_options *options, int option)
 		options->files.logger.from = COAX_LOG_ERROR;
 		return -1;
 	case OPTION_VERSION:
-		puts("coaxd " VERSION);
+		puts("coaxd " COAX_VERSION_TEXT);
 		return EXIT_SUCCESS;
 	case 'h':
 		fputs(help, stdout);

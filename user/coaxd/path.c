@@ -3,6 +3,7 @@
 #include <string.h>
 #include <coax/option.h>
 #include "coaxd/path.h"
+#include "codec/text.h"
 
 int coaxd_name_check(const char *name, size_t length)
 {
@@ -63,43 +64,28 @@ const char *coaxd_path_name(const char *path, size_t length, size_t *parent_leng
 	return slash ? slash + 1 : path;
 }
 
-/* RFC 3986 section 2.3; what else a segment could hold is encoded too, which is always right. */
-static bool is_unreserved(unsigned char c)
+/* What else a segment could hold as it stands is encoded too, which is always right. */
+static void put_encoded(struct text *target, const char *path)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-static size_t encode(const char *text, char *out)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	size_t length = 0;
-
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (is_unreserved(c) || c == '/') {
-			out[length++] = (char)c;
-		} else {
-			out[length++] = '%';
-			out[length++] = digits[c >> 4];
-			out[length++] = digits[c & 15];
-		}
+	for (; *path; path++) {
+		if (is_unreserved(*path) || *path == '/')
+			text_put(target, *path);
+		else
+			text_percent_encode(target, (unsigned char)*path);
 	}
-	return length;
 }
 
 size_t coaxd_path_target(const char *path, const char *name, char target[COAXD_TARGET_MAX])
 {
-	size_t length = 0;
+	struct text text = {target, COAXD_TARGET_MAX, 0};
 
-	target[length++] = '/';
-	length += encode(path, target + length);
+	text_put(&text, '/');
+	put_encoded(&text, path);
 	if (name) {
 		if (*path)
-			target[length++] = '/';
-		length += encode(name, target + length);
+			text_put(&text, '/');
+		put_encoded(&text, name);
 	}
-	target[length] = '\0';
-	return length;
+	target[text.length] = '\0';
+	return text.length;
 }

@@ -66,21 +66,27 @@ static struct cds_hlist_head *path_bucket(struct coaxd_watch *watch, const char 
 
 static struct directory *find_by_path(struct coaxd_watch *watch, const char *path, size_t length)
 {
-	struct directory *directory;
+	struct cds_hlist_node *node = path_bucket(watch, path, length)->next;
 
-	cds_hlist_for_each_entry_2(directory, path_bucket(watch, path, length),
-				   by_path) if (directory->length == length &&
-						memcmp(directory->path, path, length) ==
-							0) return directory;
+	for (; node; node = node->next) {
+		struct directory *directory = cds_hlist_entry(node, struct directory, by_path);
+
+		if (directory->length == length && memcmp(directory->path, path, length) == 0)
+			return directory;
+	}
 	return NULL;
 }
 
 static struct directory *find_by_number(struct coaxd_watch *watch, int number)
 {
-	struct directory *directory;
+	struct cds_hlist_node *node = watch->by_number[(unsigned int)number % BUCKETS].next;
 
-	cds_hlist_for_each_entry_2(directory, &watch->by_number[(unsigned int)number % BUCKETS],
-				   by_number) if (directory->number == number) return directory;
+	for (; node; node = node->next) {
+		struct directory *directory = cds_hlist_entry(node, struct directory, by_number);
+
+		if (directory->number == number)
+			return directory;
+	}
 	return NULL;
 }
 
@@ -307,8 +313,7 @@ static void complain(struct coaxd_watch *watch, const char *path, int err)
 	coaxd_path_target(path, NULL, target);
 	coax_log(watch->logger, COAX_LOG_WARNING,
 		 "cannot watch \"%s\" for changes (%s): files there, and in others like it, are "
-		 "read "
-		 "from disk for each request%s",
+		 "read from disk for each request%s",
 		 target, strerror(-err),
 		 err == -ENOSPC ? "; raise fs.inotify.max_user_watches if that is the limit" : "");
 }

@@ -10,29 +10,11 @@
 
 #include "codec/text.h"
 
-/* Decimal digits and nothing else, up to `max`. */
-static bool parse_number(const char *text, uint32_t max, uint32_t *number)
-{
-	uint64_t value = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (!is_digit(*text))
-			return false;
-		value = value * 10 + (uint64_t)(*text - '0');
-		if (value > max)
-			return false;
-	}
-	*number = (uint32_t)value;
-	return true;
-}
-
 static bool parse_port(const char *text, in_port_t *port)
 {
 	uint32_t number;
 
-	if (!parse_number(text, UINT16_MAX, &number))
+	if (!parse_number(text, strlen(text), UINT16_MAX, &number))
 		return false;
 	*port = (in_port_t)number;
 	return true;
@@ -42,7 +24,7 @@ static bool parse_port(const char *text, in_port_t *port)
 static bool parse_zone(const char *text, uint32_t *scope)
 {
 	*scope = if_nametoindex(text);
-	return *scope != 0 || (parse_number(text, UINT32_MAX, scope) && *scope != 0);
+	return *scope != 0 || (parse_number(text, strlen(text), UINT32_MAX, scope) && *scope != 0);
 }
 
 /* `host` loses its zone. */

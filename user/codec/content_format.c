@@ -60,24 +60,12 @@ const char *coax_content_format_name(uint16_t format)
 	return NULL;
 }
 
-static int from_digits(const char *text)
-{
-	int number = 0;
-
-	for (; *text; text++) {
-		if (!is_digit(*text))
-			return -ENOENT;
-		number = number * 10 + (*text - '0');
-		if (number > UINT16_MAX)
-			return -ENOENT;
-	}
-	return number;
-}
-
 int coax_content_format_by_name(const char *name)
 {
-	if (is_digit(name[0]))
-		return from_digits(name);
+	uint32_t number;
+
+	if (parse_number(name, strlen(name), UINT16_MAX, &number))
+		return (int)number;
 	for (size_t i = 0; i < FORMATS; i++) {
 		if (strcasecmp(formats[i].name, name) == 0)
 			return formats[i].number;

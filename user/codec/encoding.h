@@ -9,12 +9,11 @@
 
 #include <coax/message.h>
 
-#define NIBBLE_8BIT	13
-#define NIBBLE_16BIT	14
-#define NIBBLE_RESERVED 15
+#define NIBBLE_8BIT    13
+#define NIBBLE_16BIT   14
 
-#define EXTENDED_8BIT	13
-#define EXTENDED_16BIT	269
+#define EXTENDED_8BIT  13
+#define EXTENDED_16BIT 269
 
 /* One head byte, two extended deltas, two extended lengths. */
 #define OPTION_HEAD_MAX 5

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Text that is written piece by piece into a buffer of fixed size, and the character classes of
- * URIs (RFC 3986 section 2, appendix A).
+ * Text that is written piece by piece into a buffer of fixed size, numbers, and the character
+ * classes of URIs (RFC 3986 section 2, appendix A).
  */
 #ifndef COAX_CODEC_TEXT_H
 #define COAX_CODEC_TEXT_H
@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,22 @@ static inline bool is_digit(char c)
 static inline bool is_alpha(char c)
 {
 	return lower(c) >= 'a' && lower(c) <= 'z';
+}
+
+/* Decimal digits, one at least and nothing else, of a number up to `max`. */
+static inline bool parse_number(const char *text, size_t length, uint32_t max, uint32_t *number)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (!is_digit(text[i]))
+			return false;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+		if (value > max)
+			return false;
+	}
+	*number = (uint32_t)value;
+	return length > 0;
 }
 
 /* Whether `c` is one of `set`; the zero byte never is. */

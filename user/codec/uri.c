@@ -196,19 +196,12 @@ static int take_name(struct coax_uri *uri, const char *text, size_t length, cons
 /* Section 6.1: an empty port is the default port. */
 static int take_port(struct coax_uri *uri, const char *text, size_t length, const char **error)
 {
-	uint32_t port = 0;
+	uint32_t port;
 
 	uri->port = uri->secure ? COAX_PORT_SECURE : COAX_PORT;
 	if (length == 0)
 		return 0;
-	for (size_t i = 0; i < length; i++) {
-		if (!is_digit(text[i]))
-			return bad(error, "a bad port");
-		port = port * 10 + (uint32_t)(text[i] - '0');
-		if (port > UINT16_MAX)
-			return bad(error, "a bad port");
-	}
-	if (port == 0)
+	if (!parse_number(text, length, UINT16_MAX, &port) || port == 0)
 		return bad(error, "a bad port");
 	uri->port = (in_port_t)port;
 	return 0;

@@ -66,8 +66,7 @@ static int put_resource(struct text *url, const struct coax_message *m, uint16_t
 	return 0;
 }
 
-/* An IP literal as an option's value: in brackets, without a zone, which means nothing to others.
- */
+/* An IP literal in a Uri-Host: in brackets, without a zone, which means nothing to others. */
 static bool is_bracketed_ipv6(const struct coax_option *option)
 {
 	char address[INET6_ADDRSTRLEN];

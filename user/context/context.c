@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "clock.h"
 #include "rcu.h"
 #include "worker.h"
 
@@ -113,8 +114,7 @@ static int parse_binding(struct coax_context *context, const struct coax_context
 		if (err) {
 			coax_log(&context->logger, COAX_LOG_ERROR,
 				 "cannot bind to \"%s\": not an address; write it as "
-				 "192.0.2.1:5683, "
-				 "[2001:db8::1]:5683 or *:5683",
+				 "192.0.2.1:5683, [2001:db8::1]:5683 or *:5683",
 				 texts[i]);
 			return err;
 		}
@@ -277,7 +277,7 @@ static int start_accel(struct coax_context *context, const struct coax_accel_opt
 		context->accel = NULL;
 		return err;
 	}
-	context->lease_interval = coax_accel_lease_ms(context->accel) * 1000000ULL / 3;
+	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
 	return 0;
 }
 
@@ -358,7 +358,7 @@ void coax_context_shutdown(struct coax_context *context)
 	if (!context)
 		return;
 	atomic_store(&context->stopping, true);
-	deadline = coax_now() + SHUTDOWN_TIMEOUT_MS * 1000000ULL;
+	deadline = coax_now() + SHUTDOWN_TIMEOUT_MS * NS_PER_MS;
 	while (atomic_load(&context->deferred) && coax_now() < deadline)
 		nanosleep(&pause, NULL);
 	if (atomic_load(&context->deferred))

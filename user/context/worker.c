@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "rcu.h"
 #include "worker.h"
 
@@ -22,7 +23,7 @@ uint64_t coax_now(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
 uint8_t *coax_worker_buffer(struct coax_worker *worker)
@@ -152,9 +153,9 @@ static void awake(struct coax_worker *worker)
 }
 
 /*
- * Design invariant 5: the kernel answers only while all workers are alive. Each is asked for a sign
- * of life between two extensions; one that has not given it since the last keeps the lease from
- * being extended. One that has may have hung right after: the lease counts from the asking.
+ * The kernel answers only while all workers are alive. Each is asked for a sign of life between two
+ * extensions; one that has not given it since the last keeps the lease from being extended. One
+ * that has may have hung right after: the lease counts from the asking.
  */
 static void extend_lease(struct coax_worker *worker)
 {
@@ -182,7 +183,7 @@ static void extend_lease(struct coax_worker *worker)
 		coax_log(&context->logger, COAX_LOG_WARNING,
 			 "a worker has been busy for %llu ms: the kernel half's lease is not "
 			 "extended",
-			 (unsigned long long)(context->lease_interval / 1000000));
+			 (unsigned long long)(context->lease_interval / NS_PER_MS));
 }
 
 static uint64_t next_deadline(const struct coax_worker *worker)
@@ -204,8 +205,8 @@ static int wait_for_events(const struct coax_worker *worker, struct epoll_event 
 		return epoll_wait(worker->epoll, events, EVENTS_MAX, -1);
 	now = coax_now();
 	if (deadline > now) {
-		timeout.tv_sec = (time_t)((deadline - now) / 1000000000ULL);
-		timeout.tv_nsec = (long)((deadline - now) % 1000000000ULL);
+		timeout.tv_sec = (time_t)((deadline - now) / NS_PER_SEC);
+		timeout.tv_nsec = (long)((deadline - now) % NS_PER_SEC);
 	}
 	return epoll_pwait2(worker->epoll, events, EVENTS_MAX, &timeout, NULL);
 }

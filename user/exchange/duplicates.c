@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <string.h>
+#include "clock.h"
 #include "duplicates.h"
+#include "hash.h"
 #include "memory.h"
-
-#define NS_PER_MS 1000000ULL
 
 /* Replies are kept in this much memory for each message that can be remembered. */
 #define REPLY_BYTES_EACH 128
@@ -22,22 +22,13 @@ static const uint64_t lifetimes[2] = {
 	COAX_EXCHANGE_LIFETIME_MS *NS_PER_MS,
 };
 
-static uint32_t power_of_two(uint32_t at_least)
-{
-	uint32_t power = 1;
-
-	while (power < at_least)
-		power *= 2;
-	return power;
-}
-
 int coax_duplicates_create(struct coax_duplicates *duplicates, uint32_t max)
 {
 	int err;
 
 	memset(duplicates, 0, sizeof(*duplicates));
 	duplicates->max = max;
-	duplicates->bucket_count = power_of_two(max);
+	duplicates->bucket_count = coax_hash_buckets(max);
 	duplicates->limit[COAX_SEEN_SAFE] = max / 2 < SAFE_MAX ? max / 2 : SAFE_MAX;
 	duplicates->limit[COAX_SEEN_IDEMPOTENT] = max;
 	/* What cannot be evicted leaves some room for what can. */

@@ -129,13 +129,6 @@ static void reject(struct coax_exchange *exchange, const struct coax_path *path,
 		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(message));
 }
 
-static void ignore(struct coax_exchange *exchange, const char *what, const struct coax_path *path,
-		   const struct coax_message *message)
-{
-	coax_count(exchange->stats, ignored);
-	coax_exchange_inform(exchange, what, path, coax_message_id(message));
-}
-
 static void take_malformed(struct coax_exchange *exchange, const struct coax_path *path,
 			   const struct coax_message *message, int err)
 {
@@ -167,7 +160,7 @@ static void take_reset(struct coax_exchange *exchange, const struct coax_path *p
 				 coax_exchange_hash_message(exchange, path, id), exchange->now))
 		coax_exchange_inform(exchange, "response reset by", path, id);
 	else
-		ignore(exchange, "unmatched RST from", path, message);
+		coax_exchange_ignore(exchange, "unmatched RST from", path, message);
 }
 
 static void take_empty(struct coax_exchange *exchange, const struct coax_path *path,
@@ -180,7 +173,7 @@ static void take_empty(struct coax_exchange *exchange, const struct coax_path *p
 		reject(exchange, path, message);
 		break;
 	case COAX_TYPE_NON:
-		ignore(exchange, "empty NON from", path, message);
+		coax_exchange_ignore(exchange, "empty NON from", path, message);
 		break;
 	case COAX_TYPE_ACK:
 		coax_exchange_take_acknowledgement(exchange, path, message);
@@ -197,9 +190,10 @@ static void take_request(struct coax_exchange *exchange, const struct coax_path 
 	enum coax_type type = coax_message_type(message);
 
 	if (type == COAX_TYPE_ACK || type == COAX_TYPE_RST)
-		ignore(exchange, "request in an ACK or RST from", path, message);
+		coax_exchange_ignore(exchange, "request in an ACK or RST from", path, message);
 	else if (type == COAX_TYPE_CON && coax_address_is_multicast(&path->local))
-		ignore(exchange, "confirmable request by multicast from", path, message);
+		coax_exchange_ignore(exchange, "confirmable request by multicast from", path,
+				     message);
 	else
 		coax_exchange_serve(exchange, path, message);
 }
@@ -212,7 +206,7 @@ static void take_response(struct coax_exchange *exchange, const struct coax_path
 		coax_exchange_take_acknowledgement(exchange, path, message);
 		break;
 	case COAX_TYPE_RST:
-		ignore(exchange, "RST that is not empty from", path, message);
+		coax_exchange_ignore(exchange, "RST that is not empty from", path, message);
 		break;
 	default:
 		coax_exchange_take_response(exchange, path, message);
@@ -253,7 +247,7 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 		take_response(exchange, path, &message);
 		break;
 	default:
-		ignore(exchange, "reserved code from", path, &message);
+		coax_exchange_ignore(exchange, "reserved code from", path, &message);
 		reject(exchange, path, &message);
 	}
 }

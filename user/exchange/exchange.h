@@ -19,6 +19,7 @@
 #include "transport/transport.h"
 
 struct coax_exchange;
+struct coax_pending;
 
 /* Names a request that has been handed up, until it is answered. */
 struct coax_ticket {
@@ -102,8 +103,6 @@ int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struc
  * (may be NULL) can be cancelled until `done` has returned. Returns 0, -EINVAL (no request code,
  * a multicast address), -EMSGSIZE, -ENOBUFS or -ESHUTDOWN; then `done` does not run.
  */
-struct coax_pending;
-
 int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 			  const struct coax_path *path, const struct coax_message *message,
 			  const struct coax_request_options *options, coax_response_fn done,

@@ -7,14 +7,12 @@
 
 #include <urcu/hlist.h>
 #include <urcu/list.h>
+#include "clock.h"
 #include "duplicates.h"
 #include "exchange/exchange.h"
 #include "hash.h"
 #include "memory.h"
 #include "timer.h"
-
-#define NS_PER_MS  1000000ULL
-#define NS_PER_SEC 1000000000ULL
 
 /* Requests of ours that can be pending in one exchange layer. */
 #define COAX_PENDING_MAX 4096
@@ -86,16 +84,13 @@ uint64_t coax_exchange_hash_remote(const struct coax_exchange *exchange,
 
 /* trace.c: what is said about messages. `what` goes before the remote's address. */
 
-static inline bool coax_exchange_logs(const struct coax_exchange *exchange,
-				      enum coax_log_level level)
-{
-	return exchange->logger && level >= exchange->logger->from;
-}
-
 void coax_exchange_trace(const struct coax_exchange *exchange, const char *what,
 			 const struct coax_path *path, const uint8_t *data, size_t length);
 void coax_exchange_inform(const struct coax_exchange *exchange, const char *what,
 			  const struct coax_path *path, uint16_t id);
+/* The same, and count the message as ignored. */
+void coax_exchange_ignore(const struct coax_exchange *exchange, const char *what,
+			  const struct coax_path *path, const struct coax_message *message);
 void coax_exchange_warn(struct coax_exchange *exchange, const char *what, const char *detail,
 			const struct coax_path *path);
 

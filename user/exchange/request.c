@@ -320,13 +320,6 @@ static void complete(struct coax_exchange *exchange, const struct coax_path *pat
 	finish(exchange, pending, -EPROTO, NULL);
 }
 
-static void ignore(struct coax_exchange *exchange, const char *what, const struct coax_path *path,
-		   const struct coax_message *message)
-{
-	coax_count(exchange->stats, ignored);
-	coax_exchange_inform(exchange, what, path, coax_message_id(message));
-}
-
 /* Section 5.3.2: a piggybacked response matches by message ID and token. */
 static void take_piggybacked(struct coax_exchange *exchange, const struct coax_path *path,
 			     struct coax_transmission *transmission,
@@ -338,7 +331,7 @@ static void take_piggybacked(struct coax_exchange *exchange, const struct coax_p
 		finish(exchange, pending, 0, NULL);
 	else if (!is_confirmable(pending) ||
 		 find_by_token(exchange, response, &path->remote) != pending)
-		ignore(exchange, "response with another token from", path, response);
+		coax_exchange_ignore(exchange, "response with another token from", path, response);
 	else
 		complete(exchange, path, pending, response, is_understood(response));
 }
@@ -352,7 +345,7 @@ void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 	bool empty = coax_message_code(acknowledgement) == COAX_EMPTY;
 
 	if (!transmission || (!transmission->is_request && !empty))
-		ignore(exchange, "unmatched ACK from", path, acknowledgement);
+		coax_exchange_ignore(exchange, "unmatched ACK from", path, acknowledgement);
 	else if (!transmission->is_request)
 		transmission->ended(exchange, transmission, 0);
 	else if (empty)
@@ -398,7 +391,7 @@ static void take_confirmable(struct coax_exchange *exchange, const struct coax_p
 	}
 	pending = find_by_token(exchange, response, &path->remote);
 	if (!pending) {
-		ignore(exchange, "unmatched response from", path, response);
+		coax_exchange_ignore(exchange, "unmatched response from", path, response);
 		if (!coax_address_is_multicast(&path->local))
 			coax_exchange_send_empty(exchange, path, COAX_TYPE_RST,
 						 coax_message_id(response));
@@ -426,5 +419,5 @@ void coax_exchange_take_response(struct coax_exchange *exchange, const struct co
 	if (pending)
 		complete(exchange, path, pending, response, is_understood(response));
 	else
-		ignore(exchange, "unmatched response from", path, response);
+		coax_exchange_ignore(exchange, "unmatched response from", path, response);
 }

@@ -151,8 +151,7 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 	hand_up(exchange, path, request, seen);
 }
 
-/* A request is told that it is too large (RFC 7252 section 5.9.2.9), if one can read that it is
- * one. */
+/* 4.13 (RFC 7252 section 5.9.2.9), if what has come of it shows that it is a request. */
 void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
 				   const uint8_t *data, size_t length)
 {

@@ -6,8 +6,6 @@
 #ifndef COAX_TIMER_H
 #define COAX_TIMER_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct coax_exchange;

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "internal.h"
 
+static bool logs(const struct coax_exchange *exchange, enum coax_log_level level)
+{
+	return exchange->logger && level >= exchange->logger->from;
+}
+
 void coax_exchange_trace(const struct coax_exchange *exchange, const char *what,
 			 const struct coax_path *path, const uint8_t *data, size_t length)
 {
 	char address[COAX_ADDRESS_TEXT_MAX], text[COAX_DESCRIPTION_MAX];
 	struct coax_message message;
 
-	if (!coax_exchange_logs(exchange, COAX_LOG_DEBUG))
+	if (!logs(exchange, COAX_LOG_DEBUG))
 		return;
 	coax_address_format(&path->remote, address);
 	if (coax_message_parse(&message, data, length))
@@ -23,10 +28,17 @@ void coax_exchange_inform(const struct coax_exchange *exchange, const char *what
 {
 	char address[COAX_ADDRESS_TEXT_MAX];
 
-	if (!coax_exchange_logs(exchange, COAX_LOG_INFO))
+	if (!logs(exchange, COAX_LOG_INFO))
 		return;
 	coax_log(exchange->logger, COAX_LOG_INFO, "%s %s, mid=0x%04x", what,
 		 coax_address_format(&path->remote, address), id);
+}
+
+void coax_exchange_ignore(const struct coax_exchange *exchange, const char *what,
+			  const struct coax_path *path, const struct coax_message *message)
+{
+	coax_count(exchange->stats, ignored);
+	coax_exchange_inform(exchange, what, path, coax_message_id(message));
 }
 
 /* Whether there is still room for one in this second. */
@@ -54,7 +66,7 @@ void coax_exchange_warn(struct coax_exchange *exchange, const char *what, const 
 {
 	char address[COAX_ADDRESS_TEXT_MAX];
 
-	if (!coax_exchange_logs(exchange, COAX_LOG_WARNING) || !may_warn(exchange))
+	if (!logs(exchange, COAX_LOG_WARNING) || !may_warn(exchange))
 		return;
 	coax_log(exchange->logger, COAX_LOG_WARNING, "%s %s: %s", what,
 		 coax_address_format(&path->remote, address), detail);

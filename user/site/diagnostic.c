@@ -3,8 +3,7 @@
 #include <stdint.h>
 #include "site/diagnostic.h"
 
-/* How many bytes follow a character's first byte, and what the second one may be (RFC 3629 section
- * 4). */
+/* What follows a character's first byte: how many, and which the second may be (RFC 3629). */
 struct sequence {
 	unsigned int follow;
 	uint8_t second_min;

@@ -34,8 +34,7 @@ static bool is_request_repeatable(const struct coax_responder *responder)
 	return true;
 }
 
-/* The same for what was answered: nothing that is for one client alone (Observe, Echo), and fresh.
- */
+/* The same for the response: nothing that is for one client alone (Observe, Echo), and fresh. */
 static bool is_response_repeatable(const struct coax_responder *responder)
 {
 	struct coax_option_iterator it = coax_options_begin(&responder->response);

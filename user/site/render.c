@@ -2,7 +2,6 @@
 /*
  * From a request to its handler, through what RFC 7252 section 5 wants checked before one runs.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <coax/option.h>
 #include "site/responder.h"
@@ -85,8 +84,7 @@ static bool refuse_proxying(struct coax_responder *responder)
 static bool refuse_bad_option(struct coax_responder *responder,
 			      const struct coax_resource *resource)
 {
-	/* Where there is no resource, the conditions of a request do not matter (section 5.10.8).
-	 */
+	/* Where there is no resource, conditions do not matter (section 5.10.8). */
 	size_t count =
 		resource && !resource->conditional ? UNDERSTOOD_ALWAYS : UNDERSTOOD_CONDITIONAL;
 	uint16_t bad = coax_message_bad_option(&responder->request, understood, count);

@@ -49,10 +49,10 @@ void coax_responder_refuse(struct coax_responder *responder, uint8_t code, const
 void coax_site_render(struct coax_site *site, struct coax_responder *responder);
 
 /*
- * Whether the exchange that `responder` has been answered with may be published for the kernel
- * (design: a request is a byte string): a GET without payload, a 2.05 or 2.03 with a subject,
- * and no options in the request but those whose meaning is fully in the key (Uri-Host, Uri-Port,
- * Uri-Path, Accept, ETag, and Uri-Query where the resource says so).
+ * Whether the exchange that `responder` has been answered with may be published for the kernel:
+ * a GET without payload, a 2.05 or 2.03 with a subject, and no options in the request but those
+ * whose meaning is fully in the key (Uri-Host, Uri-Port, Uri-Path, Accept, ETag, and Uri-Query
+ * where the resource says so).
  */
 bool coax_responder_publishable(const struct coax_responder *responder);
 

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/errqueue.h>
 #include <linux/filter.h>
@@ -120,7 +119,6 @@ static int open_bound(const union coax_address *address, bool reuse_port)
 static int udp_socket_open(struct udp_socket *socket, const struct coax_udp_socket *wanted)
 {
 	socklen_t length = sizeof(socket->address);
-
 	int err;
 
 	socket->wildcard = is_wildcard(&wanted->address);
