@@ -33,7 +33,7 @@ static inline void keeper_note(void *arg, enum coax_log_level level, const char 
 		HARNESS_SAY("%s: %s", coax_log_level_name(level), line);
 }
 
-static const struct coax_logger keeper_logger = {.write = keeper_note};
+static const struct coax_logger keeper_logger = {.write = keeper_note, .from = COAX_LOG_DEBUG};
 
 static inline bool keeper_said(const char *words)
 {

@@ -84,7 +84,8 @@ static struct coax_responder *asked_defer(struct coax_responder *responder)
 	later->draft = asked->draft;
 	memcpy(later->draft_bytes, asked->draft_bytes, sizeof(later->draft_bytes));
 	later->draft.data = later->draft_bytes;
-	later->logger = (struct coax_logger){.write = asked_log, .arg = later};
+	later->logger =
+		(struct coax_logger){.write = asked_log, .arg = later, .from = COAX_LOG_DEBUG};
 	later->responder = *responder;
 	asked_ready(later);
 	later->responder.ops = &asked_later_ops;
@@ -96,7 +97,8 @@ static struct coax_responder *asked_defer(struct coax_responder *responder)
 static inline void ask(struct asked *asked, uint8_t code, const char *path)
 {
 	memset(asked, 0, sizeof(*asked));
-	asked->logger = (struct coax_logger){.write = asked_log, .arg = asked};
+	asked->logger =
+		(struct coax_logger){.write = asked_log, .arg = asked, .from = COAX_LOG_DEBUG};
 	ASSERT_EQ(coax_message_start(&asked->draft, asked->draft_bytes, sizeof(asked->draft_bytes),
 				     COAX_TYPE_CON, code, 0x1234, "tok", 3),
 		  0);

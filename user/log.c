@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <stdarg.h>
 #include <stdio.h>
 #include <coax/log.h>
 
@@ -22,7 +23,7 @@ void coax_log(const struct coax_logger *logger, enum coax_log_level level, const
 	char line[LINE_MAX_BYTES];
 	va_list args;
 
-	if (!logger || level < logger->from)
+	if (!coax_log_wants(logger, level))
 		return;
 
 	va_start(args, format);

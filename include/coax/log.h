@@ -5,10 +5,11 @@
 #ifndef COAX_LOG_H
 #define COAX_LOG_H
 
-#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 enum coax_log_level {
-	COAX_LOG_DEBUG,	  /* happens even under perfect conditions */
+	COAX_LOG_DEBUG = 1, /* happens even under perfect conditions */
 	COAX_LOG_INFO,	  /* expected; of interest when testing a network: retransmissions, pings */
 	COAX_LOG_WARNING, /* a peer misbehaves, or something here works less well than it could */
 	COAX_LOG_ERROR,	  /* something clearly went wrong here */
@@ -28,8 +29,18 @@ struct coax_logger {
 	coax_log_fn write; /* NULL: stderr */
 	void *arg;
 	const char *name;	  /* NULL: "coap" */
-	enum coax_log_level from; /* lines below it are not formatted; 0: DEBUG */
+	enum coax_log_level from; /* lines below it are not formatted; 0: WARNING */
 };
+
+/**
+ * coax_log_wants - whether a line at `level` would be written: before work that only a line needs.
+ *
+ * `logger` NULL: false. Any thread.
+ */
+static inline bool coax_log_wants(const struct coax_logger *logger, enum coax_log_level level)
+{
+	return logger && level >= (logger->from ? logger->from : COAX_LOG_WARNING);
+}
 
 /**
  * coax_log - write one line, printf style, when `level` is at or above the logger's.

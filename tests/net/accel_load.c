@@ -80,6 +80,16 @@ TEST("the program is attached, the maps are pinned, config says what holds")
 	coax_accel_close(accel);
 }
 
+TEST("on a veth it says what the other end needs for replies to arrive")
+{
+	struct coax_accel *accel;
+
+	lab_begin();
+	accel = keeper_begin();
+	EXPECT_TRUE(keeper_said("WARNING: " LAB_SERVER " is a veth"));
+	coax_accel_close(accel);
+}
+
 TEST("closing leaves no program and no pins")
 {
 	struct coax_accel *accel;

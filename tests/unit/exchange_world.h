@@ -158,6 +158,7 @@ static inline void world_start_with(const struct coax_tuning *tuning, uint32_t s
 	memset(&world, 0, sizeof(world));
 	world.now = 1000 * 1000 * MS;
 	world.logger.write = world_log;
+	world.logger.from = COAX_LOG_DEBUG;
 	ASSERT_EQ(coax_exchange_create(&world.exchange, &options), 0);
 }
 

@@ -167,6 +167,7 @@ struct accel_link {
 	char name[IF_NAMESIZE];
 	bool ethernet;
 	bool up;
+	bool veth;
 	uint8_t mac[6];
 	uint32_t mtu;
 };

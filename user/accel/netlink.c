@@ -54,6 +54,17 @@ static void *grown(void *array, size_t count, size_t size)
 	return realloc(array, (count ? count * 2 : 1) * size);
 }
 
+static bool is_veth(const struct rtattr *info)
+{
+	static const char kind[] = "veth";
+	int length = (int)RTA_PAYLOAD(info);
+
+	for (struct rtattr *a = RTA_DATA(info); RTA_OK(a, length); a = RTA_NEXT(a, length))
+		if (a->rta_type == IFLA_INFO_KIND && RTA_PAYLOAD(a) >= sizeof(kind) - 1)
+			return !strncmp(RTA_DATA(a), kind, RTA_PAYLOAD(a));
+	return false;
+}
+
 static int take_link(struct accel_snapshot *s, const struct nlmsghdr *header)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(header);
@@ -78,6 +89,8 @@ static int take_link(struct accel_snapshot *s, const struct nlmsghdr *header)
 			memcpy(link->mac, RTA_DATA(a), size);
 		else if (a->rta_type == IFLA_MTU && size == sizeof(link->mtu))
 			memcpy(&link->mtu, RTA_DATA(a), size);
+		else if (a->rta_type == IFLA_LINKINFO)
+			link->veth = is_veth(a);
 	}
 	s->link_count++;
 	return 0;

@@ -3,7 +3,7 @@
 
 static bool logs(const struct coax_exchange *exchange, enum coax_log_level level)
 {
-	return exchange->logger && level >= exchange->logger->from;
+	return coax_log_wants(exchange->logger, level);
 }
 
 void coax_exchange_trace(const struct coax_exchange *exchange, const char *what,

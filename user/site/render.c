@@ -30,7 +30,7 @@ static void refuse(struct coax_responder *responder, uint8_t code, const char *d
 	char address[COAX_ADDRESS_TEXT_MAX];
 	char name[8];
 
-	if (logger && logger->from <= COAX_LOG_INFO)
+	if (coax_log_wants(logger, COAX_LOG_INFO))
 		coax_log(logger, COAX_LOG_INFO, "%s to %s from %s%s%s", coax_code_name(code, name),
 			 coax_message_describe(&responder->request, description,
 					       sizeof(description)),
