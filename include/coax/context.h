@@ -34,7 +34,7 @@ struct coax_context_options {
 	struct coax_site *site;	 /* served; not owned; NULL: each request gets 4.04 */
 	const char *const *bind; /* addresses for coax_address_parse() */
 	size_t bind_count;	 /* 0: with a site "*:5683", without "*:0" */
-	unsigned int workers;	 /* 0: with a site one a usable CPU, without one */
+	unsigned int workers;	 /* at most 256; 0: with a site one a usable CPU, without one */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel_options accel;

@@ -40,6 +40,16 @@ put_binary() {
 		ask 2.05 /b.bin && cmp "$work/bytes" "$work/body"
 }
 
+# As much as coap-client sends at once without being told to use blocks.
+put_too_large() {
+	head -c 1025 /dev/urandom >"$work/large"
+	ask 5.00 /b.bin -m put -f "$work/large" && has block-wise && ask 5.00 /new.bin -m put -f "$work/large" &&
+		ask 5.00 /b.bin -m post -f "$work/large" && ask 5.00 /sub -m post -f "$work/large" &&
+		cmp "$work/bytes" "$served/b.bin" && [ ! -e "$served/new.bin" ] &&
+		[ -z "$(ls "$served/sub")" ] && logged 'WARNING.*/b.bin.*block-wise' &&
+		[ "$(grep -c 'WARNING.*block-wise' "$work/log")" -eq 1 ]
+}
+
 # Each answer is followed by a GET that must not be answered from before.
 put_and_get() {
 	local i
@@ -102,12 +112,13 @@ disk_full() {
 		[ -z "$(find "$served" -name '.coaxd-*')" ]
 }
 
-plan 16
+plan 17
 check "temporary files of an earlier run are removed" swept
 check "PUT creates a file (2.01)" put_new
 check "PUT replaces a file and keeps its permissions (2.04)" put_again
 check "a non-confirmable PUT is answered too" put_non
 check "1024 bytes of any value are stored and given back as they are" put_binary
+check "a body of more than 1024 bytes is answered 5.00 with the reason and changes nothing" put_too_large
 check "a GET after the answer to a PUT gives what was put, fifty times" put_and_get
 check "PUT by blocks is answered 4.02 and changes nothing" put_blockwise
 check "PUT with an unknown critical option is answered 4.02 and changes nothing" put_bad_option

@@ -93,7 +93,7 @@ second_owner_is_refused() {
 	result=$?
 	lab_stop "$second"
 	cat "$LAB_DIR/second"
-	[ "$result" -eq 0 ] && kernel_gets five
+	[ "$result" -eq 0 ] && lab_wait_for 5 kernel_gets five
 }
 
 leaves_nothing() {

@@ -52,6 +52,14 @@ first_then_kernel() { # options...
 	says hello counts pass_unknown get hello "$@" && says hello counts reply get hello "$@"
 }
 
+# Each query is asked for the first time, though the file has been.
+query() {
+	for path in "hello?x=1" "hello?x=2"; do
+		says hello counts pass_unknown get "$path" && says hello counts reply get "$path" || return 1
+	done
+	says hello counts reply get hello
+}
+
 both_say() { # file
 	get "$1" >"$LAB_DIR/first" && counts reply get "$1" >"$LAB_DIR/second" &&
 		cmp "$LAB_DIR/first" "$LAB_DIR/second" && cmp "$LAB_DIR/first" "$LAB_DIR/files/$1"
@@ -130,7 +138,7 @@ readable() {
 		bpftool map dump pinned "$pins/config" | grep -q '"layout": 1'
 }
 
-plan 17
+plan 18
 lab_begin
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
@@ -150,6 +158,7 @@ host=$LAB_SERVER_4
 check "a ping is answered by the kernel, over IPv4" counts pong lab_client "$build/coax" ping "coap://$host"
 check "a NON GET gets a NON reply from the kernel" says hello counts reply get hello --non
 check "Accept is a request of its own" first_then_kernel --accept 42
+check "a query is a request of its own" query
 check "libcoap's client cannot tell" libcoap_client
 check "an ETag is validated by the kernel" validated
 check "an empty file" both_say empty

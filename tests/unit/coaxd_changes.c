@@ -34,6 +34,49 @@ TEST("PUT creates and replaces, and its answer bears the new ETag")
 	stop();
 }
 
+/* What is too large for GET to give back. */
+static void expect_too_large(uint8_t code, const char *uri)
+{
+	char body[COAX_PAYLOAD_MAX + 2];
+	const uint8_t *payload;
+	struct exchange e;
+	size_t length;
+
+	memset(body, 'x', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	EXPECT_EQ(send_with(&e, code, uri, -1, body), COAX_INTERNAL_SERVER_ERROR);
+	payload = coax_message_payload(&e.responder.response, &length);
+	EXPECT_TRUE(memmem(payload, length, "1024 bytes", 10) != NULL);
+	EXPECT_TRUE(memmem(payload, length, "block-wise", 10) != NULL);
+}
+
+TEST("a body of more than 1024 bytes is 5.00 with the reason and changes nothing, warned of once")
+{
+	char body[COAX_PAYLOAD_MAX + 1];
+
+	serve(true);
+	write_file("a", "text");
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	expect_too_large(COAX_PUT, "/a");
+	EXPECT_TRUE(strstr(last_log, "\"/a\"") != NULL);
+	EXPECT_TRUE(strstr(last_log, "block-wise") != NULL);
+	last_log[0] = '\0';
+	expect_too_large(COAX_PUT, "/new");
+	expect_too_large(COAX_POST, "/a");
+	expect_too_large(COAX_POST, "/d");
+	expect_too_large(COAX_POST, "/d/");
+	EXPECT_STREQ(last_log, "");
+	expect_get("/a", "text");
+	expect_get("/d/", "");
+	EXPECT_NE(faccessat(dir, "new", F_OK, 0), 0);
+
+	memset(body, 'x', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	EXPECT_EQ(send_change(COAX_PUT, "/a", body), COAX_CHANGED);
+	expect_get("/a", body);
+	stop();
+}
+
 TEST("before a change is acknowledged the former replies are withdrawn, by no event's help")
 {
 	struct exchange before, e;

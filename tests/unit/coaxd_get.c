@@ -147,6 +147,43 @@ TEST("a file larger than a message is 5.00 with the reason, and logged")
 	stop();
 }
 
+/* A GET as it comes through the Site that coaxd builds. Returns the answer's code. */
+static int get_through(struct coax_site *site, struct exchange *e, const char *uri)
+{
+	begin(e, COAX_GET, uri);
+	rcu_read_lock();
+	coax_site_render(site, &e->responder);
+	rcu_read_unlock();
+	wait_done(e);
+	return coax_message_code(&e->responder.response);
+}
+
+TEST("a GET of a file may be repeated by the kernel with a query as without, no listing may be")
+{
+	struct coax_site *site;
+	struct exchange e;
+
+	serve(false);
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	write_file("d/a", "text");
+	ASSERT_EQ(coax_site_create(&site), 0);
+	ASSERT_EQ(coaxd_files_add(files, site), 0);
+	/* From disk, and then from memory. */
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(get_through(site, &e, "/d/a?x=1&y"), COAX_CONTENT);
+		EXPECT_TRUE(has_payload(&e, "text"));
+		EXPECT_TRUE(coax_responder_publishable(&e.responder));
+		EXPECT_EQ(get_through(site, &e, "/d/a"), COAX_CONTENT);
+		EXPECT_TRUE(coax_responder_publishable(&e.responder));
+	}
+	EXPECT_EQ(get_through(site, &e, "/d/?x=1"), COAX_CONTENT);
+	EXPECT_FALSE(coax_responder_publishable(&e.responder));
+	EXPECT_EQ(get_through(site, &e, "/.well-known/core?href=/d/*"), COAX_CONTENT);
+	EXPECT_FALSE(coax_responder_publishable(&e.responder));
+	coax_site_destroy(site);
+	stop();
+}
+
 TEST("a file with more than one hard link is served, but kept nowhere")
 {
 	struct exchange e;

@@ -95,6 +95,28 @@ static bool refuse_conditions(const struct change *change)
 	return true;
 }
 
+/* What GET could not give back is not stored. Peers decide how often this is said, as for GET. */
+static bool refuse_length(const struct change *change)
+{
+	struct coaxd_files *files = change->files;
+	char target[COAXD_TARGET_MAX];
+	bool said;
+
+	if (change->payload_length <= COAX_PAYLOAD_MAX)
+		return false;
+	said = __atomic_exchange_n(&files->said_body_too_large, true, __ATOMIC_RELAXED);
+	coaxd_path_target(change->path.text, NULL, target);
+	coax_log(&files->logger, said ? COAX_LOG_INFO : COAX_LOG_WARNING,
+		 "a body of %zu bytes for \"%s\" is refused: larger ones than %d bytes need "
+		 "block-wise transfer, which is not available in this version",
+		 change->payload_length, target, COAX_PAYLOAD_MAX);
+	coax_respond_error(change->responder, COAX_INTERNAL_SERVER_ERROR,
+			   "bodies larger than %d bytes need block-wise transfer, which is not "
+			   "available in this version",
+			   COAX_PAYLOAD_MAX);
+	return true;
+}
+
 /* The payload must be what the file's name says, or GET would call it something else. */
 static bool refuse_format(const struct change *change)
 {
@@ -379,6 +401,20 @@ static void post(struct change *change)
 	}
 }
 
+static void execute(struct change *change)
+{
+	uint8_t code = coax_message_code(change->request);
+
+	if (code == COAX_DELETE)
+		delete (change);
+	else if (refuse_length(change))
+		return;
+	else if (code == COAX_PUT)
+		put(change);
+	else
+		post(change);
+}
+
 void coaxd_files_execute(struct coax_responder *responder, void *arg)
 {
 	struct change change = {
@@ -394,11 +430,7 @@ void coaxd_files_execute(struct coax_responder *responder, void *arg)
 		refuse(&change, COAX_FORBIDDEN, "no part of a path may begin with a dot");
 	else if (err)
 		refuse(&change, COAX_BAD_REQUEST, "no file can have this path");
-	else if (coax_message_code(change.request) == COAX_PUT)
-		put(&change);
-	else if (coax_message_code(change.request) == COAX_POST)
-		post(&change);
 	else
-		delete (&change);
+		execute(&change);
 	close_directory(&change);
 }

@@ -241,6 +241,8 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 		.arg = files,
 		.subtree = true,
 		.links = write_links,
+		/* No query changes what a file's representation is; only files have a subject. */
+		.cacheable_queries = true,
 		.conditional = true,
 	};
 

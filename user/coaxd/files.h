@@ -28,6 +28,7 @@ struct coaxd_files {
 	struct coaxd_watch *watch;
 	struct coaxd_writer *writer; /* NULL: read only */
 	bool said_too_large;
+	bool said_body_too_large;
 };
 
 /* Returns 0 or a negative errno, and has logged why at ERROR. */

@@ -16,7 +16,7 @@
 
 #define LEASE_MIN   100
 #define LEASE_MAX   3600000
-#define WORKERS_MAX 1024
+#define WORKERS_MAX 256 /* what a Context takes */
 
 enum {
 	OPTION_INSTANCE = 256,
@@ -60,7 +60,7 @@ static const char help[] =
 	"      --generic              use generic XDP where the driver has no native one\n"
 	"      --slots N              replies that the kernel holds at most (8192)\n"
 	"      --lease MS             how long the kernel answers without the daemon (3000)\n"
-	"      --workers N            threads (default: one for each usable CPU)\n"
+	"      --workers N            threads, at most 256 (default: one for each usable CPU)\n"
 	"      --writable             let PUT, POST and DELETE change the files\n"
 	"      --max-age SECONDS      for how long clients may hold what they got (60)\n"
 	"      --ready-fd N           write a newline to this file descriptor once serving\n"
