@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# coax status and cache, and the tool against coaxd, in a network of their own.
+# coax status, cache, on and off, and the tool against coaxd, in a network of their own.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
@@ -151,6 +151,81 @@ ask ping "coap://[$LAB_SERVER_6]"
 expect_status 0
 result "ping over IPv6 is answered"
 
+# All of the configuration that neither the switch nor the daemon changes by the second.
+rest_of_config() {
+	bpftool map dump pinned /sys/fs/bpf/coax/edge/config | grep -vE '"(enabled|lease)":'
+}
+
+# Twice: the first one makes the kernel know the reply, or shows that it does.
+ask get "$uri/hello.txt"
+ask get "$uri/hello.txt"
+expect_out again
+rest_of_config >"$work/before"
+run off --instance edge
+expect_status 0
+expect_no_err
+expect_out 'instance edge: switched off, every packet passes until it is switched on again or the daemon is restarted
+'
+disabled=$(lab_counter edge pass_disabled)
+reply=$(lab_counter edge reply)
+ask get "$uri/hello.txt"
+expect_status 0
+expect_out again
+[ "$(lab_counter edge pass_disabled)" -gt "$disabled" ] || fault "pass_disabled does not grow"
+[ "$(lab_counter edge reply)" -eq "$reply" ] || fault "the kernel has answered"
+run status -i edge
+expect_out_line 'answering   no: switched off'
+expect_out_line 'lease       [0-9]+ ms left of [0-9]+ ms'
+run status -i edge -j
+expect_out_line '  "answering": false,'
+expect_out_line '  "enabled": false,'
+result "off lets every packet pass, and userspace answers"
+
+run off -i edge -j
+expect_status 0
+expect_out '{
+  "instance": "edge",
+  "enabled": false
+}
+'
+rest_of_config | cmp -s "$work/before" - || fault "more than the switch was written"
+result "off may be repeated, and writes nothing but the switch"
+
+ask put "$uri/hello.txt" -p 'while off'
+expect_status 0
+run on --instance edge
+expect_status 0
+expect_no_err
+expect_out 'instance edge: switched on, the kernel answers
+'
+ask get "$uri/hello.txt"
+expect_out 'while off'
+reply=$(lab_counter edge reply)
+ask get "$uri/hello.txt"
+expect_out 'while off'
+[ "$(lab_counter edge reply)" -gt "$reply" ] || fault "the kernel does not answer"
+run status -i edge
+expect_out_line 'answering   yes'
+run on -i edge -j
+expect_status 0
+expect_out '{
+  "instance": "edge",
+  "enabled": true
+}
+'
+rest_of_config | cmp -s "$work/before" - || fault "more than the switch was written"
+result "on lets the kernel answer again, and nothing from before a change"
+
+run off -i edge
+expect_status 0
+lab_kill "$daemon"
+lab_coaxd -q --interface "$LAB_SERVER_LINK" --instance edge --writable "$LAB_DIR/tree" ||
+	fault "coaxd does not take over"
+daemon=$LAB_PID
+run status -i edge
+expect_out_line 'answering   yes'
+result "a daemon that starts anew is switched on"
+
 lab_kill "$daemon"
 lease_has_ended() {
 	run status -i edge
@@ -166,6 +241,12 @@ expect_out_line '  "lease_ms": -[0-9]+,|  "lease_ms": 0,'
 expect_out_line '    "alive": false'
 result "status tells a lease that has run out and an owner that is gone"
 
+run on -i edge
+expect_status 0
+expect_out 'instance edge: switched on, but the kernel answers nothing: the lease has run out
+'
+result "on says when it makes no difference"
+
 # The layout is the first number in the map; whichever end of it is this, it is another one then.
 config=/sys/fs/bpf/coax/edge/config
 # shellcheck disable=SC2046 # words are meant
@@ -173,12 +254,14 @@ set -- $(bpftool map lookup pinned $config key 0 0 0 0 -j |
 	sed 's/.*"value":\[\([^]]*\)\].*/\1/; s/[",]/ /g')
 shift
 bpftool map update pinned $config key 0 0 0 0 value 0x63 "$@"
-for command in status cache; do
+bpftool map dump pinned $config >"$work/before"
+for command in status cache on off; do
 	run "$command" -i edge
 	expect_status 1
 	expect_out ''
 	expect_err_line "coax $command: instance edge has map layout [0-9]+, this coax knows [0-9]+; .*"
 done
-result "maps of another layout are not read"
+cmp -s "$work/before" <(bpftool map dump pinned $config) || fault "the map was written to"
+result "maps of another layout are neither read nor written"
 
 finish

@@ -4,6 +4,13 @@
 # How coax is called: help, usage errors, exit status 1. No server is needed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# What else is pinned on this machine is none of this test's business.
+if [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null; then
+	root=$PWD
+	# shellcheck source=/dev/null
+	. tools/lab.sh
+	lab_private "$root/tests/interop/${0##*/}" "$@"
+fi
 # shellcheck source=tests/interop/coax_tool.bash
 . tests/interop/coax_tool.bash
 echo "KTAP version 1"
@@ -23,12 +30,12 @@ run --help
 expect_status 0
 expect_no_err
 expect_out_line 'Usage: coax .*'
-for command in get put post delete ping discover status cache; do
+for command in get put post delete ping discover status cache on off; do
 	expect_out_line "  $command +[a-z].*"
 done
 result "help lists the commands"
 
-for command in get put post delete ping discover status cache; do
+for command in get put post delete ping discover status cache on off; do
 	run "$command" --help
 	expect_status 0
 	expect_no_err
@@ -57,6 +64,7 @@ run dis --help
 expect_status 0
 expect_out_line 'Usage: coax discover .*'
 refused 'coax: "p" is ambiguous; it could be put post ping' p coap://127.0.0.1
+refused 'coax: "o" is ambiguous; it could be on off' o
 refused 'coax: unknown command "fetch" .*' fetch coap://127.0.0.1
 refused 'coax: unknown command "" .*' ''
 result "the beginning of a command is enough when it is unambiguous"
@@ -129,13 +137,13 @@ result "a request that does not fit a message is refused"
 refused 'coax discover: filter "": .*' discover coap://127.0.0.1 ''
 result "an empty filter is refused"
 
-for command in status cache; do
+for command in status cache on off; do
 	refused "coax $command: no instance no-such-instance below /sys/fs/bpf/coax; .*|coax $command: instance no-such-instance: not permitted; .*" \
 		"$command" --instance no-such-instance
 	refused "coax $command: --instance \"\.\./x\": .*" "$command" --instance ../x
 	refused "coax $command: --instance \"\": .*" "$command" --instance ''
 	refused "coax $command: \"x\" is too much; .*" "$command" x
 done
-result "status and cache without an instance say what to do"
+result "status, cache, on and off without an instance say what to do"
 
 finish

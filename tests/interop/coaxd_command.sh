@@ -36,6 +36,7 @@ mistakes() {
 		refused '--lease takes' --lease 1 "$served" &&
 		refused '--slots takes' --slots 0 "$served" &&
 		refused '--workers takes' --workers x "$served" &&
+		refused '1 to 256' --workers 257 "$served" &&
 		refused '--max-age takes' --max-age -1 "$served" &&
 		refused '--instance takes' --instance ../x "$served" &&
 		refused '--ready-fd takes' --ready-fd -1 "$served"
@@ -43,7 +44,8 @@ mistakes() {
 
 help() {
 	"$coaxd" --help >"$work/out" 2>"$work/err" && [ ! -s "$work/err" ] &&
-		grep -q '^Usage: coaxd ' "$work/out" && "$coaxd" --version | grep -qx 'coaxd [0-9.]*'
+		grep -q '^Usage: coaxd ' "$work/out" &&
+		grep -q -- '--workers N .*256' "$work/out" && "$coaxd" --version | grep -qx 'coaxd [0-9.]*'
 }
 
 # A number that names nothing now would be one of the daemon's own files later.

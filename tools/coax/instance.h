@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pinned maps of an instance, to look into.
+ * The pinned maps of an instance, to look into and to switch.
  */
 #ifndef COAX_INSTANCE_H
 #define COAX_INSTANCE_H

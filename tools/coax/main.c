@@ -6,8 +6,8 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&request_get,  &request_put,	  &request_post,   &request_delete,
-	&ping_command, &discover_command, &status_command, &cache_command,
+	&request_get,	   &request_put,    &request_post,  &request_delete, &ping_command,
+	&discover_command, &status_command, &cache_command, &on_command,     &off_command,
 };
 
 enum {
