@@ -18,7 +18,7 @@ static void say_why(const struct coax_accel *accel, const char *what, int err)
 		advice = ACCEL_PRIVILEGES;
 	else if (err == -ENOMEM || err == -E2BIG)
 		advice = "; fewer slots need less memory";
-	coax_log(&accel->logger, COAX_LOG_ERROR, "%s: %s%s", what, strerror(-err), advice);
+	coax_log(&accel->logger, COAX_LOG_WARNING, "%s: %s%s", what, strerror(-err), advice);
 }
 
 static int check_options(const struct coax_accel_options *options, const struct coax_logger *logger)
@@ -66,7 +66,7 @@ static int check_clock(const struct coax_logger *logger)
 	fclose(offsets);
 	if (read == 2 && !seconds && !nanoseconds)
 		return 0;
-	coax_log(logger, COAX_LOG_ERROR,
+	coax_log(logger, COAX_LOG_WARNING,
 		 "the monotonic clock of this time namespace is not the kernel's, by which a "
 		 "lease ends: run in one without an offset");
 	return -EOPNOTSUPP;

@@ -47,7 +47,7 @@ static int have_bpffs(const struct coax_accel *accel)
 		return 0;
 	}
 	err = -errno;
-	coax_log(&accel->logger, COAX_LOG_ERROR,
+	coax_log(&accel->logger, COAX_LOG_WARNING,
 		 "there is no bpffs at " BPFFS " and mounting one fails: %s; run as root, or have "
 		 "root run: mount -t bpf bpf " BPFFS,
 		 strerror(-err));
@@ -165,12 +165,12 @@ int accel_pins_lock(struct coax_accel *accel)
 	for (int i = 0; i < LOCK_RETRIES && (err == -ESTALE || err == -ENOENT); i++)
 		err = try_lock(accel);
 	if (err == -EBUSY)
-		coax_log(&accel->logger, COAX_LOG_ERROR,
+		coax_log(&accel->logger, COAX_LOG_WARNING,
 			 "instance '%s' belongs to another process (pid %u): stop that, or choose "
 			 "another instance name",
 			 accel->instance, pid_of_owner(accel));
 	else if (err)
-		coax_log(&accel->logger, COAX_LOG_ERROR, "cannot use %s: %s%s", accel->directory,
+		coax_log(&accel->logger, COAX_LOG_WARNING, "cannot use %s: %s%s", accel->directory,
 			 strerror(-err), err == -EACCES || err == -EPERM ? "; run as root" : "");
 	return err;
 }
@@ -249,8 +249,8 @@ int accel_pins_create(const struct coax_accel *accel, struct bpf_object *object)
 		err = bpf_map__pin(bpf_object__find_map_by_name(object, accel_map_names[i]),
 				   pin_path(accel, accel_map_names[i], path));
 		if (err) {
-			coax_log(&accel->logger, COAX_LOG_ERROR, "cannot pin a map at %s: %s", path,
-				 strerror(-err));
+			coax_log(&accel->logger, COAX_LOG_WARNING, "cannot pin a map at %s: %s",
+				 path, strerror(-err));
 			return err;
 		}
 	}
