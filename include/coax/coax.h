@@ -7,11 +7,18 @@
 
 #include <coax/accel.h>
 #include <coax/address.h>
+#include <coax/block.h>
+#include <coax/body.h>
 #include <coax/context.h>
 #include <coax/link.h>
 #include <coax/log.h>
 #include <coax/message.h>
+#include <coax/observation.h>
+#include <coax/observer.h>
 #include <coax/option.h>
+#include <coax/queue.h>
+#include <coax/request.h>
+#include <coax/responder.h>
 #include <coax/site.h>
 #include <coax/uri.h>
 #include <coax/wire.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Context: sockets, worker threads, the message layer, requests; a server and a client in one.
+ * The Context: sockets, worker threads (or the application's own loop), the message layer; a server
+ * and a client in one. Requests are in coax/request.h, observation in coax/observation.h.
  */
 #ifndef COAX_CONTEXT_H
 #define COAX_CONTEXT_H
@@ -15,10 +16,11 @@
 #include <coax/site.h>
 
 struct coax_context;
-struct coax_request;
-struct coax_uri;
 
-/* RFC 7252 section 4.8, and limits of our own. A zeroed field is the default named behind it. */
+/*
+ * RFC 7252 section 4.8, and limits of our own, which bound what peers can make grow; those of
+ * memory are over all workers. A zeroed field is the default named behind it.
+ */
 struct coax_tuning {
 	uint32_t ack_timeout_ms;     /* 2000 */
 	uint32_t ack_random_percent; /* 150: ACK_RANDOM_FACTOR 1.5 */
@@ -27,14 +29,39 @@ struct coax_tuning {
 	uint32_t handler_timeout_ms; /* 60000: a deferred request gets 5.03 then */
 	uint32_t exchanges_max;	     /* 262144 remembered requests, over all workers */
 	uint32_t deferred_max;	     /* 4096 requests being handled, over all workers */
+	uint32_t leisure_ms;	     /* 5000: responses to multicast are spread over it (8.2) */
+	uint32_t probing_rate;	     /* 1 byte a second to who does not respond (4.7) */
+
+	uint32_t block_size;	   /* 1024: the largest blocks to use; 16 to 1024 (RFC 7959) */
+	uint64_t body_max;	   /* 1 MiB: of a request or response that is put together */
+	uint64_t bodies_max;	   /* 64 MiB of all bodies held for transfers that are under way */
+	uint32_t bodies_per_peer;  /* 8 bodies that one peer is in the middle of sending */
+	uint32_t block_timeout_ms; /* 247000 between two blocks of a transfer */
+
+	uint32_t observers_max;	     /* 131072 observers here, about 300 bytes each */
+	uint32_t observers_per_peer; /* 256 of them; those beyond get a response without Observe */
+	uint32_t notify_confirm_ms; /* 3600000: a notification at least this often is confirmable */
+	uint32_t observations_max;  /* 4096 observations of others' resources */
 };
 
-/* A zeroed one: a client on a random port of all addresses, without threads of its own but one. */
+/* A zeroed one: a client on a random port of all addresses, with one thread. */
 struct coax_context_options {
 	struct coax_site *site;	 /* served; not owned; NULL: each request gets 4.04 */
+	bool server;		 /* a server also without a site, which may be given later */
 	const char *const *bind; /* addresses for coax_address_parse() */
-	size_t bind_count;	 /* 0: with a site "*:5683", without "*:0" */
-	unsigned int workers;	 /* at most 256; 0: with a site one a usable CPU, without one */
+	size_t bind_count;	 /* 0: a server "*:5683", a client "*:0" */
+	/*
+	 * Groups to listen to: "ff05::fd%eth0", "224.0.1.187%eth0", or an interface's name alone
+	 * for All CoAP Nodes of IPv4 and IPv6 (link-local and site-local; RFC 7252 section 12.8)
+	 * and the all-nodes groups on it. Joined again when the interface comes back.
+	 */
+	const char *const *groups;
+	size_t group_count;
+	/* By name, those named first preferred: "udp". 0: all that there are. */
+	const char *const *transports;
+	size_t transport_count;
+	unsigned int workers; /* at most 256; 0: a server one a usable CPU, a client one */
+	bool own_loop;	      /* no threads: the application calls coax_context_process() */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel_options accel;
@@ -54,8 +81,14 @@ struct coax_context_stats {
 	uint64_t resets_in;
 	uint64_t resets_out; /* pings among them */
 	uint64_t pings;
-	uint64_t published; /* replies given to the kernel */
-	uint64_t refused;   /* requests not run because a limit was reached */
+	uint64_t published;	 /* replies given to the kernel */
+	uint64_t refused;	 /* requests not run because a limit was reached */
+	uint64_t observers;	 /* registered now */
+	uint64_t notifications;	 /* sent */
+	uint64_t observers_lost; /* RST, no acknowledgement, or a network error ended them */
+	uint64_t blocks_in;	 /* of bodies of requests */
+	uint64_t blocks_out;	 /* of bodies of responses */
+	uint64_t bodies;	 /* bytes of bodies held now */
 };
 
 /**
@@ -65,18 +98,52 @@ struct coax_context_stats {
  * and `name`, which stay until the Context is gone.
  *
  * If the kernel half cannot be had, it says so at WARNING and goes on without. Returns 0 or
- * a negative errno, and has logged why at ERROR: -EINVAL (an option), -EADDRINUSE, -EADDRNOTAVAIL,
- * -EACCES, -ENOMEM, ...
+ * a negative errno, and has logged why at ERROR: -EINVAL (an option), -EPROTONOSUPPORT (a transport
+ * that is not known), -ENODEV (a group's interface), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOMEM,
+ * ...
  */
 int coax_context_create(struct coax_context **context, const struct coax_context_options *options);
 
 /**
- * coax_context_shutdown - answer new requests 5.03, let running handlers finish and deferred ones
- * be answered for up to 3 s, end pending requests with -ESHUTDOWN, detach the kernel half, free
- * all. Deferred responders answered later than that are dropped. Not from a handler or a callback.
- * NULL: nothing.
+ * coax_context_shutdown - end it all within 3 s (SHUTDOWN_TIMEOUT): new requests are answered 5.03,
+ * running handlers finish and deferred requests are answered, observers get a last notification,
+ * observations are cancelled on the wire and end with -ESHUTDOWN, and so do pending requests; then
+ * the kernel half is detached and all is freed. Deferred responders answered later are dropped. Not
+ * from a handler or a callback. NULL: nothing.
  */
 void coax_context_shutdown(struct coax_context *context);
+
+/**
+ * coax_context_set_site - serve another Site, or none (NULL), from now on.
+ *
+ * On return the kernel answers nothing from the former Site, its handlers do not run any more, and
+ * observers have been told to look again: it can be destroyed. Deferred responders of it may still
+ * be answered. Waits for an RCU grace period: not from a handler or a callback.
+ */
+void coax_context_set_site(struct coax_context *context, struct coax_site *site);
+
+/*
+ * The application's own loop: with own_loop, all of the Context's work is done by, and all of its
+ * handlers and callbacks run in, coax_context_process(). Poll the descriptor for reading, for at
+ * most the timeout, and call it; or whenever it suits. One thread at a time; the others may use
+ * everything else that says "any thread".
+ */
+
+/**
+ * coax_context_fd - the descriptor to poll. -EINVAL: the Context has threads.
+ */
+int coax_context_fd(const struct coax_context *context);
+
+/**
+ * coax_context_timeout - milliseconds until there is something to do without any input, rounded up;
+ * -1: nothing is due.
+ */
+int coax_context_timeout(const struct coax_context *context);
+
+/**
+ * coax_context_process - do what there is to do, without waiting.
+ */
+void coax_context_process(struct coax_context *context);
 
 /**
  * coax_context_port - the port that the Context's first socket is bound to. Any thread.
@@ -87,66 +154,5 @@ in_port_t coax_context_port(const struct coax_context *context);
  * coax_context_stats_read - sum up the counters. Any thread.
  */
 void coax_context_stats_read(const struct coax_context *context, struct coax_context_stats *stats);
-
-/*
- * Requests.
- */
-
-/**
- * coax_response_fn - takes the result of a request, exactly once.
- *
- * `result` 0: `response` is a message of any response code, valid during the call. Else a negative
- * errno, `response` NULL: -ETIMEDOUT (nobody answered), -ECONNRESET (the peer answered RST),
- * -ECONNREFUSED, -EHOSTUNREACH, ... (the network said so), -ECANCELED, -ESHUTDOWN,
- * -EPROTO (a response with a critical option that is not understood), -ENOBUFS (too many pending
- * requests). Runs on a worker, or at the end of coax_context_shutdown() on its caller's thread.
- */
-typedef void (*coax_response_fn)(void *arg, int result, const struct coax_message *response,
-				 const union coax_address *remote);
-
-/* How a request is sent. A zeroed one: confirmable. */
-struct coax_request_options {
-	bool non_confirmable;
-	uint32_t timeout_ms; /* in all; 0: MAX_TRANSMIT_WAIT for the first sign, then 247 s */
-};
-
-/**
- * coax_resolve - the address that a URI's host stands for, through getaddrinfo(). Blocks.
- *
- * Any thread. Returns 0, or -EHOSTUNREACH with *error (static text) saying what getaddrinfo said.
- */
-int coax_resolve(const struct coax_uri *uri, union coax_address *address, const char **error);
-
-/**
- * coax_request - send `message`'s code, options and payload to `remote` as a request. Type, message
- * ID and token are chosen here. A code of 0.00 is a ping, and its result 0 (with response NULL)
- * when the RST comes back.
- *
- * `message` is copied. *request (may be NULL) can be cancelled until the callback has run. Any
- * thread, until coax_context_shutdown() has returned. Returns 0, -EINVAL (no request, or no address
- * of one host and a port), -EMSGSIZE, -EAFNOSUPPORT (no socket for IPv4 or IPv6), -ENOBUFS or
- * -ESHUTDOWN; then the callback does not run.
- */
-int coax_request(struct coax_context *context, const union coax_address *remote,
-		 const struct coax_message *message, const struct coax_request_options *options,
-		 coax_response_fn done, void *arg, struct coax_request **request);
-
-/**
- * coax_request_cancel - the callback runs with -ECANCELED unless it is running or has run. Any
- * thread, also from the callback. Only while the callback has not returned.
- */
-void coax_request_cancel(struct coax_request *request);
-
-/**
- * coax_request_wait - the same, blocking: the response is copied into `buffer` and parsed to
- * *response. Not from a handler or a callback.
- *
- * Returns 0 (with a response of any code) or what coax_response_fn gets, or -EMSGSIZE if
- * `size` bytes do not hold the response.
- */
-int coax_request_wait(struct coax_context *context, const union coax_address *remote,
-		      const struct coax_message *message,
-		      const struct coax_request_options *options, void *buffer, size_t size,
-		      struct coax_message *response);
 
 #endif

@@ -55,14 +55,36 @@ static inline uint16_t coax_message_id(const struct coax_message *m)
 	return (uint16_t)(m->data[2] << 8 | m->data[3]);
 }
 
-static inline uint8_t coax_message_token_length(const struct coax_message *m)
+/* What the token length field says, and the bytes that RFC 8974 puts between header and token. */
+static inline uint8_t coax_message_token_field(const struct coax_message *m)
 {
 	return m->data[0] & 0x0f;
 }
 
+static inline uint32_t coax_message_token_extension(const struct coax_message *m)
+{
+	uint8_t field = coax_message_token_field(m);
+
+	return field < 13 ? 0 : field - 12u;
+}
+
+static inline uint32_t coax_message_token_length(const struct coax_message *m)
+{
+	const uint8_t *extension = m->data + COAX_HEADER_SIZE;
+
+	switch (coax_message_token_field(m)) {
+	case 13:
+		return 13u + extension[0];
+	case 14:
+		return 269u + (uint32_t)(extension[0] << 8 | extension[1]);
+	default:
+		return coax_message_token_field(m);
+	}
+}
+
 static inline const uint8_t *coax_message_token(const struct coax_message *m)
 {
-	return m->data + COAX_HEADER_SIZE;
+	return m->data + COAX_HEADER_SIZE + coax_message_token_extension(m);
 }
 
 static inline void coax_message_set_type(struct coax_message *m, enum coax_type type)
@@ -84,7 +106,8 @@ static inline void coax_message_set_id(struct coax_message *m, uint16_t id)
 /* What follows the token: options and payload as they stand. */
 static inline const uint8_t *coax_message_rest(const struct coax_message *m, size_t *length)
 {
-	size_t at = COAX_HEADER_SIZE + (size_t)coax_message_token_length(m);
+	size_t at = COAX_HEADER_SIZE + (size_t)coax_message_token_extension(m) +
+		    coax_message_token_length(m);
 
 	*length = m->length - at;
 	return m->data + at;
@@ -92,8 +115,8 @@ static inline const uint8_t *coax_message_rest(const struct coax_message *m, siz
 
 /**
  * coax_message_parse - see `data` as a message, checking all of RFC 7252 section 3: version, token
- * length, each option's delta and length, the option numbers' range, the payload marker, and an
- * empty message being four bytes.
+ * length (RFC 8974 section 2.1: up to 65804 bytes), each option's delta and length, the option
+ * numbers' range, the payload marker, and an empty message being four bytes.
  *
  * `m` then points into `data`, read only, for as long as that stays.
  *
@@ -106,8 +129,9 @@ int coax_message_parse(struct coax_message *m, const void *data, size_t length);
 /**
  * coax_message_start - begin a message in `buffer`.
  *
- * `capacity` is at least COAX_HEADER_SIZE + token_length. Returns 0, -EINVAL (token longer than 8)
- * or -EMSGSIZE.
+ * A token longer than 12 bytes is written as RFC 8974 section 2.1 says; not every peer takes more
+ * than 8. Returns 0, -EINVAL (a token longer than 65804 bytes) or -EMSGSIZE (no room in
+ * `capacity`).
  */
 int coax_message_start(struct coax_message *m, void *buffer, size_t capacity, enum coax_type type,
 		       uint8_t code, uint16_t id, const void *token, size_t token_length);

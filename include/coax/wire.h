@@ -10,12 +10,14 @@
 #define COAX_VERSION 1
 
 /* RFC 7252 section 3: 2 bits version, 2 bits type, 4 bits token length; code; message ID. */
-#define COAX_HEADER_SIZE    4
-#define COAX_TOKEN_MAX	    8
-#define COAX_PAYLOAD_MARKER 0xff
+#define COAX_HEADER_SIZE 4
+#define COAX_TOKEN_MAX	 8
+/* RFC 8974: tokens may be longer; of requests with such, a Context takes up to so many bytes. */
+#define COAX_TOKEN_TAKEN_MAX 128
+#define COAX_PAYLOAD_MARKER  0xff
 
-#define COAX_PORT	    5683
-#define COAX_PORT_SECURE    5684
+#define COAX_PORT	     5683
+#define COAX_PORT_SECURE     5684
 
 /* The upper bounds that RFC 7252 section 4.6 recommends where nothing is known of the path. */
 #define COAX_MESSAGE_MAX 1152
@@ -81,5 +83,6 @@ enum coax_code {
 #define COAX_EXCHANGE_LIFETIME_MS 247000
 #define COAX_NON_LIFETIME_MS	  145000
 #define COAX_MAX_TRANSMIT_WAIT_MS 93000
+#define COAX_DEFAULT_LEISURE_MS	  5000
 
 #endif

@@ -171,7 +171,7 @@ static inline struct coax_responder *on_defer(struct coax_responder *responder)
 	return &later->responder;
 }
 
-static const struct coax_responder_ops ops = {on_respond, on_defer};
+static const struct coax_responder_ops ops = {.respond = on_respond, .defer = on_defer};
 
 static inline void begin(struct exchange *e, uint8_t code, const char *uri)
 {

@@ -218,7 +218,7 @@ static void ask(int client, uint32_t number)
 {
 	static const uint8_t codes[] = {COAX_GET,   COAX_POST,	COAX_PUT,    COAX_DELETE,
 					COAX_FETCH, COAX_PATCH, COAX_IPATCH, COAX_POST};
-	struct coax_request_options options = {.non_confirmable = !draw(3)};
+	struct coax_ask options = {.non_confirmable = !draw(3)};
 	struct coax_path path = path_of(client);
 	struct coax_message message;
 	uint8_t buffer[64];

@@ -5,7 +5,7 @@
 #define SERVER 5683
 
 static int request_with(const struct coax_path *path, uint8_t code,
-			const struct coax_request_options *options, struct coax_pending **pending)
+			const struct coax_ask *options, struct coax_pending **pending)
 {
 	uint8_t buffer[64];
 	struct coax_message message;
@@ -21,7 +21,7 @@ static int request_with(const struct coax_path *path, uint8_t code,
 static int request(uint8_t code)
 {
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 
 	return request_with(&path, code, &options, NULL);
 }
@@ -29,7 +29,7 @@ static int request(uint8_t code)
 static int request_non(void)
 {
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {.non_confirmable = true};
+	struct coax_ask options = {.non_confirmable = true};
 
 	return request_with(&path, COAX_GET, &options, NULL);
 }
@@ -339,7 +339,7 @@ TEST("one confirmable request a remote at a time: the next goes when the first i
 TEST("requests to other remotes, and non-confirmable ones, do not wait")
 {
 	struct coax_path other = path_from(SERVER + 1);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 
 	world_start();
 	request(COAX_GET);
@@ -366,7 +366,7 @@ TEST("a request that times out lets the next to its remote go")
 TEST("timeout_ms counts from the request on, waiting included")
 {
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {.timeout_ms = 5000};
+	struct coax_ask options = {.timeout_ms = 5000};
 
 	world_start();
 	request(COAX_GET);
@@ -453,7 +453,7 @@ TEST("an unknown critical option in a response: -EPROTO, and RST to a CON")
 TEST("a cancelled request calls back once, and its response is rejected")
 {
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 	struct coax_pending *pending;
 
 	world_start();
@@ -472,7 +472,7 @@ TEST("a cancelled request calls back once, and its response is rejected")
 TEST("cancelling one that waits, and one that others wait for, leaves the others alone")
 {
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 	struct coax_pending *pending[4];
 
 	world_start();
@@ -505,7 +505,7 @@ static void cancel_in_callback(void *arg, int result, const struct coax_message 
 TEST("cancelling in the callback does nothing, and the response stays readable")
 {
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 	uint8_t buffer[16];
 	struct coax_message message;
 
@@ -527,7 +527,7 @@ static void request_in_callback(void *arg, int result, const struct coax_message
 				const union coax_address *remote)
 {
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 	uint8_t buffer[16];
 	struct coax_message message;
 
@@ -561,7 +561,7 @@ TEST("a callback may make the next request, which goes behind those that wait")
 TEST("a network error ends what is pending with that remote, and nothing that begins then")
 {
 	struct coax_path path = path_from(SERVER), other = path_from(SERVER + 1);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 
 	world_start();
 	request(COAX_GET);
@@ -607,7 +607,7 @@ TEST("what is no request, too long, or for many at once is refused")
 	static const uint8_t payload[COAX_DATAGRAM_OUT_MAX];
 	uint8_t buffer[COAX_DATAGRAM_OUT_MAX + 64];
 	struct coax_path path = path_from(SERVER);
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 	struct coax_message message;
 
 	world_start();
@@ -698,7 +698,7 @@ TEST("a message ID that is still on its way to a remote is not given again")
 TEST("a zone on an address that needs none does not hide the remote from its own answers")
 {
 	struct coax_path path = path_from(SERVER), answers;
-	struct coax_request_options options = {0};
+	struct coax_ask options = {0};
 	uint8_t data[128];
 
 	world_start();

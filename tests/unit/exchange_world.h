@@ -112,9 +112,10 @@ static inline void world_log(void *arg, enum coax_log_level level, const char *n
 }
 
 static inline void world_done(void *arg, int result, const struct coax_message *response,
-			      const union coax_address *remote)
+			      const struct coax_path *from, bool last)
 {
-	(void)remote;
+	(void)from;
+	(void)last;
 	(void)arg;
 	world.results++;
 	world.result = result;

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 #include <coax/address.h>
-#include <coax/context.h>
+#include <coax/request.h>
 #include <coax/message.h>
 #include <coax/uri.h>
 #include "tool.h"

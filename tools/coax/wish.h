@@ -6,7 +6,7 @@
 #define COAX_WISH_H
 
 #include <getopt.h>
-#include <coax/context.h>
+#include <coax/request.h>
 #include "tool.h"
 
 #define ETAG_MAX  8 /* bytes, RFC 7252 section 5.10 */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <linux/types.h>
+#include <urcu/list.h>
 #include <coax/accel.h>
 #include <coax/address.h>
 #include <coax/log.h>
@@ -65,6 +66,34 @@ bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, 
 
 /* Detach, withdraw everything, unpin. NULL: nothing. */
 void coax_accel_close(struct coax_accel *accel);
+
+/* Withdraw everything that is published, whatever it was rendered from. Any thread. */
+void coax_accel_withdraw_all(struct coax_accel *accel);
+
+/*
+ * Who wants to know of a subject's changes. Both run with the subject's lock held, on any thread:
+ * they leave word with somebody, and call nothing that could come back here.
+ */
+struct coax_subject_watch {
+	struct cds_list_head node;
+	struct coax_subject *subject; /* a reference; NULL: watches nothing */
+	void (*changed)(struct coax_subject_watch *watch);
+	/* Somebody has `response` for all observers (copied during the call). Returns 0 or -ENOMEM.
+	 */
+	int (*notify)(struct coax_subject_watch *watch, const struct coax_message *response,
+		      bool last);
+};
+
+/*
+ * Begin to watch, and stop. A change that comes after the subject's generation was read, and before
+ * this, is not told of: compare afterwards. No call is under way when unwatch returns; not from
+ * one.
+ */
+void coax_subject_watch(struct coax_subject *subject, struct coax_subject_watch *watch);
+void coax_subject_unwatch(struct coax_subject_watch *watch);
+/* Hand a response to all who watch. Returns 0 or the last error of theirs. */
+int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
+			bool last);
 
 /*
  * For tools: look into an instance's pinned maps.

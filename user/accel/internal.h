@@ -53,6 +53,7 @@ struct coax_subject {
 	bool dead; /* the last reference is gone */
 	struct cds_list_head published;
 	struct cds_list_head withdrawn; /* they keep slot and index entry for the next time */
+	struct cds_list_head watches;
 };
 
 struct accel_publisher {

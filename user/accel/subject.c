@@ -15,6 +15,7 @@ int coax_subject_create(struct coax_subject **subject)
 	s->references = 1;
 	CDS_INIT_LIST_HEAD(&s->published);
 	CDS_INIT_LIST_HEAD(&s->withdrawn);
+	CDS_INIT_LIST_HEAD(&s->watches);
 	*subject = s;
 	return 0;
 }
@@ -68,10 +69,51 @@ uint64_t coax_subject_generation(const struct coax_subject *subject)
 
 void coax_subject_changed(struct coax_subject *subject)
 {
+	struct coax_subject_watch *watch;
+
 	pthread_mutex_lock(&subject->lock);
 	__atomic_store_n(&subject->generation, subject->generation + 1, __ATOMIC_RELEASE);
 	withdraw_all(subject);
 	/* Visible to the program on every CPU before the change is acknowledged. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	cds_list_for_each_entry (watch, &subject->watches, node)
+		watch->changed(watch);
 	pthread_mutex_unlock(&subject->lock);
+}
+
+void coax_subject_watch(struct coax_subject *subject, struct coax_subject_watch *watch)
+{
+	watch->subject = coax_subject_get(subject);
+	pthread_mutex_lock(&subject->lock);
+	cds_list_add_tail(&watch->node, &subject->watches);
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void coax_subject_unwatch(struct coax_subject_watch *watch)
+{
+	struct coax_subject *subject = watch->subject;
+
+	if (!subject)
+		return;
+	pthread_mutex_lock(&subject->lock);
+	cds_list_del(&watch->node);
+	pthread_mutex_unlock(&subject->lock);
+	watch->subject = NULL;
+	coax_subject_put(subject);
+}
+
+int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
+			bool last)
+{
+	struct coax_subject_watch *watch;
+	int result = 0, err;
+
+	pthread_mutex_lock(&subject->lock);
+	cds_list_for_each_entry (watch, &subject->watches, node) {
+		err = watch->notify(watch, response, last);
+		if (err)
+			result = err;
+	}
+	pthread_mutex_unlock(&subject->lock);
+	return result;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <coax/request.h>
 #include "hash.h"
 #include "rcu.h"
 #include "worker.h"
@@ -25,13 +26,14 @@ struct coax_request {
 };
 
 static void finish(void *arg, int result, const struct coax_message *response,
-		   const union coax_address *remote)
+		   const struct coax_path *from, bool last)
 {
 	struct coax_request *request = arg;
 
 	request->pending = NULL;
 	request->finished = true;
-	request->done(request->arg, result, response, remote);
+	(void)last;
+	request->done(request->arg, result, response, &from->remote);
 	/* A cancellation that is on its way still needs the memory, and frees it. */
 	if (!atomic_exchange(&request->cancelled, true))
 		free(request);
@@ -40,17 +42,18 @@ static void finish(void *arg, int result, const struct coax_message *response,
 static void run_submit(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_request *request = caa_container_of(work, struct coax_request, submit);
+	const struct coax_ask ask = {.non_confirmable = request->options.non_confirmable,
+				     .timeout_ms = request->options.timeout_ms};
 	int err;
 
 	if (atomic_load(&worker->context->stopped)) {
-		finish(request, -ESHUTDOWN, NULL, &request->path.remote);
+		finish(request, -ESHUTDOWN, NULL, &request->path, true);
 		return;
 	}
 	err = coax_exchange_request(worker->exchange, worker->now, &request->path,
-				    &request->message, &request->options, finish, request,
-				    &request->pending);
+				    &request->message, &ask, finish, request, &request->pending);
 	if (err)
-		finish(request, err, NULL, &request->path.remote);
+		finish(request, err, NULL, &request->path, true);
 }
 
 static void run_cancel(struct coax_worker *worker, struct coax_work *work)

@@ -3,7 +3,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
-#include <coax/context.h>
+#include <coax/request.h>
 #include <coax/uri.h>
 
 int coax_resolve(const struct coax_uri *uri, union coax_address *address, const char **error)

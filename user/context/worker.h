@@ -11,12 +11,17 @@
 #include <coax/context.h>
 #include "accel/accel.h"
 #include "exchange/exchange.h"
+#include "site/responder.h"
 #include "transport/transport.h"
 
 #define COAX_NO_SOCKET UINT32_MAX
 
-struct coax_worker;
+struct coax_blocks;
 struct coax_deferred;
+struct coax_groups;
+struct coax_observers;
+struct coax_resolver;
+struct coax_worker;
 
 /* Something that another thread wants done on the worker's. */
 struct coax_work {
@@ -35,8 +40,12 @@ struct coax_worker {
 	uint32_t client_ipv4; /* the sockets that requests of ours leave by */
 	uint32_t client_ipv6;
 	struct coax_exchange *exchange;
+	struct coax_blocks *blocks;
+	struct coax_echo echo;
 	struct coax_context_stats stats;
 	struct coax_deferred *deferred_free;
+	struct cds_list_head requests;	   /* of ours that are under way: context/request.c */
+	struct cds_list_head observations; /* of ours: context/observation.c */
 
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
@@ -59,10 +68,16 @@ struct coax_context {
 	atomic_bool stopping;	/* no new requests are handed to the site */
 	atomic_bool stopped;	/* threads end */
 	atomic_bool closed;	/* workers are gone */
-	struct coax_site *site;
+	struct coax_site *site; /* replaced under RCU */
+	uint64_t site_version;	/* grows when it is replaced */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
+	struct coax_groups *groups;	  /* NULL: none to listen to */
+	struct coax_observers *observers; /* here */
+	struct coax_resolver *resolver;	  /* NULL: nothing has been looked up yet */
+	pthread_mutex_t resolver_lock;
+	bool own_loop;
 	uint64_t lease_interval; /* ns */
 	uint64_t lease_due;	 /* worker 0's */
 	uint64_t lease_asked;	 /* worker 0's: when it last asked for signs of life */
@@ -91,8 +106,24 @@ void coax_worker_destroy(struct coax_worker *worker);
 void coax_worker_post(struct coax_worker *worker, struct coax_work *work);
 void coax_worker_wake(struct coax_worker *worker);
 
+/* One round of the event loop: what there is to do, without waiting. */
+void coax_worker_process(struct coax_worker *worker);
+/* When there is something to do without any input (ns); UINT64_MAX: never. */
+uint64_t coax_worker_deadline(const struct coax_worker *worker);
+
+/*
+ * One worker for all requests to a remote, so that it sees to NSTART (RFC 7252 section 4.7), and
+ * the path by which they leave. NULL: no socket for this kind of address.
+ */
+struct coax_worker *coax_worker_for(const struct coax_context *context,
+				    const union coax_address *remote, struct coax_path *path);
+
 /* The buffer that the next datagram may be built in: COAX_DATAGRAM_OUT_MAX bytes. */
 uint8_t *coax_worker_buffer(struct coax_worker *worker);
+
+/* A Context with own_loop is waited for by processing it: until *done, or `deadline` (ns). */
+void coax_context_process_until(struct coax_context *context, const atomic_bool *done,
+				uint64_t deadline);
 
 /* The exchange layer's `request`: have the site answer. */
 void coax_worker_render(void *worker, const struct coax_path *path,

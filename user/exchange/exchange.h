@@ -15,11 +15,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <urcu/hlist.h>
 #include <coax/context.h>
+#include "exchange/timer.h"
 #include "transport/transport.h"
 
 struct coax_exchange;
 struct coax_pending;
+struct coax_notice;
 
 /* Names a request that has been handed up, until it is answered. */
 struct coax_ticket {
@@ -42,6 +45,53 @@ struct coax_exchange_ops {
 	 */
 	void (*request)(void *arg, const struct coax_path *path, const struct coax_message *request,
 			struct coax_ticket ticket);
+	/*
+	 * Build the newest notification for an observer into `buffer` (COAX_DATAGRAM_OUT_MAX
+	 * bytes): complete with its token, but for type and message ID. Called for each
+	 * transmission, also for those that repeat an unacknowledged one: RFC 7641 section 4.5.2
+	 * wants them up to date. Returns its length; 0: nothing is to be sent after all.
+	 */
+	size_t (*compose)(void *arg, struct coax_notice *notice, uint8_t *buffer);
+	/*
+	 * What became of it. 0: acknowledged, the next one may go. Else the observer is lost:
+	 * -ECONNRESET (RST, also to a non-confirmable one), -ETIMEDOUT, or what the network said;
+	 * coax_exchange_notice_remove() is to be called, now or later.
+	 */
+	void (*notified)(void *arg, struct coax_notice *notice, int result);
+};
+
+/* How a notification leaves. */
+enum coax_notify {
+	/*
+	 * Non-confirmable while that is not more than one a round-trip time (as measured by those
+	 * acknowledged; 3 s where there is none: RFC 7641 section 4.5.1), and the last confirmable
+	 * one is less than tuning.notify_confirm_ms ago; else confirmable. So the first one is.
+	 */
+	COAX_NOTIFY_DEFAULT,
+	COAX_NOTIFY_RELIABLE,
+	/* Confirmable only when the last one is longer than tuning.notify_confirm_ms ago. */
+	COAX_NOTIFY_UNRELIABLE,
+};
+
+/*
+ * An observer, as far as messages to it are concerned. It belongs to whoever keeps observers, who
+ * sets path and token and zeroes the rest.
+ */
+struct coax_notice {
+	struct coax_path path;
+	uint8_t token_length;
+	uint8_t token[COAX_TOKEN_MAX];
+
+	bool added;
+	bool unacknowledged; /* a confirmable one is on its way: no other is sent (section 4.5) */
+	uint8_t retransmitted;
+	uint16_t id;		   /* of the latest */
+	uint32_t rtt_us;	   /* smoothed; 0: not known */
+	uint64_t sent;		   /* when the latest left first, ns */
+	uint64_t confirmable_sent; /* when the latest confirmable one did */
+	uint64_t interval;	   /* until the next retransmission */
+	struct coax_timer timer;
+	struct cds_hlist_node by_remote;
 };
 
 struct coax_exchange_options {
@@ -95,25 +145,74 @@ int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struc
 		       struct coax_ticket ticket, const struct coax_message *request);
 
 /*
+ * There will be no response (RFC 7967 section 2): an empty ACK if the request was confirmable, and
+ * none of its own yet. For an open or a held ticket. Returns 0 or -ESTALE.
+ */
+int coax_exchange_withhold(struct coax_exchange *exchange, uint64_t now,
+			   const struct coax_path *path, struct coax_ticket ticket);
+
+/* How a request of ours is sent. */
+struct coax_ask {
+	bool non_confirmable; /* always so to a group */
+	bool observe;	      /* several responses may come: RFC 7641 */
+	bool multicast;	      /* the remote is a group: responses come from anybody */
+	uint32_t timeout_ms;  /* as coax_request_options says; to a group: when collecting ends */
+};
+
+/*
+ * Takes what became of a request. `last`: it was the last call, and the request is gone when it
+ * returns. Otherwise more may come: with `observe`, after a 2.xx response with an Observe option,
+ * until one comes that is not; with `multicast`, until the time is up (-ETIMEDOUT). `from` is where
+ * the response came from. Results are those of coax_response_fn.
+ */
+typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message *response,
+			       const struct coax_path *from, bool last);
+
+/*
  * A request of ours: `message`'s code, options and payload; a code of 0.00 is a ping. Only one
  * confirmable request to a remote is without an acknowledgement at a time (NSTART, RFC 7252 section
- * 4.7), the others wait for it.
+ * 4.7), the others wait for it; non-confirmable ones to a remote that does not respond wait until
+ * tuning.probing_rate lets them go.
  *
- * `done` runs exactly once, as coax_response_fn says, and never before this has returned; *pending
- * (may be NULL) can be cancelled until `done` has returned. Returns 0, -EINVAL (no request code,
- * a multicast address), -EMSGSIZE, -ENOBUFS or -ESHUTDOWN; then `done` does not run.
+ * `done` is called as coax_answer_fn says, and never before this has returned; *pending (may be
+ * NULL) can be cancelled until the last call has returned. Returns 0, -EINVAL (no request code,
+ * or a multicast address without `multicast`, or with it none), -EMSGSIZE, -ENOBUFS or -ESHUTDOWN;
+ * then `done` does not run.
  */
 int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 			  const struct coax_path *path, const struct coax_message *message,
-			  const struct coax_request_options *options, coax_response_fn done,
-			  void *arg, struct coax_pending **pending);
+			  const struct coax_ask *ask, coax_answer_fn done, void *arg,
+			  struct coax_pending **pending);
+
+/*
+ * Send another message with the token of a request that observes: to register again (RFC 7641
+ * section 3.3.1) or to deregister (3.6). What answers it comes to the same `done`; a failure of
+ * this message is the request's. Returns 0, -EBUSY (the former message has not been answered yet)
+ * or -EMSGSIZE.
+ */
+int coax_exchange_request_again(struct coax_exchange *exchange, uint64_t now,
+				struct coax_pending *pending, const struct coax_message *message);
 
 /* Ends it with `result` (a negative errno): its callback runs, unless it is running already. */
 void coax_exchange_cancel(struct coax_exchange *exchange, struct coax_pending *pending, int result);
 
 /*
+ * Observers. A notice is found by ACKs, RSTs and network errors from its remote from the time it
+ * was added until it is removed.
+ */
+void coax_exchange_notice_add(struct coax_exchange *exchange, struct coax_notice *notice);
+void coax_exchange_notice_remove(struct coax_exchange *exchange, struct coax_notice *notice);
+
+/*
+ * Send a notification: `compose` is called at once. Returns 0, or -EBUSY when one is not
+ * acknowledged yet: `notified` tells when it is, and its repetitions are composed anew meanwhile.
+ */
+int coax_exchange_notify(struct coax_exchange *exchange, uint64_t now, struct coax_notice *notice,
+			 enum coax_notify how);
+
+/*
  * The network reported `error` (a positive errno) for a datagram to path->remote: requests to there
- * end with -error, retransmission of responses ends.
+ * end with -error, retransmission of responses ends, observers there are lost.
  */
 void coax_exchange_network_error(struct coax_exchange *exchange, const struct coax_path *path,
 				 int error);

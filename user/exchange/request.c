@@ -21,7 +21,7 @@ struct coax_pending {
 	struct cds_hlist_node by_lead;	/* while it leads */
 	struct cds_list_head waiting;	/* of a leader: those who wait; else its place among them */
 	struct coax_timer patience;
-	coax_response_fn done;
+	coax_answer_fn done;
 	void *arg;
 	uint64_t timeout; /* in all, ns; 0: not given */
 	uint64_t token;
@@ -160,7 +160,7 @@ static void finish(struct coax_exchange *exchange, struct coax_pending *pending,
 	pass_lead(exchange, pending);
 
 	pending->state = PENDING_ENDED;
-	pending->done(pending->arg, result, response, &pending->transmission.path.remote);
+	pending->done(pending->arg, result, response, &pending->transmission.path, true);
 	coax_pool_give(&exchange->requests, pending);
 }
 
@@ -231,8 +231,8 @@ static void set_patience(struct coax_exchange *exchange, struct coax_pending *pe
 
 int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 			  const struct coax_path *path, const struct coax_message *message,
-			  const struct coax_request_options *options, coax_response_fn done,
-			  void *arg, struct coax_pending **result)
+			  const struct coax_ask *ask, coax_answer_fn done, void *arg,
+			  struct coax_pending **result)
 {
 	bool ping = coax_message_code(message) == COAX_EMPTY;
 	struct coax_pending *pending, *leader;
@@ -250,14 +250,14 @@ int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 
 	pending->done = done;
 	pending->arg = arg;
-	pending->timeout = options->timeout_ms * NS_PER_MS;
+	pending->timeout = ask->timeout_ms * NS_PER_MS;
 	pending->state = PENDING_WAITS;
 	pending->leads = false;
 	CDS_INIT_LIST_HEAD(&pending->waiting);
 	pending->transmission.path = *path;
 	pending->transmission.is_request = true;
 	pending->transmission.ended = ended;
-	fill_in(exchange, pending, message, ping || !options->non_confirmable);
+	fill_in(exchange, pending, message, ping || !ask->non_confirmable);
 	coax_transmission_add(exchange, &pending->transmission);
 	set_patience(exchange, pending);
 	if (result)

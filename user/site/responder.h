@@ -2,11 +2,13 @@
 /*
  * What a responder is inside, and how a Site renders a request without knowing any network.
  */
-#ifndef COAX_RESPONDER_H
-#define COAX_RESPONDER_H
+#ifndef COAX_SITE_RESPONDER_H
+#define COAX_SITE_RESPONDER_H
 
 #include <coax/log.h>
+#include <coax/observer.h>
 #include <coax/site.h>
+#include "hash.h"
 
 struct coax_responder_ops {
 	/*
@@ -21,6 +23,33 @@ struct coax_responder_ops {
 	 * that have been deferred.
 	 */
 	struct coax_responder *(*defer)(struct coax_responder *responder);
+	/*
+	 * The request has a Block1 option (or the resource is streaming), and nothing else speaks
+	 * against running a handler. Put it to what has come before. Returns true when a handler is
+	 * to run: responder->request is the whole request then, or with `streaming`, this part of
+	 * it, and responder->part says which. Otherwise the responder has been answered.
+	 * `body_max`: the resource's limit, or 0. NULL: no body comes in blocks here; 4.02.
+	 */
+	bool (*gather)(struct coax_responder *responder, bool streaming, uint64_t body_max);
+	/*
+	 * coax_responder_accept(), once it is known that the request asks for observation and that
+	 * nobody has accepted it. NULL: nobody observes here.
+	 */
+	struct coax_observer *(*accept)(struct coax_responder *responder,
+					coax_observer_ended_fn ended, void *arg);
+};
+
+/* A request that is to be observed, or no longer (RFC 7641 section 2). */
+enum coax_observe_wish {
+	COAX_OBSERVE_NOTHING,
+	COAX_OBSERVE_REGISTER,
+	COAX_OBSERVE_DEREGISTER,
+};
+
+/* What proves that a request is fresh: a keyed hash of when and to whom (RFC 9175 section 2). */
+struct coax_echo {
+	struct coax_hash_key key;
+	uint64_t now; /* ms of CLOCK_MONOTONIC; written by the worker before it renders */
 };
 
 struct coax_responder {
@@ -28,6 +57,17 @@ struct coax_responder {
 	const struct coax_logger *logger;
 	struct coax_message request;
 	struct coax_message response; /* begun by the owner: token set, code 0.00, no options */
+	struct coax_body body; /* instead of the response's payload; released by who sends it */
+	bool has_body;
+	struct coax_part part; /* of a streaming resource's request */
+	bool streaming;
+	const struct coax_echo *echo; /* NULL: nothing can be asked to be fresh */
+	/* Set while rendering, from the request and its resource. */
+	enum coax_observe_wish wish; /* GET and FETCH with a sound Observe option */
+	bool observable;	     /* the owner is to register the observer itself */
+	enum coax_reliability notifications;
+	struct coax_observer *observer;	      /* of coax_responder_accept() */
+	const struct coax_resource *resource; /* while its handler runs, for parameters */
 	union coax_address remote;
 	union coax_address local;
 	struct coax_subject *subject; /* NULL: the response is not for the kernel */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Block-wise transfer on the server's side (RFC 7959): bodies of requests put together or handed on
+ * in parts, bodies of responses cut and kept until their clients have them.
+ *
+ * One belongs to one worker and is used by its thread alone. It knows no sockets; time comes in as
+ * an argument (ns of CLOCK_MONOTONIC).
+ */
+#ifndef COAX_BLOCKS_H
+#define COAX_BLOCKS_H
+
+#include <coax/context.h>
+#include "site/responder.h"
+
+struct coax_blocks;
+
+struct coax_blocks_options {
+	struct coax_tuning tuning; /* filled in; the maxima are this worker's own share */
+	const struct coax_logger *logger;
+	struct coax_context_stats *stats; /* written by this worker's thread */
+	uint32_t seed;			  /* 0: keys from the kernel's random numbers */
+};
+
+int coax_blocks_create(struct coax_blocks **blocks, const struct coax_blocks_options *options);
+/* All bodies are released, the transfers' `release` functions called. NULL: nothing. */
+void coax_blocks_destroy(struct coax_blocks *blocks);
+
+/* When coax_blocks_tick() is due next; UINT64_MAX: never. */
+uint64_t coax_blocks_deadline(const struct coax_blocks *blocks);
+void coax_blocks_tick(struct coax_blocks *blocks, uint64_t now);
+
+/*
+ * A request for a block behind the first (Block2 with NUM above 0, no Observe) of a body that its
+ * remote is in the middle of fetching. Returns true when responder->response is complete, its code
+ * and options set; false when it has to be rendered.
+ */
+bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
+			  struct coax_responder *responder);
+
+/* A request body that was put together. It lives until put, past its transfer. */
+struct coax_gathered;
+void coax_gathered_put(struct coax_gathered *gathered);
+
+/*
+ * The Site's `gather`, for a request with Block1 or to a streaming resource: see site/responder.h.
+ * When it returns true, *gathered (NULL: nothing to keep) holds what responder->request points
+ * into, or for a streaming resource, the transfer that responder->part names.
+ */
+bool coax_blocks_gather(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
+			bool streaming, uint64_t body_max, struct coax_gathered **gathered);
+
+/*
+ * The response is there (code, options, payload or body): make it what fits into one message. Takes
+ * responder->body over. Adds Block2, Size2 and an ETag where there is more than one block; Block1
+ * where `gathered` says that the request came in blocks; ends or goes on with a streaming transfer.
+ * A body that cannot be read or kept becomes an error response.
+ */
+void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
+		     struct coax_gathered *gathered);
+
+#endif
