@@ -342,12 +342,21 @@ TEST("content formats are known by number, by media type and by digits")
 	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_JSON), "application/json");
 	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_LINK), "application/link-format");
 	EXPECT_STREQ(coax_content_format_name(0), "text/plain;charset=utf-8");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_JSON_PATCH),
+		     "application/json-patch+json");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_MERGE_PATCH),
+		     "application/merge-patch+json");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_CBOR_SEQ), "application/cbor-seq");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_SENML_ETCH_CBOR),
+		     "application/senml-etch+cbor");
 	EXPECT_TRUE(coax_content_format_name(65535) == NULL);
 
 	EXPECT_EQ(coax_content_format_by_name("application/json"), 50);
 	EXPECT_EQ(coax_content_format_by_name("Application/CBOR"), 60);
 	EXPECT_EQ(coax_content_format_by_name("text/plain"), 0);
 	EXPECT_EQ(coax_content_format_by_name("text/plain;charset=utf-8"), 0);
+	EXPECT_EQ(coax_content_format_by_name("application/merge-patch+json"), 52);
+	EXPECT_EQ(coax_content_format_by_name("application/senml-etch+json"), 320);
 	EXPECT_EQ(coax_content_format_by_name("0"), 0);
 	EXPECT_EQ(coax_content_format_by_name("12345"), 12345);
 	EXPECT_EQ(coax_content_format_by_name("65535"), 65535);

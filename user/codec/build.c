@@ -21,24 +21,27 @@ int coax_message_start(struct coax_message *m, void *buffer, size_t capacity, en
 		       uint8_t code, uint16_t id, const void *token, size_t token_length)
 {
 	uint32_t length;
+	uint8_t *at;
 
-	if (token_length > COAX_TOKEN_MAX)
+	if (token_length > EXTENDED_MAX)
 		return -EINVAL;
-	if (capacity < COAX_HEADER_SIZE + token_length)
+	length = COAX_HEADER_SIZE + extended_size((uint32_t)token_length) + (uint32_t)token_length;
+	if (capacity < length)
 		return -EMSGSIZE;
 
-	length = COAX_HEADER_SIZE + (uint32_t)token_length;
 	*m = (struct coax_message){
 		.data = buffer,
 		.length = length,
 		.capacity = capacity < UINT32_MAX ? (uint32_t)capacity : UINT32_MAX,
 		.payload = length,
 	};
-	m->data[0] = (uint8_t)(COAX_VERSION << 6 | (type & 3) << 4 | token_length);
+	at = m->data + COAX_HEADER_SIZE;
+	m->data[0] = (uint8_t)(COAX_VERSION << 6 | (type & 3) << 4 |
+			       write_extended(&at, (uint32_t)token_length));
 	m->data[1] = code;
 	coax_message_set_id(m, id);
 	if (token_length)
-		memcpy(m->data + COAX_HEADER_SIZE, token, token_length);
+		memcpy(at, token, token_length);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How an option's delta and length are encoded (RFC 7252 section 3.1): up to 12 in a nibble, more
- * in one or two further bytes. Each number has exactly one encoding, so a message that is taken
- * apart and built again has the same bytes.
+ * How an option's delta and length (RFC 7252 section 3.1) and a token's length (RFC 8974 section
+ * 2.1) are encoded: up to 12 in a nibble, more in one or two further bytes. Each number has exactly
+ * one encoding, so a message that is taken apart and built again has the same bytes.
  */
 #ifndef COAX_CODEC_ENCODING_H
 #define COAX_CODEC_ENCODING_H
@@ -14,6 +14,7 @@
 
 #define EXTENDED_8BIT  13
 #define EXTENDED_16BIT 269
+#define EXTENDED_MAX   (EXTENDED_16BIT + UINT16_MAX)
 
 /* One head byte, two extended deltas, two extended lengths. */
 #define OPTION_HEAD_MAX 5

@@ -115,7 +115,7 @@ uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *u
 	return 0;
 }
 
-/* Leading zero bytes say nothing (RFC 7252 section 3.2), where they leave a length that is allowed.
+/* Leading zero bytes say nothing (RFC 7252 section 3.2), but those that make a length a wrong one.
  */
 static void strip_zeros(struct coax_option *option)
 {
