@@ -344,6 +344,9 @@ void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 		coax_transmission_find(exchange, &path->remote, coax_message_id(acknowledgement));
 	bool empty = coax_message_code(acknowledgement) == COAX_EMPTY;
 
+	if (!transmission && empty &&
+	    coax_notice_acknowledged(exchange, path, coax_message_id(acknowledgement)))
+		return;
 	if (!transmission || (!transmission->is_request && !empty))
 		coax_exchange_ignore(exchange, "unmatched ACK from", path, acknowledgement);
 	else if (!transmission->is_request)

@@ -6,6 +6,7 @@
 #ifndef COAX_RETRANSMIT_H
 #define COAX_RETRANSMIT_H
 
+#include "backoff.h"
 #include "internal.h"
 
 struct coax_transmission {
@@ -19,10 +20,8 @@ struct coax_transmission {
 	void (*ended)(struct coax_exchange *exchange, struct coax_transmission *transmission,
 		      int result);
 	struct coax_path path;
-	uint64_t interval; /* until the next retransmission, ns */
-	uint64_t last;	   /* when the span for retransmissions ends, ns */
+	struct coax_backoff backoff;
 	uint16_t id;
-	uint8_t retransmitted;
 	bool sent;
 	bool is_request;
 	uint32_t length;
