@@ -81,7 +81,7 @@ TEST("a GET is given to the resource's handler, which answers")
 	EXPECT_EQ(ask_plainly(&asked, site, COAX_GET, "plain"), COAX_CONTENT);
 	EXPECT_EQ(asked.answers, 1);
 	EXPECT_STREQ(asked_payload(&asked), "23.5");
-	EXPECT_EQ(coax_message_token_length(&asked.responder.response), 3);
+	EXPECT_EQ(coax_message_token_length(&asked.responder.response), 3u);
 	EXPECT_MEMEQ(coax_message_token(&asked.responder.response), "tok", 3);
 	coax_site_destroy(site);
 }

@@ -220,7 +220,7 @@ TEST("an error has a diagnostic payload and nothing else that was built, but its
 	it = coax_options_begin(response);
 	EXPECT_FALSE(coax_options_next(&it, &option));
 	EXPECT_STREQ(asked_payload(&asked), "it is 7");
-	EXPECT_EQ(coax_message_token_length(response), 3);
+	EXPECT_EQ(coax_message_token_length(response), 3u);
 	EXPECT_MEMEQ(coax_message_token(response), "tok", 3);
 	coax_site_destroy(site);
 }

@@ -45,7 +45,8 @@ struct coax_worker {
 	struct coax_context_stats stats;
 	struct coax_deferred *deferred_free;
 	struct cds_list_head requests;	   /* of ours that are under way: context/request.c */
-	struct cds_list_head observations; /* of ours: context/observation.c */
+	struct cds_list_head observations; /* of ours: context/observe.c */
+	struct coax_timers renewals;	   /* of those */
 
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
@@ -65,6 +66,7 @@ struct coax_worker {
 struct coax_context {
 	atomic_uint references; /* the application's, and one for each deferred responder */
 	atomic_uint deferred;	/* responders that somebody still has to answer */
+	atomic_uint observing;	/* observations of ours that are on the network */
 	atomic_bool stopping;	/* no new requests are handed to the site */
 	atomic_bool stopped;	/* threads end */
 	atomic_bool closed;	/* workers are gone */
