@@ -86,8 +86,6 @@ void coax_uploads_tick(struct coax_blocks *blocks, uint64_t now);
  */
 bool coax_upload_answered(struct coax_gathered *gathered, uint64_t now, uint8_t code,
 			  struct coax_block *block);
-/* Whether 2.31 is an answer to it: others follow. */
-bool coax_upload_continues(const struct coax_gathered *gathered);
 
 /*
  * holders.c: who holds memory here, by endpoint and by host.

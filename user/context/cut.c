@@ -288,6 +288,12 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	if (body.length > COAX_BODY_LENGTH_MAX)
 		return -EFBIG;
 	add_etag(blocks, response, &body);
+	/* The ETag may be new to its handler, but not to the client. */
+	if (coax_message_code(response) == COAX_CONTENT && coax_responder_is_validated(responder)) {
+		coax_message_remove(response, COAX_CONTENT_FORMAT);
+		coax_message_set_code(response, COAX_VALID);
+		return coax_message_set_payload(response, NULL, 0);
+	}
 	/* A payload has moved now. It is taken from the message all the same when it is kept. */
 	if (has_payload(response))
 		body.data = coax_message_payload(response, &(size_t){0});
@@ -394,14 +400,6 @@ static struct coax_body take_body(struct coax_responder *responder)
 	return body;
 }
 
-/* Returns whether it is an answer that cannot be: nothing follows the last block. */
-static bool continues_wrongly(const struct coax_responder *responder,
-			      const struct coax_gathered *gathered)
-{
-	return gathered && coax_message_code(&responder->response) == COAX_CONTINUE &&
-	       !coax_upload_continues(gathered);
-}
-
 void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
 		     struct coax_gathered *gathered)
 {
@@ -409,16 +407,12 @@ void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_respo
 	struct coax_body body = take_body(responder);
 	bool blockwise = false, kept = false;
 	struct coax_block block1;
-	int err = 0;
+	int err;
 
-	if (continues_wrongly(responder, gathered))
-		err = -EPROTO;
 	if (gathered)
-		blockwise = coax_upload_answered(
-			gathered, now,
-			err ? COAX_INTERNAL_SERVER_ERROR : coax_message_code(response), &block1);
-	if (!err)
-		err = fit(blocks, now, responder, &body, blockwise, &kept);
+		blockwise =
+			coax_upload_answered(gathered, now, coax_message_code(response), &block1);
+	err = fit(blocks, now, responder, &body, blockwise, &kept);
 	if (err)
 		fail(blocks, responder, err);
 	if (!kept && body.release)

@@ -337,7 +337,7 @@ static void refuse_with(const struct arrival *arrival, uint8_t code, uint16_t op
 
 	(void)coax_message_add_uint(response, option, value);
 	(void)coax_message_set_payload(response, diagnostic, strlen(diagnostic));
-	coax_respond(arrival->responder, code);
+	coax_responder_answer(arrival->responder, code);
 }
 
 /* A limit of ours. */
@@ -377,7 +377,7 @@ static void answer_continue(const struct arrival *arrival)
 	if (block.number == 0 && block.exponent > arrival->blocks->exponent)
 		block.exponent = arrival->blocks->exponent;
 	(void)coax_message_add_block(&arrival->responder->response, COAX_BLOCK1, &block);
-	coax_respond(arrival->responder, COAX_CONTINUE);
+	coax_responder_answer(arrival->responder, COAX_CONTINUE);
 }
 
 /*
@@ -720,11 +720,6 @@ bool coax_blocks_gather(struct coax_blocks *blocks, uint64_t now, struct coax_re
 		return false;
 	}
 	return result ? take_arrival(&arrival, gathered) : take_whole(&arrival, gathered);
-}
-
-bool coax_upload_continues(const struct coax_gathered *gathered)
-{
-	return gathered->streaming && gathered->blockwise && gathered->block.more;
 }
 
 bool coax_upload_answered(struct coax_gathered *upload, uint64_t now, uint8_t code,
