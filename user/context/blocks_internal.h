@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of block-wise transfer share: gather.c puts bodies of requests together,
- * holders.c says whose they are, cut.c cuts bodies of responses, bodies.c keeps them.
+ * What the files of block-wise transfer share: gather.c puts bodies of requests together, uploads.c
+ * keeps them meanwhile and holders.c says whose they are; cut.c cuts bodies of responses, bodies.c
+ * keeps those.
  */
 #ifndef COAX_BLOCKS_INTERNAL_H
 #define COAX_BLOCKS_INTERNAL_H
@@ -72,7 +73,7 @@ void coax_blocks_warn(struct coax_blocks *blocks, uint64_t now,
 void coax_blocks_set_error(struct coax_responder *responder, uint8_t code, const char *diagnostic);
 
 /*
- * gather.c
+ * uploads.c, gather.c
  */
 
 int coax_uploads_create(struct coax_blocks *blocks);
