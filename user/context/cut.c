@@ -278,11 +278,11 @@ static bool is_to_be_kept(const struct coax_responder *responder)
 
 /* Returns 0 or a negative errno. *kept: the body has been taken over. */
 static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-	       struct piece *piece, bool blockwise, bool *kept)
+	       struct piece piece, bool blockwise, bool *kept)
 {
 	struct coax_message *response = &responder->response;
 	struct coax_download *download = NULL;
-	struct coax_body body = *piece->body;
+	struct coax_body body = *piece.body;
 	int err;
 
 	if (body.length > COAX_BODY_LENGTH_MAX)
@@ -297,16 +297,16 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	/* A payload has moved now. It is taken from the message all the same when it is kept. */
 	if (has_payload(response))
 		body.data = coax_message_payload(response, &(size_t){0});
-	piece->body = &body;
+	piece.body = &body;
 	if (is_to_be_kept(responder))
 		download = coax_download_keep(blocks, now, responder, &body, blockwise);
 	if (download) {
 		*kept = true;
-		download->offset = piece->offset;
+		download->offset = piece.offset;
 		if (!has_payload(response))
-			piece->body = &download->kept->body;
+			piece.body = &download->kept->body;
 	}
-	err = put_piece(response, piece);
+	err = put_piece(response, &piece);
 	if (err && download)
 		coax_download_drop(blocks, download);
 	if (!err)
@@ -381,7 +381,7 @@ static int fit(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		return err ? err : put_whole(response, body);
 	}
 	piece.with_size = wants_size(responder, piece.offset);
-	return cut(blocks, now, responder, &piece, blockwise, kept);
+	return cut(blocks, now, responder, piece, blockwise, kept);
 }
 
 /* What the response carries, as a body; a payload stays where it is. */

@@ -109,15 +109,16 @@ void coax_upload_close(struct coax_gathered *upload)
 
 void coax_uploads_destroy(struct coax_blocks *blocks)
 {
-	struct coax_gathered *upload, *next;
+	struct coax_gathered *upload;
 
-	if (blocks->begun.next) {
+	if (blocks->begun.next)
 		coax_uploads_tick(blocks, UINT64_MAX);
-		/* Those that handlers still have are their own masters from here on. */
-		cds_list_for_each_entry_safe (upload, next, &blocks->held, waiting) {
-			coax_upload_close(upload);
-			upload->blocks = NULL;
-		}
+	/* Those that handlers still have are their own masters from here on. */
+	while (blocks->held.next && !cds_list_empty(&blocks->held)) {
+		upload = cds_list_first_entry(&blocks->held, struct coax_gathered, waiting);
+		coax_upload_close(upload);
+		cds_list_del(&upload->waiting);
+		upload->blocks = NULL;
 	}
 	while (blocks->spare) {
 		upload = blocks->spare;
@@ -132,10 +133,12 @@ void coax_uploads_destroy(struct coax_blocks *blocks)
 static struct coax_gathered *longest_waiting(struct cds_list_head *list,
 					     const struct coax_gathered *except)
 {
-	struct coax_gathered *upload;
+	struct cds_list_head *at;
 
-	cds_list_for_each_entry_reverse(upload, list, waiting)
+	cds_list_for_each_prev(at, list)
 	{
+		struct coax_gathered *upload = cds_list_entry(at, struct coax_gathered, waiting);
+
 		if (upload != except)
 			return upload;
 	}
@@ -187,10 +190,12 @@ void coax_upload_wait(struct coax_gathered *upload, uint64_t now)
 static struct coax_gathered *longest_idle_of(struct coax_holder *holder, enum coax_holder_kind kind,
 					     const struct coax_gathered *except)
 {
-	struct coax_gathered *upload;
+	struct cds_list_head *at;
 
-	cds_list_for_each_entry_reverse(upload, &holder->uploads, by[kind])
+	cds_list_for_each_prev(at, &holder->uploads)
 	{
+		struct coax_gathered *upload = cds_list_entry(at, struct coax_gathered, by[kind]);
+
 		if (upload != except && !upload->held)
 			return upload;
 	}
@@ -206,10 +211,12 @@ static struct coax_gathered *find_victim(struct coax_blocks *blocks, uint64_t no
 					 const struct coax_gathered *except)
 {
 	struct coax_gathered *victim;
-	struct coax_holder *holder;
+	struct cds_list_head *at;
 
-	cds_list_for_each_entry (holder, &blocks->greedy, greedy) {
-		victim = longest_idle_of(holder, COAX_HOLDER_HOST, except);
+	cds_list_for_each(at, &blocks->greedy)
+	{
+		victim = longest_idle_of(cds_list_entry(at, struct coax_holder, greedy),
+					 COAX_HOLDER_HOST, except);
 		if (victim)
 			return victim;
 	}
