@@ -729,6 +729,29 @@ TEST("nothing is kept for renderings without a remote, nor for requests to a gro
 	world_end(&world);
 }
 
+TEST("after a notification, its observer gets none of what was kept for it before")
+{
+	struct exchange exchange;
+	struct world world;
+
+	world_init(&world, NULL);
+	world_fill(&world, 3000);
+	world.handler = give;
+	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
+	EXPECT_EQ(get_block_from(&exchange, &world, BOB, 0, 6), COAX_CONTENT);
+	memset(world.body, 'n', 3000);
+	begin(&exchange, &world, COAX_GET, "down");
+	with_uint(&exchange, COAX_OBSERVE, 0);
+	coax_blocks_forget(world.blocks, &exchange.responder.remote, &exchange.responder.local,
+			   &exchange.draft);
+	EXPECT_EQ(get_block(&exchange, &world, 1, 6), COAX_CONTENT);
+	EXPECT_EQ(payload_of(&exchange, &(size_t){0})[0], 'n');
+	EXPECT_EQ(get_block_from(&exchange, &world, BOB, 1, 6), COAX_CONTENT);
+	expect_block(&exchange, 1, true, 6, 1024);
+	EXPECT_EQ(world.handled, 3);
+	world_end(&world);
+}
+
 static void give_long_options(struct world *world, struct coax_responder *responder)
 {
 	static char segment[200];

@@ -56,7 +56,7 @@ static inline void coax_blocks_count(uint64_t *counter)
 /*
  * What tells the requests of one transfer from all others: both endpoints, method and options
  * (RFC 7252 section 5.4.2, RFC 9175 section 3.3). Not If-None-Match, which only the first block has
- * (RFC 7959 section 2.10).
+ * (RFC 7959 section 2.10), nor No-Response, which is about one message.
  *
  * Without `with_endpoints`: what tells representations from each other. `with_payload`: the payload
  * of a FETCH belongs to it (RFC 8132 section 2). `extra` is added to it, and may be NULL.

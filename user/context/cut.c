@@ -333,16 +333,35 @@ static int put_whole(struct coax_message *response, const struct coax_body *body
 		       : put_payload(response, body, 0, (uint32_t)body->length);
 }
 
+/* Nobody is in the middle of what was kept for such requests any more. */
+static void forget(struct coax_blocks *blocks, const struct coax_responder *responder)
+{
+	bool is_fetch = coax_message_code(&responder->request) == COAX_FETCH;
+
+	for (int with_payload = 0; with_payload <= is_fetch; with_payload++) {
+		struct coax_block_key key =
+			coax_blocks_key(blocks, responder, true, with_payload, NULL, 0);
+		struct coax_download *download = coax_download_find(blocks, &key);
+
+		if (download)
+			coax_download_drop(blocks, download);
+	}
+}
+
+void coax_blocks_forget(struct coax_blocks *blocks, const union coax_address *remote,
+			const union coax_address *local, const struct coax_message *request)
+{
+	forget(blocks,
+	       &(struct coax_responder){.request = *request, .remote = *remote, .local = *local});
+}
+
 /* Section 2.4: who mentions Block2 is answered with it, and is not in the middle any more. */
 static int put_only_block(struct coax_blocks *blocks, struct coax_responder *responder,
 			  uint8_t exponent)
 {
 	const struct coax_block block = {.exponent = exponent};
-	struct coax_block_key key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
-	struct coax_download *download = coax_download_find(blocks, &key);
 
-	if (download)
-		coax_download_drop(blocks, download);
+	forget(blocks, responder);
 	coax_blocks_count(&blocks->stats->blocks_out);
 	return coax_message_add_block(&responder->response, COAX_BLOCK2, &block);
 }
