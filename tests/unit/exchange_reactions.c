@@ -205,12 +205,14 @@ TEST("a NON request by multicast is answered from an address of ours, but not wi
 	world_start();
 	path.local = address("224.0.1.187", 5683);
 	arrive_message_by(&path, COAX_TYPE_NON, COAX_GET, 1, 7);
+	pass_ms(COAX_DEFAULT_LEISURE_MS);
 	EXPECT_EQ(world.sent_count, 1);
 	EXPECT_LAST_SENT(COAX_TYPE_NON, COAX_CONTENT, 1);
 	EXPECT_EQ((int)sent_before(0)->path.local.sa.sa_family, AF_UNSPEC);
 	world.conduct = HOLDS;
 	arrive_message_by(&path, COAX_TYPE_NON, COAX_GET, 2, 7);
 	EXPECT_EQ(world_answer(COAX_NOT_FOUND), 0);
+	pass_ms(COAX_DEFAULT_LEISURE_MS);
 	EXPECT_EQ(world.sent_count, 1);
 	world_end();
 }

@@ -37,14 +37,16 @@ static void complete_tuning(struct coax_tuning *tuning)
 		tuning->observers_max = 131072;
 	if (!tuning->observations_max)
 		tuning->observations_max = 4096;
+	if (!tuning->leisure_ms)
+		tuning->leisure_ms = COAX_DEFAULT_LEISURE_MS;
 	if (!tuning->notify_confirm_ms)
 		tuning->notify_confirm_ms = 3600000;
 }
 
 static uint32_t timers_max(const struct coax_tuning *tuning)
 {
-	return tuning->deferred_max + 2 * COAX_PENDING_MAX + tuning->observations_max +
-	       tuning->observers_max;
+	return tuning->deferred_max + COAX_DELAYED_MAX + 2 * COAX_PENDING_MAX +
+	       tuning->observations_max + tuning->observers_max;
 }
 
 static int create_keys(struct coax_exchange *exchange, uint32_t seed)
@@ -91,6 +93,8 @@ int coax_exchange_create(struct coax_exchange **result, const struct coax_exchan
 	if (!err)
 		err = coax_responses_create(exchange);
 	if (!err)
+		err = coax_leisure_create(exchange);
+	if (!err)
 		err = coax_requests_create(exchange);
 	if (!err)
 		err = coax_notices_create(exchange);
@@ -109,6 +113,7 @@ void coax_exchange_destroy(struct coax_exchange *exchange)
 	coax_requests_end_all(exchange, -ESHUTDOWN);
 	coax_notices_destroy(exchange);
 	coax_requests_destroy(exchange);
+	coax_leisure_destroy(exchange);
 	coax_responses_destroy(exchange);
 	coax_timers_destroy(&exchange->timers);
 	coax_duplicates_destroy(&exchange->duplicates);

@@ -144,7 +144,9 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 /*
  * Answer a request. The message is complete but for its type and message ID, which are chosen here
  * and written into it: piggybacked (ACK), separate (CON, retransmitted until acknowledged) after an
- * empty ACK, NON to a NON (with the request's message ID, as the kernel half does).
+ * empty ACK, NON to a NON (with the request's message ID, as the kernel half does). What answers
+ * a request that came by multicast leaves within tuning.leisure_ms of that request, or not at all
+ * when it has nothing useful to say: errors, empty content (RFC 7252 section 8.2).
  *
  * Does nothing when the ticket has ended (a handler that was too late). Returns 0, -ESTALE or
  * -EMSGSIZE (longer than COAX_DATAGRAM_OUT_MAX; the ticket still stands).

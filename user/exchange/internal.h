@@ -17,6 +17,9 @@
 /* Requests of ours whose message can be unanswered in one exchange layer. */
 #define COAX_PENDING_MAX 4096
 
+/* Responses to multicast requests that can be waiting for their time in one exchange layer. */
+#define COAX_DELAYED_MAX 1024
+
 /* Chains of what is found by a hash. A power of two. */
 #define COAX_CHAINS 4096
 
@@ -65,6 +68,8 @@ struct coax_exchange {
 	struct cds_hlist_head by_remote[COAX_CHAINS];
 	struct cds_hlist_head by_token[COAX_CHAINS];
 	struct cds_hlist_head leading[COAX_CHAINS];
+
+	struct coax_pool delayed; /* responses, by leisure */
 
 	/* Observers. */
 	uint32_t notices;
@@ -116,6 +121,17 @@ int coax_responses_create(struct coax_exchange *exchange);
 void coax_responses_destroy(struct coax_exchange *exchange);
 uint64_t coax_responses_deadline(const struct coax_exchange *exchange);
 void coax_responses_tick(struct coax_exchange *exchange);
+/* There will be no response (as RFC 7967 section 2 has it). To one that is not held any more. */
+void coax_exchange_leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
+				    struct coax_seen *seen);
+
+/* leisure.c */
+
+int coax_leisure_create(struct coax_exchange *exchange);
+void coax_leisure_destroy(struct coax_exchange *exchange);
+/* The response, complete, to a request that came by multicast at `came`: maybe, and later. */
+void coax_leisure_respond(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *response, uint64_t came);
 
 /* request.c: the client's side. */
 

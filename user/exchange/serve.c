@@ -54,17 +54,6 @@ static void refuse_full(struct coax_exchange *exchange, const struct coax_path *
 	       (uint32_t)(wait / NS_PER_SEC) + 1);
 }
 
-/* Neither answered nor held: there will be no response (as RFC 7967 section 2 has it). */
-static void leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
-			     struct coax_seen *seen)
-{
-	if (seen->confirmable) {
-		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
-		seen->acknowledged = true;
-	}
-	coax_duplicates_answer(&exchange->duplicates, seen, NULL, 0, exchange->now);
-}
-
 static void hand_up(struct coax_exchange *exchange, const struct coax_path *path,
 		    const struct coax_message *request, const struct coax_seen *seen)
 {
@@ -76,7 +65,7 @@ static void hand_up(struct coax_exchange *exchange, const struct coax_path *path
 
 	open = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
 	if (open && open->state == COAX_SEEN_OPEN)
-		leave_unanswered(exchange, path, open);
+		coax_exchange_leave_unanswered(exchange, path, open);
 }
 
 /*
@@ -105,7 +94,8 @@ static void take_duplicate(struct coax_exchange *exchange, const struct coax_pat
 		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
 		return;
 	}
-	if (seen->state != COAX_SEEN_ANSWERED)
+	/* One that came by multicast is answered once: that is on its way, or was. */
+	if (seen->state != COAX_SEEN_ANSWERED || coax_address_is_multicast(&path->local))
 		return;
 	if (may_run_again(seen)) {
 		coax_duplicates_reopen(&exchange->duplicates, seen);
