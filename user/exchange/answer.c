@@ -37,6 +37,7 @@ static void refuse(struct coax_exchange *exchange, const struct coax_path *path,
 {
 	coax_exchange_warn(exchange, "response rejected from",
 			   "it has a critical option that is not understood", path);
+	coax_probe_responded(exchange, &pending->path.remote);
 	/* One member of a group does not speak for the others. */
 	if (!pending->multicast)
 		coax_pending_finish(exchange, pending, -EPROTO, NULL, path);
@@ -65,6 +66,8 @@ static void take(struct coax_exchange *exchange, const struct coax_path *path,
 		 struct coax_pending *pending, const struct coax_message *response,
 		 bool piggybacked)
 {
+	pending->answered = true;
+	coax_probe_responded(exchange, &pending->path.remote);
 	if (!goes_on(pending, response, piggybacked)) {
 		coax_pending_finish(exchange, pending, 0, response, path);
 		return;
@@ -77,6 +80,7 @@ static void take(struct coax_exchange *exchange, const struct coax_path *path,
 static void take_empty_ack(struct coax_exchange *exchange, const struct coax_path *path,
 			   struct coax_pending *pending)
 {
+	coax_probe_responded(exchange, &pending->path.remote);
 	/* Not what the RFC asks of a ping's receiver, but a sign of life. */
 	if (pending->ping)
 		coax_pending_finish(exchange, pending, 0, NULL, path);

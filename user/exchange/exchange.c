@@ -39,14 +39,16 @@ static void complete_tuning(struct coax_tuning *tuning)
 		tuning->observations_max = 4096;
 	if (!tuning->leisure_ms)
 		tuning->leisure_ms = COAX_DEFAULT_LEISURE_MS;
+	if (!tuning->probing_rate)
+		tuning->probing_rate = 1;
 	if (!tuning->notify_confirm_ms)
 		tuning->notify_confirm_ms = 3600000;
 }
 
 static uint32_t timers_max(const struct coax_tuning *tuning)
 {
-	return tuning->deferred_max + COAX_DELAYED_MAX + 2 * COAX_PENDING_MAX +
-	       tuning->observations_max + tuning->observers_max;
+	return tuning->deferred_max + COAX_DELAYED_MAX + COAX_PROBE_SETS * COAX_PROBE_WAYS +
+	       2 * COAX_PENDING_MAX + tuning->observations_max + tuning->observers_max;
 }
 
 static int create_keys(struct coax_exchange *exchange, uint32_t seed)
@@ -179,6 +181,7 @@ static void take_reset(struct coax_exchange *exchange, const struct coax_path *p
 	transmission = coax_transmission_find(exchange, &path->remote, id);
 	if (transmission) {
 		coax_exchange_inform(exchange, "reset by", path, id);
+		coax_probe_responded(exchange, &path->remote);
 		transmission->ended(exchange, transmission, -ECONNRESET);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "exchange/exchange.h"
 #include "hash.h"
 #include "memory.h"
+#include "probe.h"
 #include "timer.h"
 
 /* Requests of ours whose message can be unanswered in one exchange layer. */
@@ -68,6 +69,8 @@ struct coax_exchange {
 	struct cds_hlist_head by_remote[COAX_CHAINS];
 	struct cds_hlist_head by_token[COAX_CHAINS];
 	struct cds_hlist_head leading[COAX_CHAINS];
+
+	struct coax_probe probes[COAX_PROBE_SETS][COAX_PROBE_WAYS];
 
 	struct coax_pool delayed; /* responses, by leisure */
 
