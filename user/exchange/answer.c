@@ -121,13 +121,6 @@ void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 		coax_exchange_ignore(exchange, "unmatched ACK from", path, acknowledgement);
 }
 
-static void reset(struct coax_exchange *exchange, const struct coax_path *path,
-		  const struct coax_message *response)
-{
-	if (!coax_address_is_multicast(&path->local))
-		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(response));
-}
-
 /* By the time that it comes again, it may match no request any more. */
 static void remember(struct coax_exchange *exchange, const struct coax_message *response,
 		     uint64_t name, uint64_t bytes)
@@ -171,11 +164,11 @@ static void take_confirmable(struct coax_exchange *exchange, const struct coax_p
 	pending = find(exchange, path, response);
 	if (!pending) {
 		coax_exchange_ignore(exchange, "unmatched response from", path, response);
-		reset(exchange, path, response);
+		coax_exchange_reject(exchange, path, response);
 		return;
 	}
 	if (!is_understood(response)) {
-		reset(exchange, path, response);
+		coax_exchange_reject(exchange, path, response);
 		refuse(exchange, path, pending);
 		return;
 	}
@@ -208,8 +201,9 @@ static void take_non_confirmable(struct coax_exchange *exchange, const struct co
 	if (!pending) {
 		coax_exchange_ignore(exchange, "unmatched response from", path, response);
 		/* RFC 7641 section 3.6: a notification that nobody wants any more. */
-		if (has_observe(response))
-			reset(exchange, path, response);
+		if (has_observe(response) && !coax_address_is_multicast(&path->local))
+			coax_exchange_send_empty(exchange, path, COAX_TYPE_RST,
+						 coax_message_id(response));
 		return;
 	}
 	/*
@@ -231,4 +225,22 @@ void coax_exchange_take_response(struct coax_exchange *exchange, const struct co
 		take_confirmable(exchange, path, response);
 	else
 		take_non_confirmable(exchange, path, response);
+}
+
+bool coax_exchange_take_truncated_response(struct coax_exchange *exchange,
+					   const struct coax_path *path,
+					   const struct coax_message *response)
+{
+	struct coax_pending *pending = find(exchange, path, response);
+	bool piggybacked = coax_message_type(response) == COAX_TYPE_ACK;
+
+	if (!pending || (piggybacked &&
+			 (!pending->message || pending->message->id != coax_message_id(response))))
+		return false;
+	coax_probe_responded(exchange, &pending->path.remote);
+	coax_exchange_reject(exchange, path, response);
+	/* One member of a group does not speak for the others. */
+	if (!pending->multicast)
+		coax_pending_finish(exchange, pending, -EMSGSIZE, NULL, path);
+	return true;
 }

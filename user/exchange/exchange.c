@@ -16,6 +16,9 @@
 /* ACK_TIMEOUT doubled so often, in ns times percent: with more the sums would wrap. */
 #define BACKOFF_MS_MAX (UINT64_MAX / NS_PER_MS / ACK_RANDOM_PERCENT_MAX)
 
+/* RFC 8974 section 2.1: a token length that says nothing. */
+#define TOKEN_FIELD_RESERVED 15
+
 static bool tuning_is_sound(const struct coax_tuning *tuning)
 {
 	return tuning->ack_timeout_ms && tuning->ack_random_percent >= 100 &&
@@ -147,12 +150,8 @@ void coax_exchange_send_empty(struct coax_exchange *exchange, const struct coax_
 	coax_exchange_send(exchange, path, data, message.length);
 }
 
-/*
- * Reject a message (RFC 7252 section 4.2, 4.3): RST to a confirmable one, silence to all others,
- * and to whatever came by multicast (section 8.1).
- */
-static void reject(struct coax_exchange *exchange, const struct coax_path *path,
-		   const struct coax_message *message)
+void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *message)
 {
 	if (coax_message_type(message) == COAX_TYPE_CON && !coax_address_is_multicast(&path->local))
 		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(message));
@@ -168,7 +167,7 @@ static void take_malformed(struct coax_exchange *exchange, const struct coax_pat
 	coax_count(exchange->stats, malformed);
 	coax_exchange_warn(exchange, "malformed message from", message->error, path);
 	if (err == -EBADMSG)
-		reject(exchange, path, message);
+		coax_exchange_reject(exchange, path, message);
 }
 
 static void take_reset(struct coax_exchange *exchange, const struct coax_path *path,
@@ -202,7 +201,7 @@ static void take_empty(struct coax_exchange *exchange, const struct coax_path *p
 	case COAX_TYPE_CON:
 		coax_count(exchange->stats, pings);
 		coax_exchange_inform(exchange, "ping from", path, coax_message_id(message));
-		reject(exchange, path, message);
+		coax_exchange_reject(exchange, path, message);
 		break;
 	case COAX_TYPE_NON:
 		coax_exchange_ignore(exchange, "empty NON from", path, message);
@@ -245,6 +244,55 @@ static void take_response(struct coax_exchange *exchange, const struct coax_path
 	}
 }
 
+/* Whether the token has come whole, so that it can be read. */
+static bool has_token(const struct coax_message *message)
+{
+	size_t before = COAX_HEADER_SIZE + (size_t)coax_message_token_extension(message);
+
+	return coax_message_token_field(message) < TOKEN_FIELD_RESERVED &&
+	       message->length >= before &&
+	       message->length - before >= coax_message_token_length(message);
+}
+
+/* Returns whether something could be made of it. */
+static bool take_beginning(struct coax_exchange *exchange, const struct coax_path *path,
+			   const struct coax_message *message)
+{
+	enum coax_type type = coax_message_type(message);
+
+	if (coax_message_code(message) == COAX_EMPTY || type == COAX_TYPE_RST ||
+	    !has_token(message))
+		return false;
+	switch (COAX_CODE_CLASS(coax_message_code(message))) {
+	case 0:
+		if (type == COAX_TYPE_ACK)
+			return false;
+		coax_exchange_serve_truncated(exchange, path, message);
+		return true;
+	case 2:
+	case 3:
+	case 4:
+	case 5:
+		return coax_exchange_take_truncated_response(exchange, path, message);
+	default:
+		return false;
+	}
+}
+
+static void take_truncated(struct coax_exchange *exchange, const struct coax_path *path,
+			   const uint8_t *data, size_t length)
+{
+	struct coax_message message = {.data = (uint8_t *)data, .length = (uint32_t)length};
+
+	if (length < COAX_HEADER_SIZE || data[0] >> 6 != COAX_VERSION) {
+		coax_count(exchange->stats, ignored);
+	} else if (!take_beginning(exchange, path, &message)) {
+		coax_count(exchange->stats, ignored);
+		coax_exchange_warn(exchange, "message ignored from",
+				   "it is longer than what is taken in", path);
+	}
+}
+
 void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 			   const struct coax_path *path, const uint8_t *data, size_t length,
 			   bool truncated)
@@ -255,7 +303,7 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 	exchange->now = now;
 	coax_exchange_trace(exchange, "from", path, data, length);
 	if (truncated) {
-		coax_exchange_serve_truncated(exchange, path, data, length);
+		take_truncated(exchange, path, data, length);
 		return;
 	}
 	err = coax_message_parse(&message, data, length);
@@ -280,7 +328,7 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 		break;
 	default:
 		coax_exchange_ignore(exchange, "reserved code from", path, &message);
-		reject(exchange, path, &message);
+		coax_exchange_reject(exchange, path, &message);
 	}
 }
 

@@ -91,6 +91,13 @@ void coax_exchange_send(struct coax_exchange *exchange, const struct coax_path *
 void coax_exchange_send_empty(struct coax_exchange *exchange, const struct coax_path *path,
 			      enum coax_type type, uint16_t id);
 
+/*
+ * Reject a message (RFC 7252 section 4.2, 4.3): RST to a confirmable one, silence to all others,
+ * and to whatever came by multicast (section 8.1).
+ */
+void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *message);
+
 /* endpoint.c: keyed hashes of who a message is from. */
 
 uint64_t coax_exchange_hash_message(const struct coax_exchange *exchange,
@@ -114,9 +121,9 @@ void coax_exchange_warn(struct coax_exchange *exchange, const char *what, const 
 
 void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path *path,
 			 const struct coax_message *request);
-/* One that did not fit into a datagram. */
+/* One of which only the beginning has come, with the whole token. */
 void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
-				   const uint8_t *data, size_t length);
+				   const struct coax_message *request);
 
 /* respond.c */
 
@@ -148,6 +155,13 @@ void coax_requests_end_all(struct coax_exchange *exchange, int result);
 /* A separate response, confirmable or not. */
 void coax_exchange_take_response(struct coax_exchange *exchange, const struct coax_path *path,
 				 const struct coax_message *response);
+/*
+ * Any response of which only the beginning has come, with the whole token. Returns whether it is to
+ * a request of ours.
+ */
+bool coax_exchange_take_truncated_response(struct coax_exchange *exchange,
+					   const struct coax_path *path,
+					   const struct coax_message *response);
 /* An ACK, empty or with a response. */
 void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 					const struct coax_path *path,

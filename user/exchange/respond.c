@@ -9,6 +9,9 @@
 /* Separate responses on their way: half of the message IDs that one remote has. */
 #define RESPONSES_MAX 32768
 
+/* Tokens that are taken have no more than this of RFC 8974's extended length. */
+#define TOKEN_EXTENSION 1
+
 /* A request that is answered later. */
 struct coax_held {
 	struct cds_list_head ack_node; /* in awaiting_ack until the empty ACK has left */
@@ -19,8 +22,8 @@ struct coax_held {
 	struct coax_path path;
 	struct coax_ticket ticket;
 	bool awaits_ack;
-	uint8_t token_length;
-	uint8_t token[COAX_TOKEN_MAX];
+	uint32_t token_length;
+	uint8_t token[COAX_TOKEN_TAKEN_MAX];
 };
 
 int coax_responses_create(struct coax_exchange *exchange)
@@ -200,7 +203,7 @@ static void acknowledge(struct coax_exchange *exchange, struct coax_held *held)
 
 static void give_up(struct coax_exchange *exchange, struct coax_held *held)
 {
-	uint8_t buffer[COAX_HEADER_SIZE + COAX_TOKEN_MAX];
+	uint8_t buffer[COAX_HEADER_SIZE + TOKEN_EXTENSION + COAX_TOKEN_TAKEN_MAX];
 	struct coax_path path = held->path;
 	struct coax_message response;
 
