@@ -16,6 +16,9 @@
 /* ACK_TIMEOUT doubled so often, in ns times percent: with more the sums would wrap. */
 #define BACKOFF_MS_MAX (UINT64_MAX / NS_PER_MS / ACK_RANDOM_PERCENT_MAX)
 
+/* Timers that fire in one tick: 100000 observers that do not answer keep nobody else waiting. */
+#define TICK_TIMERS 1024
+
 /* RFC 8974 section 2.1: a token length that says nothing. */
 #define TOKEN_FIELD_RESERVED 15
 
@@ -346,7 +349,10 @@ void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now)
 
 	exchange->now = now;
 	coax_responses_tick(exchange);
-	while ((timer = coax_timers_first(&exchange->timers)) && timer->due <= now) {
+	for (int i = 0; i < TICK_TIMERS; i++) {
+		timer = coax_timers_first(&exchange->timers);
+		if (!timer || timer->due > now)
+			return;
 		coax_timer_stop(&exchange->timers, timer);
 		timer->fire(exchange, timer);
 	}
