@@ -267,6 +267,7 @@ void coax_responder_run(struct coax_responder *responder, const struct coax_reso
 	bool settled = false;
 
 	responder->settled = &settled;
+	responder->resource = resource;
 	resource->handlers[coax_message_code(&responder->request)](responder, resource->arg);
 	if (settled)
 		return;
