@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <coax/link.h>
+#include <coax/observer.h>
 #include <coax/option.h>
+#include "accel/accel.h"
 #include "site/responder.h"
 #include "site/tree.h"
 
