@@ -6,6 +6,7 @@
 #include <coax/block.h>
 #include <coax/option.h>
 #include "site/echo.h"
+#include "site/queue.h"
 #include "site/responder.h"
 #include "site/tree.h"
 
@@ -276,6 +277,19 @@ void coax_responder_run(struct coax_responder *responder, const struct coax_reso
 	coax_responder_refuse(responder, COAX_INTERNAL_SERVER_ERROR, "");
 }
 
+/* Have the handler run where the resource's queue is processed. */
+static void enqueue(struct coax_responder *responder, const struct coax_resource *resource)
+{
+	struct coax_responder *later = coax_responder_defer(responder);
+
+	if (!later) {
+		refuse(responder, COAX_SERVICE_UNAVAILABLE, "too many requests are waiting");
+		return;
+	}
+	later->resource = resource;
+	coax_queue_add(resource->queue, later);
+}
+
 void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 {
 	const struct coax_message *request = &responder->request;
@@ -312,7 +326,11 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	} else if (resource->fresh_ms == 0 || coax_echo_is_fresh(responder, resource->fresh_ms)) {
 		set_subject(responder, site, version, resource);
 		set_observation(responder, resource);
-		if (gather(responder, resource))
+		if (!gather(responder, resource))
+			return;
+		if (resource->queue)
+			enqueue(responder, resource);
+		else
 			coax_responder_run(responder, resource);
 	}
 }
