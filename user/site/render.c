@@ -262,13 +262,21 @@ static bool gather(struct coax_responder *responder, const struct coax_resource 
 	return responder->ops->gather(responder, resource->streaming, resource->body_max);
 }
 
+/* `settled` outlives the handler, and is let go of when it is set. */
+static void begin(struct coax_responder *responder, const struct coax_resource *resource,
+		  bool *settled)
+{
+	*settled = false;
+	responder->settled = settled;
+	responder->resource = resource;
+}
+
 void coax_responder_run(struct coax_responder *responder, const struct coax_resource *resource)
 {
 	char description[COAX_DESCRIPTION_MAX];
-	bool settled = false;
+	bool settled;
 
-	responder->settled = &settled;
-	responder->resource = resource;
+	begin(responder, resource, &settled);
 	resource->handlers[coax_message_code(&responder->request)](responder, resource->arg);
 	if (settled)
 		return;
