@@ -128,7 +128,6 @@ TEST("what was deferred under the former Site is answered under the new one, and
 	while (!__atomic_load_n(&kept, __ATOMIC_ACQUIRE))
 		usleep(1000);
 	coax_context_set_site(context, new);
-	coax_site_destroy(former);
 	coax_message_set_payload(coax_responder_response(kept), "late", 4);
 	coax_respond(kept, COAX_CONTENT);
 	do
@@ -138,6 +137,7 @@ TEST("what was deferred under the former Site is answered under the new one, and
 	EXPECT_FALSE(kernel_answers(program));
 	expect_text("new");
 	coax_context_shutdown(context);
+	coax_site_destroy(former);
 	coax_site_destroy(new);
 }
 
