@@ -245,14 +245,13 @@ static int check_fit(const struct coax_request *request)
 	size_t size = COAX_TOKEN_MAX + request->message.length;
 	uint64_t payload = request->body.length;
 
-	if (!options->single) {
+	if (!options->single)
 		size += OWN_OPTIONS_MAX;
-		/* RFC 7959 section 2.8: a group is not sent bodies in blocks. */
-		if (request->transfer.upload.cut && request->group)
-			return -EMSGSIZE;
-		if (request->transfer.upload.cut)
-			payload = 16U << request->transfer.upload.exponent;
-	}
+	/* RFC 7959 section 2.8: a group is not sent bodies in blocks. */
+	if (request->transfer.upload.cut && request->group)
+		return -EMSGSIZE;
+	if (request->transfer.upload.cut)
+		payload = 16U << request->transfer.upload.exponent;
 	return size + !!payload + payload > COAX_DATAGRAM_OUT_MAX ? -EMSGSIZE : 0;
 }
 

@@ -27,10 +27,16 @@ static int choose_tag(struct coax_transfer *transfer)
 	return 0;
 }
 
+static bool in_one_message(const struct coax_transfer *transfer)
+{
+	return transfer->options->single || coax_message_code(transfer->message) == COAX_EMPTY;
+}
+
 int coax_transfer_init(struct coax_transfer *transfer, const struct coax_body *body)
 {
 	const struct coax_request_options *options = transfer->options;
 	const struct coax_context *context = transfer->worker->context;
+	int err;
 
 	transfer->pending = NULL;
 	transfer->uploading = body->length > 0;
@@ -43,7 +49,10 @@ int coax_transfer_init(struct coax_transfer *transfer, const struct coax_body *b
 	coax_download_init(&transfer->download,
 			   options->body_max ? options->body_max : context->tuning.body_max,
 			   options->sink, options->sink_arg);
-	return coax_upload_init(&transfer->upload, body, transfer->wanted.exponent);
+	err = coax_upload_init(&transfer->upload, body, transfer->wanted.exponent);
+	if (in_one_message(transfer))
+		transfer->upload.cut = false;
+	return err;
 }
 
 void coax_transfer_free(struct coax_transfer *transfer)
@@ -54,11 +63,6 @@ void coax_transfer_free(struct coax_transfer *transfer)
 static void end(struct coax_transfer *transfer, int result, const struct coax_message *response)
 {
 	transfer->done(transfer, result, response);
-}
-
-static bool in_one_message(const struct coax_transfer *transfer)
-{
-	return transfer->options->single || coax_message_code(transfer->message) == COAX_EMPTY;
 }
 
 /* A copy of the request's code and options that can be added to. */
@@ -104,7 +108,7 @@ static int add_body(struct coax_transfer *transfer, struct coax_message *message
 	size_t length = coax_upload_block(&transfer->upload, &block);
 	int err = 0;
 
-	if (transfer->upload.cut && !in_one_message(transfer))
+	if (transfer->upload.cut)
 		err = add_block1(transfer, message, &block);
 	*last = !block.more;
 	return err ? err : add_payload(transfer, message, length);
