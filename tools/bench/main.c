@@ -123,6 +123,7 @@ int main(int argc, char **argv)
 		{"kernel", bench_kernel},
 		{"reflector", bench_reflector},
 		{"socket", bench_socket},
+		{"blocks", bench_blocks},
 	};
 	struct sigaction action = {.sa_handler = on_signal};
 
