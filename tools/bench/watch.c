@@ -16,6 +16,8 @@
 #define EVENTS_MAX 256
 /* A change may be lost among acknowledgements that are more than the server's socket can hold. */
 #define CHANGE_REPEAT (BENCH_NSEC / 5)
+/* Whoever has not registered or deregistered by then does not. */
+#define REGISTER_PATIENCE (20 * BENCH_NSEC)
 /* How often messages are looked at that may have been lost. */
 #define TICK_MS 50
 
@@ -262,11 +264,11 @@ bool watch_prepare(struct watch *watch)
 unsigned int watch_register(struct watch *watch, bool wish)
 {
 	unsigned int count = watch->options.observers, begun = 0, good = 0;
-	uint64_t now = bench_now();
+	uint64_t now = bench_now(), end = now + REGISTER_PATIENCE;
 
 	/* RFC 7641 section 2: 0 registers, 1 deregisters. It was built once already. */
 	(void)build(watch, &watch->get, watch->get_buffer, COAX_GET, wish ? 0 : 1);
-	while ((begun < count || watch->asking) && !bench_stopped) {
+	while ((begun < count || watch->asking) && now < end && !bench_stopped) {
 		for (; begun < count && watch->asking < REGISTERING_MAX; begun++) {
 			watch->observers[begun].observes = wish;
 			ask(watch, &watch->observers[begun], now);
@@ -275,8 +277,11 @@ unsigned int watch_register(struct watch *watch, bool wish)
 		for (unsigned int i = 0; i < begun; i++)
 			repeat_lost(watch, &watch->observers[i], CLIENT_TIMEOUT, now);
 	}
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < begun; i++) {
+		if (watch->observers[i].asking)
+			end_asking(watch, &watch->observers[i], false);
 		good += watch->observers[i].good;
+	}
 	return good;
 }
 
