@@ -153,6 +153,17 @@ static int answer_of(const uint8_t *reply, ssize_t length)
 	return (reply[0] & 0x30) == 0x30 ? RST : reply[1];
 }
 
+static void expect_token(const struct input *input, const uint8_t *reply, size_t length)
+{
+	struct coax_message request, response;
+
+	ASSERT_EQ(coax_message_parse(&request, input->bytes, input->length), 0);
+	ASSERT_EQ(coax_message_parse(&response, reply, length), 0);
+	ASSERT_EQ(coax_message_token_length(&response), coax_message_token_length(&request));
+	EXPECT_MEMEQ(coax_message_token(&response), coax_message_token(&request),
+		     coax_message_token_length(&request));
+}
+
 static void expect_answer(const struct input *input)
 {
 	uint8_t reply[1280], kernel[1280];
@@ -170,6 +181,8 @@ static void expect_answer(const struct input *input)
 		EXPECT_EQ(reply[0], 0x70);
 		EXPECT_EQ(reply[1], 0);
 		EXPECT_MEMEQ(reply + 2, input->bytes + 2, 2);
+	} else if (answer != SILENCE) {
+		expect_token(input, reply, (size_t)length);
 	}
 	from_kernel = lab_ask(server.program, input->bytes, input->length, kernel, sizeof(kernel));
 	EXPECT_GE(from_kernel, (ssize_t)0);

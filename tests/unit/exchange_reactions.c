@@ -231,7 +231,7 @@ TEST("a request that was cut off gets 4.13 with Size1, and does not run")
 	arrive_truncated(BYTES(0x42, COAX_PUT, 0x12, 0x34, 0xaa, 0xbb, 0xb4, 'a'));
 	EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_REQUEST_ENTITY_TOO_LARGE, 0x1234);
 	reply = last_sent();
-	EXPECT_EQ(coax_message_token_length(&reply), 2);
+	EXPECT_EQ(coax_message_token_length(&reply), 2u);
 	EXPECT_MEMEQ(coax_message_token(&reply), "\xaa\xbb", 2);
 	EXPECT_TRUE(coax_message_find_uint(&reply, COAX_SIZE1, &size));
 	EXPECT_EQ((int)size, COAX_PAYLOAD_MAX);

@@ -29,7 +29,7 @@ TEST("a response at once is piggybacked on the ACK, with the request's message I
 	EXPECT_EQ(world.sent_count, 1);
 	EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_CONTENT, 0x1234);
 	reply = last_sent();
-	EXPECT_EQ(coax_message_token_length(&reply), 1);
+	EXPECT_EQ(coax_message_token_length(&reply), 1u);
 	EXPECT_EQ(coax_message_token(&reply)[0], 7);
 	EXPECT_EQ(COUNTED(responses), 1);
 	EXPECT_TRUE(coax_address_equal(&sent_before(0)->path.remote, &world.path.remote));
@@ -224,7 +224,7 @@ TEST("a handler that never answers: 5.03 with the request's token after the hand
 	reply = last_sent();
 	EXPECT_EQ((int)coax_message_type(&reply), COAX_TYPE_CON);
 	EXPECT_EQ((int)coax_message_code(&reply), COAX_SERVICE_UNAVAILABLE);
-	EXPECT_EQ(coax_message_token_length(&reply), 1);
+	EXPECT_EQ(coax_message_token_length(&reply), 1u);
 	EXPECT_EQ(coax_message_token(&reply)[0], 9);
 	world_end();
 }

@@ -22,7 +22,29 @@ static bool tuning_is_sound(const struct coax_tuning *tuning)
 	       tuning->ack_random_percent <= ACK_RANDOM_PERCENT_MAX &&
 	       tuning->max_retransmit <= MAX_RETRANSMIT_MAX &&
 	       (uint64_t)tuning->ack_timeout_ms << tuning->max_retransmit <= BACKOFF_MS_MAX &&
-	       tuning->exchanges_max <= UINT32_MAX / 4 && tuning->deferred_max <= UINT32_MAX / 4;
+	       tuning->exchanges_max <= UINT32_MAX / 4 && tuning->deferred_max <= UINT32_MAX / 8 &&
+	       tuning->observers_max <= UINT32_MAX / 8 &&
+	       tuning->observations_max <= UINT32_MAX / 8;
+}
+
+static void complete_tuning(struct coax_tuning *tuning)
+{
+	if (tuning->exchanges_max < EXCHANGES_MIN)
+		tuning->exchanges_max = EXCHANGES_MIN;
+	if (!tuning->deferred_max)
+		tuning->deferred_max = 1;
+	if (!tuning->observers_max)
+		tuning->observers_max = 131072;
+	if (!tuning->observations_max)
+		tuning->observations_max = 4096;
+	if (!tuning->notify_confirm_ms)
+		tuning->notify_confirm_ms = 3600000;
+}
+
+static uint32_t timers_max(const struct coax_tuning *tuning)
+{
+	return tuning->deferred_max + 2 * COAX_PENDING_MAX + tuning->observations_max +
+	       tuning->observers_max;
 }
 
 static int create_keys(struct coax_exchange *exchange, uint32_t seed)
@@ -54,10 +76,7 @@ int coax_exchange_create(struct coax_exchange **result, const struct coax_exchan
 	exchange->tuning = options->tuning;
 	exchange->logger = options->logger;
 	exchange->stats = options->stats;
-	if (exchange->tuning.exchanges_max < EXCHANGES_MIN)
-		exchange->tuning.exchanges_max = EXCHANGES_MIN;
-	if (!exchange->tuning.deferred_max)
-		exchange->tuning.deferred_max = 1;
+	complete_tuning(&exchange->tuning);
 	CDS_INIT_LIST_HEAD(&exchange->awaiting_ack);
 	CDS_INIT_LIST_HEAD(&exchange->awaiting_handler);
 
@@ -68,12 +87,13 @@ int coax_exchange_create(struct coax_exchange **result, const struct coax_exchan
 		exchange->next_id[i] = (uint16_t)coax_exchange_draw(exchange);
 	err = coax_duplicates_create(&exchange->duplicates, exchange->tuning.exchanges_max);
 	if (!err)
-		err = coax_timers_create(&exchange->timers,
-					 exchange->tuning.deferred_max + 2 * COAX_PENDING_MAX);
+		err = coax_timers_create(&exchange->timers, timers_max(&exchange->tuning));
 	if (!err)
 		err = coax_responses_create(exchange);
 	if (!err)
 		err = coax_requests_create(exchange);
+	if (!err)
+		err = coax_notices_create(exchange);
 out:
 	if (err)
 		coax_exchange_destroy(exchange);
@@ -86,6 +106,8 @@ void coax_exchange_destroy(struct coax_exchange *exchange)
 {
 	exchange->closing = true;
 	coax_transmissions_end_all(exchange, -ESHUTDOWN);
+	coax_requests_end_all(exchange, -ESHUTDOWN);
+	coax_notices_destroy(exchange);
 	coax_requests_destroy(exchange);
 	coax_responses_destroy(exchange);
 	coax_timers_destroy(&exchange->timers);
@@ -155,6 +177,8 @@ static void take_reset(struct coax_exchange *exchange, const struct coax_path *p
 		transmission->ended(exchange, transmission, -ECONNRESET);
 		return;
 	}
+	if (coax_notice_reset(exchange, path, id))
+		return;
 	/* A NON response had its request's message ID. */
 	if (coax_duplicates_find(&exchange->duplicates,
 				 coax_exchange_hash_message(exchange, path, id), exchange->now))

@@ -14,14 +14,14 @@
 #include "memory.h"
 #include "timer.h"
 
-/* Requests of ours that can be pending in one exchange layer. */
+/* Requests of ours whose message can be unanswered in one exchange layer. */
 #define COAX_PENDING_MAX 4096
 
 /* Chains of what is found by a hash. A power of two. */
-#define COAX_CHAINS 1024
+#define COAX_CHAINS 4096
 
 /* Message IDs are counted for so many groups of remotes apart. A power of two. */
-#define COAX_ID_GROUPS 256
+#define COAX_ID_GROUPS 4096
 
 /* Warnings about peers that are written in a second; the others are only counted. */
 #define COAX_WARNINGS_PER_SECOND 5
@@ -59,10 +59,18 @@ struct coax_exchange {
 	/* Messages of ours that a remote reacts to, and requests. */
 	struct coax_pool responses;
 	struct coax_pool requests;
+	struct coax_pool request_messages;
+	uint32_t observations; /* requests that observe */
 	struct cds_hlist_head by_id[COAX_CHAINS];
 	struct cds_hlist_head by_remote[COAX_CHAINS];
 	struct cds_hlist_head by_token[COAX_CHAINS];
 	struct cds_hlist_head leading[COAX_CHAINS];
+
+	/* Observers. */
+	uint32_t notices;
+	uint32_t notice_chains; /* of each of the two; a power of two */
+	struct cds_hlist_head *notices_by_remote;
+	struct cds_hlist_head *notices_by_id;
 };
 
 /* exchange.c */
@@ -113,6 +121,11 @@ void coax_responses_tick(struct coax_exchange *exchange);
 
 int coax_requests_create(struct coax_exchange *exchange);
 void coax_requests_destroy(struct coax_exchange *exchange);
+/* Those that have a message of ours to wait for have ended already, by their transmission. */
+void coax_requests_end_all(struct coax_exchange *exchange, int result);
+
+/* answer.c */
+
 /* A separate response, confirmable or not. */
 void coax_exchange_take_response(struct coax_exchange *exchange, const struct coax_path *path,
 				 const struct coax_message *response);
@@ -120,5 +133,19 @@ void coax_exchange_take_response(struct coax_exchange *exchange, const struct co
 void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 					const struct coax_path *path,
 					const struct coax_message *acknowledgement);
+
+/* notify.c */
+
+int coax_notices_create(struct coax_exchange *exchange);
+void coax_notices_destroy(struct coax_exchange *exchange);
+/* Whether an unacknowledged notification to this remote has this ID. */
+bool coax_notice_awaits(struct coax_exchange *exchange, const union coax_address *remote,
+			uint16_t id);
+/* An empty ACK or a RST that may be about a notification. Returns whether it is. */
+bool coax_notice_acknowledged(struct coax_exchange *exchange, const struct coax_path *path,
+			      uint16_t id);
+bool coax_notice_reset(struct coax_exchange *exchange, const struct coax_path *path, uint16_t id);
+void coax_notices_network_error(struct coax_exchange *exchange, const union coax_address *remote,
+				int result);
 
 #endif
