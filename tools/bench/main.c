@@ -136,7 +136,7 @@ int main(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} modes[] = {
 		{"kernel", bench_kernel}, {"reflector", bench_reflector}, {"socket", bench_socket},
-		{"blocks", bench_blocks}, {"notify", bench_notify},
+		{"blocks", bench_blocks}, {"notify", bench_notify},	  {"serve", bench_serve},
 	};
 	struct sigaction action = {.sa_handler = on_signal};
 
