@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Answers mostly come in the order of the requests. So a look at the transfers that have waited
+ * longest finds them, and costs less than polling all; only when those have nothing are they
+ * polled.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <coax/block.h>
@@ -11,10 +17,13 @@
 
 /* A message without an answer is sent so often; then the transfer has failed. */
 #define TRIES_MAX 4
+/* So many waiting transfers without an answer end a look at them. */
+#define SWEEP_MISSES 8
 /* How often messages are looked at that may have been lost. */
 #define EXPIRY_INTERVAL (BENCH_NSEC / 20)
 
 struct transfer {
+	TAILQ_ENTRY(transfer) waiting; /* while active */
 	int fd;
 	bool active;
 	uint8_t exponent;
@@ -25,11 +34,14 @@ struct transfer {
 	size_t offset; /* of the block that is under way */
 };
 
+TAILQ_HEAD(transfer_queue, transfer);
+
 struct transfers {
 	struct transfer_options options;
 	struct transfer_counts counts;
 	struct transfer *all;
-	struct pollfd *polled; /* beside `all` */
+	struct pollfd *polled;	       /* beside `all` */
+	struct transfer_queue waiting; /* the active ones, by when they sent last */
 	unsigned int active;
 	uint64_t left; /* that may still begin */
 	uint64_t next_expiry;
@@ -82,6 +94,8 @@ static void send_request(struct transfers *transfers, struct transfer *transfer,
 	memcpy(buffer, transfers->request.data, m.length);
 	coax_message_set_id(&m, transfer->id);
 	memcpy(buffer + COAX_HEADER_SIZE, &transfer->token, sizeof(transfer->token));
+	TAILQ_REMOVE(&transfers->waiting, transfer, waiting);
+	TAILQ_INSERT_TAIL(&transfers->waiting, transfer, waiting);
 	transfer->tries++;
 	transfer->sent_at = now;
 	/* There is room: transfers_open() has tried. Not sent is as good as lost. */
@@ -105,6 +119,7 @@ static void begin_transfer(struct transfers *transfers, struct transfer *transfe
 	transfers->left--;
 	transfers->active++;
 	transfer->active = true;
+	TAILQ_INSERT_TAIL(&transfers->waiting, transfer, waiting);
 	transfer->offset = 0;
 	transfer->exponent = transfers->options.exponent;
 	send_next(transfers, transfer, now);
@@ -115,6 +130,7 @@ static void end_transfer(struct transfers *transfers, struct transfer *transfer,
 {
 	(*count)++;
 	transfer->active = false;
+	TAILQ_REMOVE(&transfers->waiting, transfer, waiting);
 	transfers->active--;
 	begin_transfer(transfers, transfer, now);
 }
@@ -222,7 +238,8 @@ static void take_reply(struct transfers *transfers, struct transfer *transfer, u
 	}
 }
 
-static void receive(struct transfers *transfers, struct transfer *transfer)
+/* Returns whether there was anything. */
+static bool receive(struct transfers *transfers, struct transfer *transfer)
 {
 	uint8_t data[CLIENT_DATAGRAM_MAX];
 	ssize_t length;
@@ -232,6 +249,35 @@ static void receive(struct transfers *transfers, struct transfer *transfer)
 		take_reply(transfers, transfer, data, (size_t)length, bench_now());
 	else if (errno == ECONNREFUSED)
 		transfers->counts.refused++;
+	return length >= 0;
+}
+
+/* Look at those that have waited longest. Returns whether there was anything. */
+static bool sweep(struct transfers *transfers)
+{
+	struct transfer *transfer = TAILQ_FIRST(&transfers->waiting), *next;
+	unsigned int misses = 0, looks = transfers->active;
+	bool any = false;
+
+	for (; transfer && looks && misses < SWEEP_MISSES; transfer = next, looks--) {
+		next = TAILQ_NEXT(transfer, waiting);
+		if (receive(transfers, transfer))
+			any = true;
+		else
+			misses++;
+	}
+	return any;
+}
+
+static void wait_for_answers(struct transfers *transfers)
+{
+	unsigned int sockets = transfers->options.sockets;
+
+	if (poll(transfers->polled, sockets, (int)(EXPIRY_INTERVAL * 1000 / BENCH_NSEC)) <= 0)
+		return;
+	for (unsigned int i = 0; i < sockets; i++)
+		if (transfers->polled[i].revents)
+			receive(transfers, &transfers->all[i]);
 }
 
 static void repeat_lost(struct transfers *transfers, uint64_t now)
@@ -255,18 +301,15 @@ static void repeat_lost(struct transfers *transfers, uint64_t now)
 
 void transfers_run(struct transfers *transfers, uint64_t end_at, uint64_t count)
 {
-	unsigned int sockets = transfers->options.sockets;
 	uint64_t now = bench_now();
 
 	transfers->left = count;
-	for (unsigned int i = 0; i < sockets; i++)
+	for (unsigned int i = 0; i < transfers->options.sockets; i++)
 		if (!transfers->all[i].active)
 			begin_transfer(transfers, &transfers->all[i], now);
-	while (transfers->active && now < end_at && !bench_stopped) {
-		poll(transfers->polled, sockets, (int)(EXPIRY_INTERVAL * 1000 / BENCH_NSEC));
-		for (unsigned int i = 0; i < sockets; i++)
-			if (transfers->polled[i].revents)
-				receive(transfers, &transfers->all[i]);
+	while (transfers->active && now < end_at && !transfers->counts.wrong && !bench_stopped) {
+		if (!sweep(transfers))
+			wait_for_answers(transfers);
 		now = bench_now();
 		repeat_lost(transfers, now);
 	}
@@ -320,6 +363,7 @@ int transfers_open(struct transfers **result, const struct transfer_options *opt
 		return -ENOMEM;
 	transfers->options = *options;
 	transfers->random = client_seed();
+	TAILQ_INIT(&transfers->waiting);
 	transfers->all = calloc(options->sockets, sizeof(*transfers->all));
 	transfers->polled = calloc(options->sockets, sizeof(*transfers->polled));
 	error = transfers->all && transfers->polled ? 0 : -ENOMEM;

@@ -40,7 +40,7 @@ void transfers_close(struct transfers *transfers);
 
 /*
  * Go on with what is under way, and begin up to `count` new transfers. Until `end`, a signal, or
- * there is nothing left to do.
+ * there is nothing left to do; and no longer once something was wrong.
  */
 void transfers_run(struct transfers *transfers, uint64_t end, uint64_t count);
 
