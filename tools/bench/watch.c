@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Who still waits for something is looked at in turn, again and again. Neither epoll nor poll: to
+ * wake up who waits in those is work for the sender, and would be charged to the server.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <coax/option.h>
@@ -12,14 +15,13 @@
 /* So many observers register at a time. */
 #define REGISTERING_MAX 64
 /* A request without an answer is sent so often. */
-#define TRIES_MAX  4
-#define EVENTS_MAX 256
+#define TRIES_MAX 4
 /* A change may be lost among acknowledgements that are more than the server's socket can hold. */
 #define CHANGE_REPEAT (BENCH_NSEC / 5)
 /* Whoever has not registered or deregistered by then does not. */
 #define REGISTER_PATIENCE (20 * BENCH_NSEC)
-/* How often messages are looked at that may have been lost. */
-#define TICK_MS 50
+/* After so long without anything new, sleep a little between two looks. */
+#define SILENCE (BENCH_NSEC / 500)
 
 /* Each observer is one, and who changes the state is another. */
 struct party {
@@ -43,8 +45,8 @@ struct watch {
 	unsigned int left;   /* observers that have not heard of the present change */
 	uint32_t change;     /* its number */
 	uint64_t last_at;    /* when the last one heard of it */
+	uint64_t active_at;  /* when anything was last sent or received */
 	uint64_t random;
-	int epoll;
 	struct coax_message get;
 	struct coax_message put;
 	uint8_t get_buffer[COAX_MESSAGE_MAX];
@@ -56,6 +58,7 @@ static void send_message(struct watch *watch, struct party *party, const struct 
 {
 	party->tries++;
 	party->sent_at = now;
+	watch->active_at = now;
 	/* Not sent is as good as lost. */
 	if (send(party->fd, m->data, m->length, 0) < 0 && errno == ECONNREFUSED)
 		watch->counts.refused++;
@@ -126,6 +129,7 @@ static void take_answer(struct watch *watch, struct party *party, const struct c
 
 	if (party->observes && !coax_message_find(m, COAX_OBSERVE, &option))
 		good = false;
+	party->seen = watch->change;
 	end_asking(watch, party, good);
 }
 
@@ -160,25 +164,37 @@ static void take(struct watch *watch, struct party *party, const uint8_t *data, 
 		watch->counts.extra++;
 }
 
-/* Take what has come, or wait a tick for it. Returns the time. */
+static void receive_one(struct watch *watch, struct party *party)
+{
+	uint8_t data[CLIENT_DATAGRAM_MAX];
+	ssize_t length;
+
+	length = recv(party->fd, data, sizeof(data), MSG_DONTWAIT);
+	if (length >= 0) {
+		watch->active_at = bench_now();
+		take(watch, party, data, (size_t)length, watch->active_at);
+	} else if (errno == ECONNREFUSED) {
+		watch->counts.refused++;
+	}
+}
+
+/* Take what has come. Returns the time. */
 static uint64_t receive(struct watch *watch)
 {
-	struct epoll_event events[EVENTS_MAX];
-	uint8_t data[CLIENT_DATAGRAM_MAX];
-	struct party *party;
-	ssize_t length;
-	int count;
+	uint64_t now;
 
-	count = epoll_wait(watch->epoll, events, EVENTS_MAX, TICK_MS);
-	for (int i = 0; i < count; i++) {
-		party = events[i].data.ptr;
-		length = recv(party->fd, data, sizeof(data), MSG_DONTWAIT);
-		if (length >= 0)
-			take(watch, party, data, (size_t)length, bench_now());
-		else if (errno == ECONNREFUSED)
-			watch->counts.refused++;
+	if (watch->changer.asking)
+		receive_one(watch, &watch->changer);
+	for (unsigned int i = 0; i < watch->options.observers; i++) {
+		struct party *party = &watch->observers[i];
+
+		if (party->asking || (party->observes && party->seen != watch->change))
+			receive_one(watch, party);
 	}
-	return bench_now();
+	now = bench_now();
+	if (now - watch->active_at > SILENCE)
+		bench_sleep_ms(1);
+	return now;
 }
 
 /* Send again what has not been answered for long, or give it up. */
@@ -297,14 +313,12 @@ const struct watch_counts *watch_counts(const struct watch *watch)
 
 static int open_party(struct watch *watch, struct party *party)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = party};
-
 	party->fd = client_connect(&watch->options.destination);
 	if (party->fd < 0)
 		return party->fd;
 	party->token = client_random(&watch->random);
 	party->id = (uint16_t)client_random(&watch->random);
-	return epoll_ctl(watch->epoll, EPOLL_CTL_ADD, party->fd, &event) < 0 ? -errno : 0;
+	return 0;
 }
 
 int watch_open(struct watch **result, const struct watch_options *options)
@@ -318,11 +332,8 @@ int watch_open(struct watch **result, const struct watch_options *options)
 	watch->options = *options;
 	watch->random = client_seed();
 	watch->changer.fd = -1;
-	watch->epoll = epoll_create1(EPOLL_CLOEXEC);
-	error = watch->epoll < 0 ? -errno : 0;
 	watch->observers = calloc(options->observers, sizeof(*watch->observers));
-	if (!watch->observers)
-		error = -ENOMEM;
+	error = watch->observers ? 0 : -ENOMEM;
 	for (unsigned int i = 0; watch->observers && i < options->observers; i++)
 		watch->observers[i].fd = -1;
 	if (!error)
@@ -354,8 +365,6 @@ void watch_close(struct watch *watch)
 	for (unsigned int i = 0; watch->observers && i < watch->options.observers; i++)
 		close_party(&watch->observers[i]);
 	close_party(&watch->changer);
-	if (watch->epoll >= 0)
-		close(watch->epoll);
 	free(watch->observers);
 	free(watch);
 }
