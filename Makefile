@@ -50,6 +50,7 @@ LIB_SRC   := $(wildcard user/*.c user/codec/*.c user/transport/*.c user/exchange
                user/accel/*.c user/context/*.c)
 COAXD_SRC := $(wildcard user/coaxd/*.c)
 TOOL_SRC  := $(wildcard tools/coax/*.c)
+EXAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard tools/examples/*.c))
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
 TEST_SRC  := $(filter-out %.bpf.c,$(wildcard tests/unit/*.c tests/bpf/test_*.c tests/net/*.c tests/torture/*.c))
 TEST_BPF  := $(wildcard tests/bpf/*.bpf.c)
@@ -64,6 +65,7 @@ lib: $(B)/libcoax.a $(B)/libcoax.so
 coaxd: $(B)/coaxd
 coax: $(B)/coax
 coax-bench: $(B)/coax-bench
+examples: $(EXAMPLES)
 
 # The kernel halves: %.bpf.c -> .bpf.o -> .skel.h
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -idirafter /usr/include/$(shell gcc -dumpmachine)
@@ -98,6 +100,9 @@ $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -ljansson
 
 $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(EXAMPLES): $(B)/%: $(B)/%.o $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Tests are one file each; what they share are tests/*.h and tests/bpf/*.h.
@@ -153,4 +158,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench tests fuzzers test check lint demo bench install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check lint demo bench install clean help

@@ -205,7 +205,9 @@ uint32_t coax_option_uint(const struct coax_option *option);
 
 /**
  * coax_message_describe - "CON GET mid=0x1234 token=ab Uri-Path:time Accept:0 payload=5" for logs,
- * cut with "..." to `size`. Bytes that are no printable ASCII are escaped. Returns `text`.
+ * cut with "..." to `size`. Of a token longer than 12 bytes the first 12 and the length are shown:
+ * "token=000102030405060708090a0b...(128)". Bytes that are no printable ASCII are escaped. Returns
+ * `text`.
  */
 char *coax_message_describe(const struct coax_message *m, char *text, size_t size);
 

@@ -287,7 +287,7 @@ TEST("a handler may answer later from another thread: empty ACK, then a separate
 	ASSERT_GT(length, 4);
 	ASSERT_EQ(coax_message_parse(&response, reply, (size_t)length), 0);
 	EXPECT_TRUE(coax_message_type(&response) == COAX_TYPE_CON);
-	EXPECT_EQ(coax_message_token_length(&response), 2);
+	EXPECT_EQ(coax_message_token_length(&response), 2U);
 	EXPECT_MEMEQ(coax_message_token(&response), request + 4, 2);
 	expect_payload(&response, "late");
 	pthread_join(later.thread, NULL);

@@ -23,7 +23,8 @@ static bool tuning_is_sound(const struct coax_tuning *tuning)
 	       tuning->max_retransmit <= MAX_RETRANSMIT_MAX &&
 	       (uint64_t)tuning->ack_timeout_ms << tuning->max_retransmit <= BACKOFF_MS_MAX &&
 	       tuning->exchanges_max <= UINT32_MAX / 4 && tuning->deferred_max <= UINT32_MAX / 8 &&
-	       tuning->observers_max <= UINT32_MAX / 8;
+	       tuning->observers_max <= UINT32_MAX / 8 &&
+	       tuning->observations_max <= UINT32_MAX / 8;
 }
 
 static void complete_tuning(struct coax_tuning *tuning)
@@ -34,13 +35,16 @@ static void complete_tuning(struct coax_tuning *tuning)
 		tuning->deferred_max = 1;
 	if (!tuning->observers_max)
 		tuning->observers_max = 131072;
+	if (!tuning->observations_max)
+		tuning->observations_max = 4096;
 	if (!tuning->notify_confirm_ms)
 		tuning->notify_confirm_ms = 3600000;
 }
 
 static uint32_t timers_max(const struct coax_tuning *tuning)
 {
-	return tuning->deferred_max + 2 * COAX_PENDING_MAX + tuning->observers_max;
+	return tuning->deferred_max + 2 * COAX_PENDING_MAX + tuning->observations_max +
+	       tuning->observers_max;
 }
 
 static int create_keys(struct coax_exchange *exchange, uint32_t seed)
@@ -102,6 +106,7 @@ void coax_exchange_destroy(struct coax_exchange *exchange)
 {
 	exchange->closing = true;
 	coax_transmissions_end_all(exchange, -ESHUTDOWN);
+	coax_requests_end_all(exchange, -ESHUTDOWN);
 	coax_notices_destroy(exchange);
 	coax_requests_destroy(exchange);
 	coax_responses_destroy(exchange);

@@ -182,7 +182,7 @@ struct coax_ask {
  * Takes what became of a request. `last`: it was the last call, and the request is gone when it
  * returns. Otherwise more may come: with `observe`, after a 2.xx response with an Observe option,
  * until one comes that is not; with `multicast`, until the time is up (-ETIMEDOUT). `from` is where
- * the response came from. Results are those of coax_response_fn.
+ * the response came from, or the request went to. Results are those of coax_response_fn.
  */
 typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message *response,
 			       const struct coax_path *from, bool last);
@@ -206,13 +206,18 @@ int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 /*
  * Send another message with the token of a request that observes: to register again (RFC 7641
  * section 3.3.1) or to deregister (3.6). What answers it comes to the same `done`; a failure of
- * this message is the request's. Returns 0, -EBUSY (the former message has not been answered yet)
- * or -EMSGSIZE.
+ * this message is the request's. While one that deregisters is unanswered, notifications that were
+ * on their way still come. Returns 0, -EBUSY (the former message has not been answered yet),
+ * -EINVAL, -EMSGSIZE, -ENOBUFS or -ESHUTDOWN; then the request is as before.
  */
 int coax_exchange_request_again(struct coax_exchange *exchange, uint64_t now,
 				struct coax_pending *pending, const struct coax_message *message);
 
-/* Ends it with `result` (a negative errno): its callback runs, unless it is running already. */
+/*
+ * Ends it with `result` (a negative errno): its callback runs, unless it is running already; then
+ * that was the last call. Nothing is sent: the RST to the next notification tells an observed
+ * remote.
+ */
 void coax_exchange_cancel(struct coax_exchange *exchange, struct coax_pending *pending, int result);
 
 /*

@@ -14,11 +14,11 @@
 #include "memory.h"
 #include "timer.h"
 
-/* Requests of ours that can be pending in one exchange layer. */
+/* Requests of ours whose message can be unanswered in one exchange layer. */
 #define COAX_PENDING_MAX 4096
 
 /* Chains of what is found by a hash. A power of two. */
-#define COAX_CHAINS 1024
+#define COAX_CHAINS 4096
 
 /* Message IDs are counted for so many groups of remotes apart. A power of two. */
 #define COAX_ID_GROUPS 4096
@@ -59,6 +59,8 @@ struct coax_exchange {
 	/* Messages of ours that a remote reacts to, and requests. */
 	struct coax_pool responses;
 	struct coax_pool requests;
+	struct coax_pool request_messages;
+	uint32_t observations; /* requests that observe */
 	struct cds_hlist_head by_id[COAX_CHAINS];
 	struct cds_hlist_head by_remote[COAX_CHAINS];
 	struct cds_hlist_head by_token[COAX_CHAINS];
@@ -119,6 +121,11 @@ void coax_responses_tick(struct coax_exchange *exchange);
 
 int coax_requests_create(struct coax_exchange *exchange);
 void coax_requests_destroy(struct coax_exchange *exchange);
+/* Those that have a message of ours to wait for have ended already, by their transmission. */
+void coax_requests_end_all(struct coax_exchange *exchange, int result);
+
+/* answer.c */
+
 /* A separate response, confirmable or not. */
 void coax_exchange_take_response(struct coax_exchange *exchange, const struct coax_path *path,
 				 const struct coax_message *response);

@@ -108,7 +108,7 @@ static void send_separate(struct coax_exchange *exchange, const struct coax_path
 	}
 	coax_message_set_type(response, COAX_TYPE_CON);
 	transmission->path = *path;
-	transmission->is_request = false;
+	transmission->request = NULL;
 	transmission->ended = separate_ended;
 	transmission->length = response->length;
 	memcpy(transmission->data, response->data, response->length);

@@ -67,6 +67,7 @@ void coax_transmission_add(struct coax_exchange *exchange, struct coax_transmiss
 {
 	transmission->timer = (struct coax_timer){0};
 	transmission->sent = false;
+	transmission->id = 0;
 	cds_hlist_add_head(&transmission->by_remote,
 			   remote_chain(exchange, &transmission->path.remote));
 }

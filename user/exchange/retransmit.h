@@ -23,12 +23,12 @@ struct coax_transmission {
 	struct coax_backoff backoff;
 	uint16_t id;
 	bool sent;
-	bool is_request;
+	struct coax_pending *request; /* NULL: it is a response */
 	uint32_t length;
 	uint8_t data[COAX_DATAGRAM_OUT_MAX];
 };
 
-/* Known by its remote from now on. `path`, `data`, `length`, `ended`, `is_request` are set. */
+/* Known by its remote from now on. `path`, `data`, `length`, `ended`, `request` are set. */
 void coax_transmission_add(struct coax_exchange *exchange, struct coax_transmission *transmission);
 
 /* Give it a message ID, send it, and if it is confirmable, again until acknowledged. */

@@ -129,8 +129,15 @@ int coax_resource_create(struct coax_resource **result, const struct coax_resour
 	cds_lfht_node_init(&resource->node);
 	resource->subtree = options->subtree;
 	resource->hidden = options->hidden;
+	resource->cacheable = options->cacheable;
 	resource->cacheable_queries = options->cacheable_queries;
 	resource->conditional = options->conditional;
+	resource->observable = options->observable;
+	resource->notifications = options->notifications;
+	resource->streaming = options->streaming;
+	resource->body_max = options->body_max;
+	resource->fresh_ms = options->fresh_ms;
+	resource->queue = options->queue;
 	resource->format_count = (uint8_t)options->format_count;
 	resource->accept_count = (uint8_t)options->accept_count;
 	memcpy(resource->formats, options->formats, sizeof(resource->formats));
@@ -141,7 +148,7 @@ int coax_resource_create(struct coax_resource **result, const struct coax_resour
 	set_handlers(resource, options);
 
 	err = set_link(resource, target, options);
-	if (!err && options->cacheable)
+	if (!err && (options->cacheable || options->observable))
 		err = coax_subject_create(&resource->subject);
 	if (err)
 		goto out;

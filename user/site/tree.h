@@ -17,13 +17,20 @@
 
 struct coax_resource {
 	struct cds_lfht_node node;
-	struct coax_subject *subject;		    /* NULL: not cacheable */
+	struct coax_subject *subject;		    /* NULL: neither cacheable nor observable */
 	coax_handler_fn handlers[COAX_METHODS_MAX]; /* by code */
 	void *arg;
 	bool subtree;
 	bool hidden;
+	bool cacheable;
 	bool cacheable_queries;
 	bool conditional;
+	bool observable;
+	bool streaming;
+	enum coax_reliability notifications;
+	uint32_t fresh_ms;
+	uint64_t body_max;
+	struct coax_queue *queue;
 	uint8_t format_count;
 	uint8_t accept_count;
 	uint16_t formats[COAX_RESOURCE_FORMATS_MAX];
