@@ -18,6 +18,9 @@
 #include "observers.h"
 #include "worker.h"
 
+/* What of a number fits into the option (section 4.4). */
+#define COAX_OBSERVE_MASK 0xffffffU
+
 struct coax_audience;
 struct coax_share;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <stdlib.h>
 #include <string.h>
+#include <coax/option.h>
 #include "detached.h"
 #include "observers.h"
 #include "rcu.h"
@@ -29,15 +30,10 @@ struct coax_detached *coax_detached_create(struct coax_worker *worker, const uin
 
 void coax_detached_free(struct coax_detached *detached)
 {
+	if (detached->release_transfer)
+		detached->release_transfer(detached->transfer);
 	coax_subject_put(detached->subject);
 	free(detached);
-}
-
-void coax_responder_drop_body(struct coax_responder *responder)
-{
-	if (responder->has_body && responder->body.release)
-		responder->body.release(responder->body.arg);
-	responder->has_body = false;
 }
 
 static void begin_response(struct coax_detached *detached, struct coax_responder *responder)
@@ -85,8 +81,33 @@ static struct coax_observer *accept_later(struct coax_responder *responder,
 	return coax_observers_accept(detached->worker, responder, ended, arg);
 }
 
+/* Bodies are whole here: the request's, as the one part of it; the response's where it is taken. */
+static bool gather(struct coax_responder *responder, bool streaming, uint64_t body_max)
+{
+	struct coax_detached *detached =
+		caa_container_of(responder, struct immediate, base)->detached;
+	const struct coax_message *request = &responder->request;
+	struct coax_option block;
+
+	if (coax_message_find(request, COAX_BLOCK1, &block)) {
+		coax_responder_refuse(responder, COAX_BAD_OPTION, "no bodies in blocks here");
+		return false;
+	}
+	if (body_max && request->length - request->payload > body_max) {
+		coax_responder_refuse(responder, COAX_REQUEST_ENTITY_TOO_LARGE, "");
+		return false;
+	}
+	if (streaming)
+		responder->part = (struct coax_part){
+			.transfer = &detached->transfer,
+			.release = &detached->release_transfer,
+		};
+	return true;
+}
+
 static const struct coax_responder_ops later_ops = {
 	.respond = respond_later,
+	.gather = gather,
 	.accept = accept_later,
 };
 
@@ -123,6 +144,7 @@ static struct coax_responder *defer(struct coax_responder *responder)
 static const struct coax_responder_ops immediate_ops = {
 	.respond = respond_now,
 	.defer = defer,
+	.gather = gather,
 	.accept = accept_now,
 };
 
@@ -144,7 +166,8 @@ void coax_detached_render(struct coax_detached *detached)
 	(void)coax_message_parse(&immediate.base.request, detached->request,
 				 detached->request_length);
 	begin_response(detached, &immediate.base);
-	coax_site_render(worker->context->site, &immediate.base);
+	coax_site_render(__atomic_load_n(&worker->context->site, __ATOMIC_SEQ_CST),
+			 &immediate.base);
 	if (immediate.answered)
 		detached->done(worker, detached, &immediate.base);
 }

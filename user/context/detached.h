@@ -27,6 +27,8 @@ struct coax_detached {
 	struct coax_responder later;  /* once deferred */
 	struct coax_subject *subject; /* a reference, while `later` may name it */
 	struct coax_work work;
+	void *transfer; /* a streaming resource's, of the one part that there is */
+	void (*release_transfer)(void *transfer);
 	uint8_t response[COAX_MESSAGE_MAX];
 	size_t request_length;
 	uint8_t request[];
@@ -39,8 +41,5 @@ void coax_detached_free(struct coax_detached *detached);
 
 /* Put it to the Site. On the worker; `done` has run on return, or runs later. */
 void coax_detached_render(struct coax_detached *detached);
-
-/* Nobody needs the response's body. */
-void coax_responder_drop_body(struct coax_responder *responder);
 
 #endif

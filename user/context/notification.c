@@ -83,7 +83,7 @@ static uint8_t *write_observe(uint8_t *at, uint8_t option, uint32_t number)
 {
 	uint8_t *header = at++;
 
-	number &= 0xffffff;
+	number &= COAX_OBSERVE_MASK;
 	if (number > 0xffff)
 		*at++ = (uint8_t)(number >> 16);
 	if (number > 0xff)

@@ -129,7 +129,7 @@ void coax_observers_answered(struct coax_worker *worker, const struct coax_path 
 
 	coax_message_remove(&responder->response, COAX_OBSERVE);
 	if (member && coax_message_add_uint(&responder->response, COAX_OBSERVE,
-					    member->number & COAX_OBSERVE_NUMBER_MAX))
+					    member->number & COAX_OBSERVE_MASK))
 		coax_member_remove(member);
 }
 

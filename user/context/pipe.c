@@ -106,7 +106,7 @@ static void answer(struct coax_worker *worker, struct coax_pipe *pipe,
 	coax_message_remove(response, COAX_OBSERVE);
 	pipe->member = coax_observers_register(worker, NULL, pipe, responder);
 	if (pipe->member && coax_message_add_uint(response, COAX_OBSERVE,
-						  pipe->member->number & COAX_OBSERVE_NUMBER_MAX)) {
+						  pipe->member->number & COAX_OBSERVE_MASK)) {
 		coax_member_remove(pipe->member);
 		pipe->member = NULL;
 	}
