@@ -192,6 +192,22 @@ TEST("the root is listed as </>, a target is percent-encoded")
 	coax_site_destroy(site);
 }
 
+TEST("what can be observed says obs, once")
+{
+	struct coax_site *site = make_site();
+
+	add(site, (struct coax_resource_options){.path = "a", .observable = true});
+	add(site, (struct coax_resource_options){.path = "b",
+						 .observable = true,
+						 .formats = {50},
+						 .format_count = 1,
+						 .attributes = {{"obs", NULL}, {"rt", "x"}}});
+	add(site, (struct coax_resource_options){.path = "c"});
+	EXPECT_STREQ(list(site, "?href=/*"), "</a>;obs,</b>;obs;rt=\"x\";ct=50,</c>");
+	EXPECT_STREQ(list(site, "?obs"), "</a>;obs,</b>;obs;rt=\"x\";ct=50");
+	coax_site_destroy(site);
+}
+
 TEST("several formats make one ct, and one among the attributes stands instead")
 {
 	struct coax_site *site = make_site();
@@ -268,6 +284,18 @@ TEST("a subtree lists what its callback writes, sorted in and filtered like the 
 	EXPECT_STREQ(list(site, "?rt=odd"), "</files/22>;rt=\"odd\"");
 	EXPECT_STREQ(list(site, "?href=/z"), "</z>;rt=\"even\"");
 	EXPECT_STREQ(list(site, "?href=/files/*&rt=even"), "</files/1>;rt=\"even\"");
+	coax_site_destroy(site);
+}
+
+TEST("a path with parameters is not listed, but for what a subtree's callback writes below it")
+{
+	struct coax_site *site = make_site();
+
+	add(site, (struct coax_resource_options){.path = "a/{id}"});
+	add(site, (struct coax_resource_options){.path = "b/{id}", .subtree = true});
+	add(site, (struct coax_resource_options){
+			  .path = "c/{id}", .subtree = true, .links = write_links, .arg = "/c/7"});
+	EXPECT_STREQ(list(site, ""), "</c/7>;rt=\"even\"");
 	coax_site_destroy(site);
 }
 

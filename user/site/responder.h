@@ -79,6 +79,7 @@ struct coax_responder {
 	uint64_t generation;
 	bool cacheable_queries;
 	bool only_observable; /* the subject is for observers, not for the kernel */
+	bool must_be_fresh;   /* so the answer is for this request alone */
 	bool answered;
 	bool *settled; /* while a handler runs: set when it has answered or deferred */
 };
