@@ -147,8 +147,11 @@ struct coax_audience *coax_audience_join(struct coax_worker *worker,
 	pthread_mutex_unlock(&observers->lock);
 
 	/* It has a member: nobody ends it meanwhile. */
-	if (created && responder->subject)
-		coax_audience_watch(audience, responder->subject, responder->generation);
+	if (created && responder->subject) {
+		coax_audience_watch(audience, responder->subject);
+		if (coax_subject_generation(responder->subject) != responder->generation)
+			coax_audience_outdated(audience);
+	}
 	return audience;
 }
 
@@ -256,6 +259,17 @@ void coax_audience_render(struct coax_audience *audience, bool last)
 	pthread_mutex_unlock(&audience->lock);
 }
 
+void coax_audience_outdated(struct coax_audience *audience)
+{
+	pthread_mutex_lock(&audience->lock);
+	if (!is_over(audience) && !audience->given) {
+		audience->stale = true;
+		audience->order++;
+		post(audience);
+	}
+	pthread_mutex_unlock(&audience->lock);
+}
+
 /* `state` NULL: what it was rendered from is not known. Takes the notification over. */
 static void give(struct coax_audience *audience, struct coax_notification *notification,
 		 const struct coax_state *state)
@@ -308,19 +322,16 @@ static int subject_notify(struct coax_subject_watch *watch, const struct coax_me
 	return coax_audience_trigger(audience, response, last, &state);
 }
 
-void coax_audience_watch(struct coax_audience *audience, struct coax_subject *subject,
-			 uint64_t generation)
+void coax_audience_watch(struct coax_audience *audience, struct coax_subject *subject)
 {
 	struct coax_subject_watch *watch = &audience->watch;
 
-	if (watch->subject != subject) {
-		coax_subject_unwatch(watch);
-		watch->changed = subject_changed;
-		watch->notify = subject_notify;
-		coax_subject_watch(subject, watch);
-	}
-	if (coax_subject_generation(subject) != generation)
-		coax_audience_render(audience, false);
+	if (watch->subject == subject)
+		return;
+	coax_subject_unwatch(watch);
+	watch->changed = subject_changed;
+	watch->notify = subject_notify;
+	coax_subject_watch(subject, watch);
 }
 
 void coax_audiences_for_each(struct coax_observers *observers,

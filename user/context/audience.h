@@ -200,15 +200,19 @@ void coax_audiences_dismiss(struct coax_observers *observers);
 struct coax_audience *coax_audience_get(struct coax_audience *audience);
 void coax_audience_put(struct coax_audience *audience);
 
-/* Watch what a response was rendered from; render when that has changed since. On the home. */
-void coax_audience_watch(struct coax_audience *audience, struct coax_subject *subject,
-			 uint64_t generation);
+/*
+ * Watch what a response was rendered from. Whether that has changed since is to be looked at
+ * afterwards. On the home.
+ */
+void coax_audience_watch(struct coax_audience *audience, struct coax_subject *subject);
 
 /*
  * Triggers; any thread, also with a subject's lock held. What comes later replaces what came
  * before and has not been taken up, but nothing replaces the last.
  */
 void coax_audience_render(struct coax_audience *audience, bool last);
+/* Render, unless what has been given meanwhile is newer than what was found to be old. */
+void coax_audience_outdated(struct coax_audience *audience);
 /*
  * The same with a response that is given, or NULL. `state` NULL: what that was rendered from is not
  * known. Returns 0 or -ENOMEM.

@@ -9,18 +9,21 @@
 #include "clock.h"
 #include "rcu.h"
 
-/* Make it the latest, unless something newer or the last one is there already. */
-static void install(struct coax_audience *audience, struct coax_notification *notification,
+/*
+ * Make it the latest, unless something newer or the last one is there already. Returns whether it
+ * is.
+ */
+static bool install(struct coax_audience *audience, struct coax_notification *notification,
 		    const struct coax_state *state)
 {
 	struct coax_notification *former = notification;
-	bool last = false;
+	bool installed = false, last = notification->last;
 
 	pthread_mutex_lock(&audience->lock);
 	if (audience->dismissed || (audience->latest && audience->latest->last) ||
 	    state->order < audience->state.order)
 		goto out;
-	last = notification->last;
+	installed = true;
 	former = audience->latest;
 	notification->version = ++audience->version;
 	audience->latest = notification;
@@ -30,13 +33,9 @@ static void install(struct coax_audience *audience, struct coax_notification *no
 out:
 	pthread_mutex_unlock(&audience->lock);
 	coax_notification_put(former);
-	if (last)
+	if (installed && last)
 		coax_audience_close(audience);
-}
-
-static bool is_successful(const struct coax_responder *responder)
-{
-	return COAX_CODE_CLASS(coax_message_code(&responder->response)) == 2;
+	return installed;
 }
 
 /* What leaves over the network is the first block of it (RFC 7959 section 2.6). */
@@ -64,20 +63,20 @@ static void take_rendering(struct coax_worker *worker, struct coax_audience *aud
 		.generation = responder->generation,
 		.order = audience->rendering_order,
 	};
-	struct coax_notification *notification;
+	struct coax_subject *watched = audience->observer ? NULL : responder->subject;
+	struct coax_notification *notification = keep_response(worker, audience, responder);
 
-	/* Should the state be another one by now, this has it rendered again. */
-	if (responder->subject && is_successful(responder) && !audience->observer)
-		coax_audience_watch(audience, responder->subject, responder->generation);
-	notification = keep_response(worker, audience, responder);
-	if (notification)
-		install(audience, notification, &state);
-	else
+	if (!notification) {
 		coax_log(&worker->context->logger, COAX_LOG_ERROR,
 			 "no memory for a notification: observers keep the state that they have");
+		return;
+	}
+	if (watched && !notification->last)
+		coax_audience_watch(audience, watched);
+	if (install(audience, notification, &state) && watched &&
+	    coax_subject_generation(watched) != state.generation)
+		coax_audience_outdated(audience);
 }
-
-static void begin_rendering(struct coax_worker *worker, struct coax_audience *audience);
 
 static void rendered(struct coax_worker *worker, struct coax_detached *detached,
 		     struct coax_responder *responder)
@@ -87,11 +86,11 @@ static void rendered(struct coax_worker *worker, struct coax_detached *detached,
 	if (worker && audience->rendering == detached) {
 		bool again = audience->again;
 
-		take_rendering(worker, audience, responder);
 		audience->rendering = NULL;
 		audience->again = false;
+		take_rendering(worker, audience, responder);
 		if (again)
-			begin_rendering(worker, audience);
+			coax_audience_outdated(audience);
 	}
 	coax_responder_drop_body(responder);
 	coax_detached_free(detached);
@@ -144,8 +143,10 @@ void coax_audience_attend(struct coax_worker *worker, struct coax_work *work)
 	audience->given = NULL;
 	pthread_mutex_unlock(&audience->lock);
 
-	if (given)
+	if (given) {
+		audience->again = false;
 		install(audience, given, &given_state);
+	}
 	if (stale)
 		begin_rendering(worker, audience);
 	if (dismissed) {

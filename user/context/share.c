@@ -104,7 +104,7 @@ void coax_share_answered(struct coax_member *member, const struct coax_responder
 	}
 	member->version = share->current ? share->current->version - behind : 0;
 	if (!comparable)
-		coax_audience_render(audience, false);
+		coax_audience_outdated(audience);
 }
 
 static enum coax_notify how(const struct coax_share *share)
