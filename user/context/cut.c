@@ -137,14 +137,14 @@ static void refuse_beyond_end(struct coax_blocks *blocks, uint64_t now,
  * one again may be looking for news: after the time for which the response was fresh there may be
  * some.
  */
-static bool is_outdated(const struct coax_download *download, uint64_t now, uint64_t offset)
+static bool is_outdated(const struct coax_outgoing *download, uint64_t now, uint64_t offset)
 {
 	return download->can_be_rendered && offset <= download->offset &&
 	       now - download->rendered > download->max_age * NS_PER_SEC;
 }
 
 /* The first block's options. Max-Age is about the time when it was rendered. */
-static int put_options(struct coax_message *m, const struct coax_download *download, uint64_t now)
+static int put_options(struct coax_message *m, const struct coax_outgoing *download, uint64_t now)
 {
 	const struct coax_kept_body *kept = download->kept;
 	uint64_t age = (now - download->rendered) / NS_PER_SEC;
@@ -178,7 +178,7 @@ static bool refuse_unsafe(struct coax_responder *responder)
 }
 
 static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-			struct coax_download *download, const struct coax_block *asked)
+			struct coax_outgoing *download, const struct coax_block *asked)
 {
 	struct coax_message *response = &responder->response;
 	struct piece piece = {
@@ -189,7 +189,7 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 	};
 	int err;
 
-	coax_download_touch(blocks, download, now);
+	coax_outgoing_touch(blocks, download, now);
 	if (piece.offset >= piece.body->length) {
 		refuse_beyond_end(blocks, now, responder);
 		return;
@@ -200,7 +200,7 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 	if (!err)
 		err = put_piece(response, &piece);
 	if (err) {
-		coax_download_drop(blocks, download);
+		coax_outgoing_drop(blocks, download);
 		fail(blocks, responder, err);
 		return;
 	}
@@ -210,7 +210,7 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder)
 {
-	struct coax_download *download;
+	struct coax_outgoing *download;
 	struct coax_block asked, block1;
 	struct coax_block_key key;
 	int result;
@@ -228,9 +228,9 @@ bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 		return false;
 
 	key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
-	download = coax_download_find(blocks, &key);
+	download = coax_outgoing_find(blocks, &key);
 	if (download && is_outdated(download, now, coax_block_offset(&asked))) {
-		coax_download_drop(blocks, download);
+		coax_outgoing_drop(blocks, download);
 		download = NULL;
 	}
 	if (!download)
@@ -281,7 +281,7 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	       struct piece piece, bool blockwise, bool *kept)
 {
 	struct coax_message *response = &responder->response;
-	struct coax_download *download = NULL;
+	struct coax_outgoing *download = NULL;
 	struct coax_body body = *piece.body;
 	int err;
 
@@ -299,7 +299,7 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		body.data = coax_message_payload(response, &(size_t){0});
 	piece.body = &body;
 	if (is_to_be_kept(responder))
-		download = coax_download_keep(blocks, now, responder, &body, blockwise);
+		download = coax_outgoing_keep(blocks, now, responder, &body, blockwise);
 	if (download) {
 		*kept = true;
 		download->offset = piece.offset;
@@ -308,7 +308,7 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	}
 	err = put_piece(response, &piece);
 	if (err && download)
-		coax_download_drop(blocks, download);
+		coax_outgoing_drop(blocks, download);
 	if (!err)
 		coax_blocks_count(&blocks->stats->blocks_out);
 	return err;
@@ -341,10 +341,10 @@ static void forget(struct coax_blocks *blocks, const struct coax_responder *resp
 	for (int with_payload = 0; with_payload <= is_fetch; with_payload++) {
 		struct coax_block_key key =
 			coax_blocks_key(blocks, responder, true, with_payload, NULL, 0);
-		struct coax_download *download = coax_download_find(blocks, &key);
+		struct coax_outgoing *download = coax_outgoing_find(blocks, &key);
 
 		if (download)
-			coax_download_drop(blocks, download);
+			coax_outgoing_drop(blocks, download);
 	}
 }
 
@@ -430,7 +430,7 @@ void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_respo
 
 	if (gathered)
 		blockwise =
-			coax_upload_answered(gathered, now, coax_message_code(response), &block1);
+			coax_incoming_answered(gathered, now, coax_message_code(response), &block1);
 	err = fit(blocks, now, responder, &body, blockwise, &kept);
 	if (err)
 		fail(blocks, responder, err);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <coax/option.h>
 #include "transport/transport.h"
-#include "uploads.h"
+#include "incoming.h"
 
 #define RETRY_S 5 /* when there may be room again */
 
@@ -42,8 +42,8 @@ static bool append(struct coax_gathered *upload, const struct arrival *arrival)
 		capacity = most;
 	if (capacity < need)
 		capacity = need;
-	if (need > upload->capacity && !coax_upload_resize(upload, arrival->now, capacity) &&
-	    !coax_upload_resize(upload, arrival->now, need))
+	if (need > upload->capacity && !coax_incoming_resize(upload, arrival->now, capacity) &&
+	    !coax_incoming_resize(upload, arrival->now, need))
 		return false;
 	if (arrival->length)
 		memcpy(upload->bytes + upload->head + upload->length, arrival->payload,
@@ -122,8 +122,8 @@ static struct coax_gathered *begin(const struct arrival *arrival)
 	struct coax_option option;
 	uint32_t wait;
 
-	switch (coax_upload_open(arrival->blocks, arrival->now, &arrival->key,
-				 &arrival->responder->remote, &upload, &wait)) {
+	switch (coax_incoming_open(arrival->blocks, arrival->now, &arrival->key,
+				   &arrival->responder->remote, &upload, &wait)) {
 	case 0:
 		break;
 	case -EBUSY:
@@ -145,7 +145,7 @@ static struct coax_gathered *begin(const struct arrival *arrival)
 
 static void hand_over(struct coax_gathered *upload, struct coax_gathered **gathered)
 {
-	coax_upload_hold(upload);
+	coax_incoming_hold(upload);
 	*gathered = upload;
 }
 
@@ -197,7 +197,7 @@ static bool join(struct coax_gathered *upload, const struct arrival *arrival)
 	if (need > upload->head) {
 		size_t more = need - upload->head;
 
-		if (!coax_upload_resize(upload, arrival->now, upload->capacity + more))
+		if (!coax_incoming_resize(upload, arrival->now, upload->capacity + more))
 			return false;
 		memmove(upload->bytes + need, upload->bytes + upload->head, upload->length);
 		upload->head = need;
@@ -237,23 +237,23 @@ static bool take_block(struct coax_gathered *upload, const struct arrival *arriv
 		return true;
 	}
 	if (!append(upload, arrival)) {
-		coax_upload_close(upload);
+		coax_incoming_close(upload);
 		refuse_for_lack(arrival);
 		return false;
 	}
 	taken(upload, arrival);
 	if (arrival->block.more) {
-		coax_upload_wait(upload, arrival->now);
+		coax_incoming_wait(upload, arrival->now);
 		answer_continue(arrival);
 		return false;
 	}
 	if (!join(upload, arrival)) {
-		coax_upload_close(upload);
+		coax_incoming_close(upload);
 		refuse_for_lack(arrival);
 		return false;
 	}
 	hand_over(upload, gathered);
-	coax_upload_close(upload);
+	coax_incoming_close(upload);
 	return true;
 }
 
@@ -289,13 +289,13 @@ static bool take_next(struct coax_gathered *upload, const struct arrival *arriva
 	 * gave up waiting for the answer: it wants to know that it may go on, no more.
 	 */
 	if (is_taken_already(upload, arrival)) {
-		coax_upload_wait(upload, arrival->now);
+		coax_incoming_wait(upload, arrival->now);
 		answer_continue(arrival);
 		return false;
 	}
 	/* Section 2.5: the last block ends the transfer, be it complete or not. */
 	if (!arrival->block.more)
-		coax_upload_close(upload);
+		coax_incoming_close(upload);
 	refuse(arrival, COAX_REQUEST_ENTITY_INCOMPLETE, "blocks are missing before this one");
 	return false;
 }
@@ -305,7 +305,7 @@ static bool take_first(struct coax_gathered *upload, const struct arrival *arriv
 		       struct coax_gathered **gathered)
 {
 	if (upload)
-		coax_upload_close(upload);
+		coax_incoming_close(upload);
 	upload = begin(arrival);
 	return upload && take_block(upload, arrival, gathered);
 }
@@ -319,7 +319,7 @@ static bool take_whole(const struct arrival *arrival, struct coax_gathered **gat
 		refuse_large(arrival);
 		return false;
 	}
-	upload = coax_upload_create(arrival->blocks);
+	upload = coax_incoming_create(arrival->blocks);
 	if (!upload) {
 		refuse_for_lack(arrival);
 		return false;
@@ -328,7 +328,7 @@ static bool take_whole(const struct arrival *arrival, struct coax_gathered **gat
 	upload->size_hint = arrival->size1;
 	set_part(upload, arrival->responder, 0, false);
 	hand_over(upload, gathered);
-	coax_upload_unreference(upload);
+	coax_incoming_unreference(upload);
 	return true;
 }
 
@@ -358,11 +358,11 @@ static bool take_arrival(struct arrival *arrival, struct coax_gathered **gathere
 		return false;
 	}
 	arrival->key = coax_blocks_key(arrival->blocks, arrival->responder, true, false, NULL, 0);
-	upload = coax_upload_find(arrival->blocks, &arrival->key);
+	upload = coax_incoming_find(arrival->blocks, &arrival->key);
 	if (arrival->size1 > arrival->limit ||
 	    coax_block_offset(block) + arrival->length > arrival->limit) {
 		if (upload)
-			coax_upload_close(upload);
+			coax_incoming_close(upload);
 		refuse_large(arrival);
 		return false;
 	}
@@ -396,8 +396,8 @@ bool coax_blocks_gather(struct coax_blocks *blocks, uint64_t now, struct coax_re
 	return result ? take_arrival(&arrival, gathered) : take_whole(&arrival, gathered);
 }
 
-bool coax_upload_answered(struct coax_gathered *upload, uint64_t now, uint8_t code,
-			  struct coax_block *block)
+bool coax_incoming_answered(struct coax_gathered *upload, uint64_t now, uint8_t code,
+			    struct coax_block *block)
 {
 	bool more = code == COAX_CONTINUE;
 
@@ -408,8 +408,8 @@ bool coax_upload_answered(struct coax_gathered *upload, uint64_t now, uint8_t co
 	if (more && block->number == 0 && block->exponent > upload->blocks->exponent)
 		block->exponent = upload->blocks->exponent;
 	if (more && upload->open)
-		coax_upload_wait(upload, now);
+		coax_incoming_wait(upload, now);
 	else
-		coax_upload_close(upload);
+		coax_incoming_close(upload);
 	return upload->blockwise;
 }

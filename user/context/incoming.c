@@ -5,7 +5,7 @@
 #include <string.h>
 #include <urcu/compiler.h>
 #include "clock.h"
-#include "uploads.h"
+#include "incoming.h"
 
 #define TABLE_SIZE 65536
 #define SPARE_MAX  64
@@ -16,7 +16,7 @@
  */
 #define ABANDONED (45 * NS_PER_SEC)
 
-int coax_uploads_create(struct coax_blocks *blocks)
+int coax_gathering_create(struct coax_blocks *blocks)
 {
 	int err;
 
@@ -42,7 +42,7 @@ static void account(struct coax_gathered *upload, int64_t bytes)
 		coax_holder_account(blocks, upload->holders[COAX_HOLDER_HOST], bytes);
 }
 
-struct coax_gathered *coax_upload_create(struct coax_blocks *blocks)
+struct coax_gathered *coax_incoming_create(struct coax_blocks *blocks)
 {
 	struct coax_gathered *upload = blocks->spare;
 
@@ -82,13 +82,13 @@ static void destroy(struct coax_gathered *upload)
 	}
 }
 
-void coax_upload_unreference(struct coax_gathered *upload)
+void coax_incoming_unreference(struct coax_gathered *upload)
 {
 	if (--upload->references == 0)
 		destroy(upload);
 }
 
-void coax_upload_close(struct coax_gathered *upload)
+void coax_incoming_close(struct coax_gathered *upload)
 {
 	struct coax_blocks *blocks = upload->blocks;
 	int64_t bytes = (int64_t)(sizeof(*upload) + upload->capacity);
@@ -104,19 +104,19 @@ void coax_upload_close(struct coax_gathered *upload)
 		coax_holder_put(blocks, upload->holders[kind]);
 		upload->holders[kind] = NULL;
 	}
-	coax_upload_unreference(upload);
+	coax_incoming_unreference(upload);
 }
 
-void coax_uploads_destroy(struct coax_blocks *blocks)
+void coax_gathering_destroy(struct coax_blocks *blocks)
 {
 	struct coax_gathered *upload;
 
 	if (blocks->begun.next)
-		coax_uploads_tick(blocks, UINT64_MAX);
+		coax_gathering_tick(blocks, UINT64_MAX);
 	/* Those that handlers still have are their own masters from here on. */
 	while (blocks->held.next && !cds_list_empty(&blocks->held)) {
 		upload = cds_list_first_entry(&blocks->held, struct coax_gathered, waiting);
-		coax_upload_close(upload);
+		coax_incoming_close(upload);
 		cds_list_del(&upload->waiting);
 		upload->blocks = NULL;
 	}
@@ -145,7 +145,7 @@ static struct coax_gathered *longest_waiting(struct cds_list_head *list,
 	return NULL;
 }
 
-uint64_t coax_uploads_deadline(struct coax_blocks *blocks)
+uint64_t coax_gathering_deadline(struct coax_blocks *blocks)
 {
 	const struct coax_gathered *begun = longest_waiting(&blocks->begun, NULL);
 	const struct coax_gathered *going = longest_waiting(&blocks->going, NULL);
@@ -163,16 +163,16 @@ static void expire(struct coax_blocks *blocks, struct cds_list_head *list, uint6
 	struct coax_gathered *upload;
 
 	while ((upload = longest_waiting(list, NULL)) && now >= upload->used + blocks->timeout)
-		coax_upload_close(upload);
+		coax_incoming_close(upload);
 }
 
-void coax_uploads_tick(struct coax_blocks *blocks, uint64_t now)
+void coax_gathering_tick(struct coax_blocks *blocks, uint64_t now)
 {
 	expire(blocks, &blocks->begun, now);
 	expire(blocks, &blocks->going, now);
 }
 
-void coax_upload_wait(struct coax_gathered *upload, uint64_t now)
+void coax_incoming_wait(struct coax_gathered *upload, uint64_t now)
 {
 	struct coax_blocks *blocks = upload->blocks;
 
@@ -239,12 +239,12 @@ static bool make_room(struct coax_blocks *blocks, uint64_t now, uint64_t need,
 		victim = find_victim(blocks, now, except);
 		if (!victim)
 			return false;
-		coax_upload_close(victim);
+		coax_incoming_close(victim);
 	}
-	return coax_downloads_make_room(blocks, need);
+	return coax_keeping_make_room(blocks, need);
 }
 
-bool coax_upload_resize(struct coax_gathered *upload, uint64_t now, size_t capacity)
+bool coax_incoming_resize(struct coax_gathered *upload, uint64_t now, size_t capacity)
 {
 	size_t more = capacity - upload->capacity;
 	uint8_t *bytes;
@@ -280,7 +280,7 @@ static bool may_have_one_more(struct coax_blocks *blocks, uint64_t now,
 	if (oldest)
 		idle = now - oldest->used;
 	if (idle >= ABANDONED) {
-		coax_upload_close(oldest);
+		coax_incoming_close(oldest);
 		return true;
 	}
 	*wait = (uint32_t)((ABANDONED - idle + NS_PER_SEC - 1) / NS_PER_SEC);
@@ -295,9 +295,9 @@ static void leave(struct coax_blocks *blocks, struct coax_holder *holder)
 	coax_holder_put(blocks, holder);
 }
 
-int coax_upload_open(struct coax_blocks *blocks, uint64_t now, const struct coax_block_key *key,
-		     const union coax_address *remote, struct coax_gathered **result,
-		     uint32_t *wait)
+int coax_incoming_open(struct coax_blocks *blocks, uint64_t now, const struct coax_block_key *key,
+		       const union coax_address *remote, struct coax_gathered **result,
+		       uint32_t *wait)
 {
 	struct coax_holder *holders[COAX_HOLDER_KINDS];
 	struct coax_gathered *upload = NULL;
@@ -316,7 +316,7 @@ int coax_upload_open(struct coax_blocks *blocks, uint64_t now, const struct coax
 		goto out;
 	}
 	if (make_room(blocks, now, sizeof(*upload), NULL))
-		upload = coax_upload_create(blocks);
+		upload = coax_incoming_create(blocks);
 out:
 	if (!upload) {
 		for (int kind = 0; kind < COAX_HOLDER_KINDS; kind++)
@@ -338,15 +338,15 @@ out:
 	return 0;
 }
 
-struct coax_gathered *coax_upload_find(const struct coax_blocks *blocks,
-				       const struct coax_block_key *key)
+struct coax_gathered *coax_incoming_find(const struct coax_blocks *blocks,
+					 const struct coax_block_key *key)
 {
 	struct coax_block_node *node = coax_block_table_find(&blocks->uploads, key);
 
 	return node ? caa_container_of(node, struct coax_gathered, node) : NULL;
 }
 
-void coax_upload_hold(struct coax_gathered *upload)
+void coax_incoming_hold(struct coax_gathered *upload)
 {
 	upload->held = true;
 	upload->references++;
@@ -358,6 +358,6 @@ void coax_gathered_put(struct coax_gathered *upload)
 	if (!upload)
 		return;
 	if (upload->held && upload->blocks)
-		coax_upload_close(upload);
-	coax_upload_unreference(upload);
+		coax_incoming_close(upload);
+	coax_incoming_unreference(upload);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Uploads: bodies of requests while they come in, and while handlers have them. uploads.c says
+ * Uploads: bodies of requests while they come in, and while handlers have them. incoming.c says
  * which there are and which have to go, gather.c what becomes of each block.
  */
-#ifndef COAX_UPLOADS_H
-#define COAX_UPLOADS_H
+#ifndef COAX_INCOMING_H
+#define COAX_INCOMING_H
 
 #include "blocks_internal.h"
 
@@ -35,28 +35,28 @@ struct coax_gathered {
 };
 
 /* One that is not in the table, with one reference. NULL: no memory. */
-struct coax_gathered *coax_upload_create(struct coax_blocks *blocks);
-void coax_upload_unreference(struct coax_gathered *upload);
+struct coax_gathered *coax_incoming_create(struct coax_blocks *blocks);
+void coax_incoming_unreference(struct coax_gathered *upload);
 
 /*
  * Begin a transfer under `key`, which has none. Returns 0, -ENOMEM (no room at present), or -EBUSY
  * when its remote has as many as it may, and *wait says for how long (s).
  */
-int coax_upload_open(struct coax_blocks *blocks, uint64_t now, const struct coax_block_key *key,
-		     const union coax_address *remote, struct coax_gathered **upload,
-		     uint32_t *wait);
+int coax_incoming_open(struct coax_blocks *blocks, uint64_t now, const struct coax_block_key *key,
+		       const union coax_address *remote, struct coax_gathered **upload,
+		       uint32_t *wait);
 /* No further blocks are awaited. It stays for as long as a handler has it. */
-void coax_upload_close(struct coax_gathered *upload);
+void coax_incoming_close(struct coax_gathered *upload);
 
-struct coax_gathered *coax_upload_find(const struct coax_blocks *blocks,
-				       const struct coax_block_key *key);
+struct coax_gathered *coax_incoming_find(const struct coax_blocks *blocks,
+					 const struct coax_block_key *key);
 
 /* A block has been taken: it awaits the next one. */
-void coax_upload_wait(struct coax_gathered *upload, uint64_t now);
+void coax_incoming_wait(struct coax_gathered *upload, uint64_t now);
 /* Into the hands of a handler, with a reference. */
-void coax_upload_hold(struct coax_gathered *upload);
+void coax_incoming_hold(struct coax_gathered *upload);
 
 /* Make it `capacity` bytes. Returns whether there is room, or has been made. */
-bool coax_upload_resize(struct coax_gathered *upload, uint64_t now, size_t capacity);
+bool coax_incoming_resize(struct coax_gathered *upload, uint64_t now, size_t capacity);
 
 #endif
