@@ -729,6 +729,23 @@ TEST("nothing is kept for renderings without a remote, nor for requests to a gro
 	world_end(&world);
 }
 
+TEST("a request to observe is answered with what the resource is now, whatever block it names")
+{
+	struct exchange exchange;
+	struct world world;
+
+	world_init(&world, NULL);
+	world_fill(&world, 3000);
+	world.handler = give;
+	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
+	begin(&exchange, &world, COAX_GET, "down");
+	with_uint(&exchange, COAX_OBSERVE, 0);
+	with_block(&exchange, COAX_BLOCK2, 1, false, 6);
+	EXPECT_EQ(submit(&exchange), COAX_CONTENT);
+	EXPECT_EQ(world.handled, 2);
+	world_end(&world);
+}
+
 TEST("after a notification, its observer gets none of what was kept for it before")
 {
 	struct exchange exchange;

@@ -126,9 +126,10 @@ TEST("when all who go on have all the memory, a newcomer gets 5.03 until one is 
 	EXPECT_EQ(world.stats.refused, 1u);
 	EXPECT_EQ(put_from(&exchange, &world, 1, 1, "a", 2, false), COAX_CHANGED);
 	world.now += 46 * NS_PER_SEC;
-	for (unsigned int other = 0; other < 2; other++)
-		EXPECT_EQ(put_from(&exchange, &world, 2000 + other, 1, "a", 0, true),
-			  COAX_CONTINUE);
+	for (unsigned int other = 2000; other < 2020; other++)
+		for (uint32_t number = 0; number < 2; number++)
+			EXPECT_EQ(put_from(&exchange, &world, other, 1, "a", number, true),
+				  COAX_CONTINUE);
 	world_end(&world);
 }
 

@@ -33,11 +33,11 @@ uint64_t coax_blocks_deadline(struct coax_blocks *blocks);
 void coax_blocks_tick(struct coax_blocks *blocks, uint64_t now);
 
 /*
- * A request with Block2 and without Observe, before anything is rendered. Returns true when
- * responder->response is complete, its code and options set: with a block behind the first of a
- * body that its remote is in the middle of fetching; with 4.00 for an option that cannot be; or
- * with 4.08, where nothing is kept for a method that must not be run a second time. False when it
- * has to be rendered.
+ * A request, before anything is rendered. Returns true when it asks for a block behind the first,
+ * and responder->response is complete, its code and options set: with a block of the body
+ * that its remote is in the middle of fetching; with 4.00 for one that cannot be; or with 4.08,
+ * where nothing is kept for a method that must not be run a second time. False when it has to be
+ * rendered.
  */
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder);

@@ -177,6 +177,16 @@ static bool refuse_unsafe(struct coax_responder *responder)
 	return true;
 }
 
+/* RFC 7641 section 2: such a request is about the resource as it is now. */
+static bool is_about_observing(const struct coax_message *request)
+{
+	uint8_t method = coax_message_code(request);
+	struct coax_option option;
+
+	return (method == COAX_GET || method == COAX_FETCH) &&
+	       coax_message_find(request, COAX_OBSERVE, &option);
+}
+
 static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
 			struct coax_outgoing *download, const struct coax_block *asked)
 {
@@ -224,7 +234,8 @@ bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 		return true;
 	}
 	if (result == 0 || asked.number == 0 ||
-	    coax_message_find_block(&responder->request, COAX_BLOCK1, &block1))
+	    coax_message_find_block(&responder->request, COAX_BLOCK1, &block1) ||
+	    is_about_observing(&responder->request))
 		return false;
 
 	key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
