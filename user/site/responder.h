@@ -88,6 +88,18 @@ struct coax_responder {
 };
 
 /*
+ * Send the response as it stands, with `code`. The last that is done: a deferred responder may be
+ * gone when this returns.
+ */
+void coax_responder_answer(struct coax_responder *responder, uint8_t code);
+
+/*
+ * Whether the response's ETag is one that the request brought: then a 2.05 is a 2.03 (RFC 7252
+ * section 5.10.6.2).
+ */
+bool coax_responder_is_validated(const struct coax_responder *responder);
+
+/*
  * coax_respond_error() with a diagnostic that is ready: UTF-8 or not, "" for none (section 5.5.2).
  */
 void coax_responder_refuse(struct coax_responder *responder, uint8_t code, const char *diagnostic);
