@@ -53,7 +53,8 @@ struct coax_context_options {
 	/*
 	 * Groups to listen to: "ff05::fd%eth0", "224.0.1.187%eth0", or an interface's name alone
 	 * for All CoAP Nodes of IPv4 and IPv6 (link-local and site-local; RFC 7252 section 12.8)
-	 * and the all-nodes groups on it. Joined again when the interface comes back.
+	 * and the all-nodes groups on it. On the port of the first address of their family. Joined
+	 * again when the interface comes back.
 	 */
 	const char *const *groups;
 	size_t group_count;
