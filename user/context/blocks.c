@@ -13,7 +13,7 @@
 /* Family, address, port, scope. */
 #define ADDRESS_BYTES_MAX (1 + 16 + 2 + 4)
 
-static const uint16_t without[] = {COAX_BLOCK1, COAX_BLOCK2, COAX_IF_NONE_MATCH};
+static const uint16_t without[] = {COAX_BLOCK1, COAX_BLOCK2, COAX_IF_NONE_MATCH, COAX_NO_RESPONSE};
 
 static uint8_t *put(uint8_t *at, const void *data, size_t length)
 {

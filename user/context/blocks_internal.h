@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of block-wise transfer share: gather.c puts bodies of requests together,
- * holders.c says whose they are, cut.c cuts bodies of responses, bodies.c keeps them.
+ * What the files of block-wise transfer share: gather.c puts bodies of requests together, uploads.c
+ * keeps them meanwhile and holders.c says whose they are; cut.c cuts bodies of responses, bodies.c
+ * keeps those.
  */
 #ifndef COAX_BLOCKS_INTERNAL_H
 #define COAX_BLOCKS_INTERNAL_H
@@ -55,7 +56,7 @@ static inline void coax_blocks_count(uint64_t *counter)
 /*
  * What tells the requests of one transfer from all others: both endpoints, method and options
  * (RFC 7252 section 5.4.2, RFC 9175 section 3.3). Not If-None-Match, which only the first block has
- * (RFC 7959 section 2.10).
+ * (RFC 7959 section 2.10), nor No-Response, which is about one message.
  *
  * Without `with_endpoints`: what tells representations from each other. `with_payload`: the payload
  * of a FETCH belongs to it (RFC 8132 section 2). `extra` is added to it, and may be NULL.
@@ -72,7 +73,7 @@ void coax_blocks_warn(struct coax_blocks *blocks, uint64_t now,
 void coax_blocks_set_error(struct coax_responder *responder, uint8_t code, const char *diagnostic);
 
 /*
- * gather.c
+ * uploads.c, gather.c
  */
 
 int coax_uploads_create(struct coax_blocks *blocks);

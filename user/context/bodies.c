@@ -251,12 +251,7 @@ static struct coax_kept_body *get_body(struct coax_blocks *blocks,
 	}
 
 	kept = make_body(blocks, body, is_payload, &template);
-	if (!kept)
-		return NULL;
-	kept->references = 1;
-	if (share) {
-		/* Making room may have been the end of the one found under this key: not of ours.
-		 */
+	if (kept && share) {
 		kept->shared = true;
 		kept->node.key = key;
 		coax_block_table_add(&blocks->bodies, &kept->node);

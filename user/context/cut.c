@@ -278,11 +278,11 @@ static bool is_to_be_kept(const struct coax_responder *responder)
 
 /* Returns 0 or a negative errno. *kept: the body has been taken over. */
 static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-	       struct piece *piece, bool blockwise, bool *kept)
+	       struct piece piece, bool blockwise, bool *kept)
 {
 	struct coax_message *response = &responder->response;
 	struct coax_download *download = NULL;
-	struct coax_body body = *piece->body;
+	struct coax_body body = *piece.body;
 	int err;
 
 	if (body.length > COAX_BODY_LENGTH_MAX)
@@ -297,16 +297,16 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	/* A payload has moved now. It is taken from the message all the same when it is kept. */
 	if (has_payload(response))
 		body.data = coax_message_payload(response, &(size_t){0});
-	piece->body = &body;
+	piece.body = &body;
 	if (is_to_be_kept(responder))
 		download = coax_download_keep(blocks, now, responder, &body, blockwise);
 	if (download) {
 		*kept = true;
-		download->offset = piece->offset;
+		download->offset = piece.offset;
 		if (!has_payload(response))
-			piece->body = &download->kept->body;
+			piece.body = &download->kept->body;
 	}
-	err = put_piece(response, piece);
+	err = put_piece(response, &piece);
 	if (err && download)
 		coax_download_drop(blocks, download);
 	if (!err)
@@ -333,16 +333,35 @@ static int put_whole(struct coax_message *response, const struct coax_body *body
 		       : put_payload(response, body, 0, (uint32_t)body->length);
 }
 
+/* Nobody is in the middle of what was kept for such requests any more. */
+static void forget(struct coax_blocks *blocks, const struct coax_responder *responder)
+{
+	bool is_fetch = coax_message_code(&responder->request) == COAX_FETCH;
+
+	for (int with_payload = 0; with_payload <= is_fetch; with_payload++) {
+		struct coax_block_key key =
+			coax_blocks_key(blocks, responder, true, with_payload, NULL, 0);
+		struct coax_download *download = coax_download_find(blocks, &key);
+
+		if (download)
+			coax_download_drop(blocks, download);
+	}
+}
+
+void coax_blocks_forget(struct coax_blocks *blocks, const union coax_address *remote,
+			const union coax_address *local, const struct coax_message *request)
+{
+	forget(blocks,
+	       &(struct coax_responder){.request = *request, .remote = *remote, .local = *local});
+}
+
 /* Section 2.4: who mentions Block2 is answered with it, and is not in the middle any more. */
 static int put_only_block(struct coax_blocks *blocks, struct coax_responder *responder,
 			  uint8_t exponent)
 {
 	const struct coax_block block = {.exponent = exponent};
-	struct coax_block_key key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
-	struct coax_download *download = coax_download_find(blocks, &key);
 
-	if (download)
-		coax_download_drop(blocks, download);
+	forget(blocks, responder);
 	coax_blocks_count(&blocks->stats->blocks_out);
 	return coax_message_add_block(&responder->response, COAX_BLOCK2, &block);
 }
@@ -381,7 +400,7 @@ static int fit(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		return err ? err : put_whole(response, body);
 	}
 	piece.with_size = wants_size(responder, piece.offset);
-	return cut(blocks, now, responder, &piece, blockwise, kept);
+	return cut(blocks, now, responder, piece, blockwise, kept);
 }
 
 /* What the response carries, as a body; a payload stays where it is. */
