@@ -71,6 +71,7 @@ struct coax_context_options {
 struct coax_context_stats {
 	uint64_t datagrams_in;
 	uint64_t datagrams_out;
+	uint64_t datagrams_dropped; /* not sent, for want of room in the network stack */
 	uint64_t requests;	  /* handed to the site */
 	uint64_t responses;	  /* sent */
 	uint64_t duplicates;	  /* requests that came again */

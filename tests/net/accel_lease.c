@@ -2,7 +2,8 @@
 /*
  * The lease ends with the workers' signs of life: the clock is the test's.
  */
-#include "../../user/context/worker.c"
+#include <sys/eventfd.h>
+#include "../../user/context/loop.c"
 #include "../harness.h"
 #include "../keeper.h"
 

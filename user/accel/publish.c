@@ -290,7 +290,7 @@ out:
 	return published;
 }
 
-void accel_publisher_destroy(struct coax_accel *accel)
+void coax_accel_withdraw_all(struct coax_accel *accel)
 {
 	struct accel_publisher *p = &accel->publisher;
 
@@ -306,6 +306,15 @@ void accel_publisher_destroy(struct coax_accel *accel)
 				sched_yield();
 		} while (!done);
 	}
+	/* Visible to the program on every CPU. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void accel_publisher_destroy(struct coax_accel *accel)
+{
+	struct accel_publisher *p = &accel->publisher;
+
+	coax_accel_withdraw_all(accel);
 	pthread_mutex_destroy(&p->lock);
 	free(p->pairs);
 	free(p->buckets);

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "observers.h"
 #include "rcu.h"
 #include "site/responder.h"
 #include "worker.h"
@@ -14,6 +15,7 @@ struct immediate {
 	struct coax_worker *worker;
 	const struct coax_path *path;
 	struct coax_ticket ticket;
+	uint64_t site_version; /* that it was rendered from, or an older one */
 };
 
 struct coax_deferred {
@@ -25,16 +27,23 @@ struct coax_deferred {
 	struct coax_subject *subject; /* kept alive for as long as `base` may name it */
 	struct coax_path path;
 	struct coax_ticket ticket;
+	uint64_t site_version;
 	uint8_t response[COAX_MESSAGE_MAX];
 	uint8_t request[COAX_DATAGRAM_IN_MAX];
 };
 
-/* On whatever thread the answer came from: the worker's counter is not its own for once. */
-static void publish(struct coax_worker *worker, const struct coax_responder *responder)
+/*
+ * On whatever thread the answer came from: the worker's counter is not its own for once. In an RCU
+ * read section, whose end coax_context_set_site() waits for before it withdraws.
+ */
+static void publish(struct coax_worker *worker, const struct coax_responder *responder,
+		    uint64_t site_version)
 {
-	struct coax_accel *accel = worker->context->accel;
+	struct coax_context *context = worker->context;
+	struct coax_accel *accel = context->accel;
 
 	if (accel && coax_responder_publishable(responder) &&
+	    __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST) == site_version &&
 	    coax_accel_publish(accel, responder->subject, responder->generation,
 			       &responder->request, &responder->response))
 		__atomic_fetch_add(&worker->stats.published, 1, __ATOMIC_RELAXED);
@@ -45,7 +54,9 @@ static void respond_now(struct coax_responder *responder)
 	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
 	struct coax_worker *worker = immediate->worker;
 
-	publish(worker, responder);
+	publish(worker, responder, immediate->site_version);
+	if (responder->wish != COAX_OBSERVE_NOTHING)
+		coax_observers_answered(worker, immediate->path, responder);
 	coax_exchange_respond(worker->exchange, worker->now, immediate->path, immediate->ticket,
 			      &responder->response);
 }
@@ -81,7 +92,6 @@ static void finish(struct coax_deferred *deferred)
 {
 	struct coax_context *context = deferred->context;
 
-	coax_subject_put(deferred->subject);
 	atomic_fetch_sub(&context->deferred, 1);
 }
 
@@ -89,6 +99,9 @@ static void run_deferred(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_deferred *deferred = caa_container_of(work, struct coax_deferred, work);
 
+	if (deferred->base.wish != COAX_OBSERVE_NOTHING)
+		coax_observers_answered(worker, &deferred->path, &deferred->base);
+	coax_subject_put(deferred->subject);
 	coax_exchange_respond(worker->exchange, worker->now, &deferred->path, deferred->ticket,
 			      &deferred->base.response);
 	give_back(worker, deferred);
@@ -99,23 +112,38 @@ static void respond_later(struct coax_responder *responder)
 {
 	struct coax_deferred *deferred = caa_container_of(responder, struct coax_deferred, base);
 	struct coax_context *context = deferred->context;
+	struct coax_subject *former = deferred->subject;
 
+	/* Another one, which was named meanwhile, is the caller's only until this returns. */
+	deferred->subject = responder->subject ? coax_subject_get(responder->subject) : NULL;
+	coax_subject_put(former);
 	rcu_read_lock();
 	if (!atomic_load(&context->closed)) {
-		publish(deferred->worker, responder);
+		publish(deferred->worker, responder, deferred->site_version);
 		finish(deferred);
 		coax_worker_post(deferred->worker, &deferred->work);
 		rcu_read_unlock();
 		return;
 	}
 	rcu_read_unlock();
+	coax_observers_forget(context, responder->observer);
+	coax_subject_put(deferred->subject);
 	finish(deferred);
 	free(deferred);
 	coax_context_unreference(context);
 }
 
+static struct coax_observer *accept_later(struct coax_responder *responder,
+					  coax_observer_ended_fn ended, void *arg)
+{
+	struct coax_deferred *deferred = caa_container_of(responder, struct coax_deferred, base);
+
+	return coax_observers_accept(deferred->worker, responder, ended, arg);
+}
+
 static const struct coax_responder_ops deferred_ops = {
 	.respond = respond_later,
+	.accept = accept_later,
 };
 
 static struct coax_responder *defer(struct coax_responder *responder)
@@ -145,14 +173,24 @@ static struct coax_responder *defer(struct coax_responder *responder)
 	deferred->work.run = run_deferred;
 	deferred->path = *immediate->path;
 	deferred->ticket = immediate->ticket;
+	deferred->site_version = immediate->site_version;
 	deferred->subject = responder->subject ? coax_subject_get(responder->subject) : NULL;
 	atomic_fetch_add(&context->references, 1);
 	atomic_fetch_add(&context->deferred, 1);
 	return &deferred->base;
 }
 
+static struct coax_observer *accept_now(struct coax_responder *responder,
+					coax_observer_ended_fn ended, void *arg)
+{
+	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
+
+	return coax_observers_accept(immediate->worker, responder, ended, arg);
+}
+
 static const struct coax_responder_ops immediate_ops = {
 	.respond = respond_now,
+	.accept = accept_now,
 	.defer = defer,
 };
 
@@ -169,12 +207,15 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 				.ops = &immediate_ops,
 				.logger = &context->logger,
 				.request = *request,
+				.echo = &worker->echo,
 				.remote = path->remote,
 				.local = path->local,
 			},
 		.worker = worker,
 		.path = path,
 		.ticket = ticket,
+		/* Before the Site: one that is replaced meanwhile makes the version an old one. */
+		.site_version = __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST),
 	};
 	coax_message_start(&immediate.base.response, coax_worker_buffer(worker), COAX_MESSAGE_MAX,
 			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(request),
@@ -182,5 +223,6 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 	if (atomic_load_explicit(&context->stopping, memory_order_relaxed))
 		coax_responder_refuse(&immediate.base, COAX_SERVICE_UNAVAILABLE, "shutting down");
 	else
-		coax_site_render(context->site, &immediate.base);
+		coax_site_render(__atomic_load_n(&context->site, __ATOMIC_SEQ_CST),
+				 &immediate.base);
 }

@@ -71,7 +71,7 @@ struct coax_context {
 	atomic_bool stopped;	/* threads end */
 	atomic_bool closed;	/* workers are gone */
 	struct coax_site *site; /* replaced under RCU */
-	uint64_t site_version;	/* grows when it is replaced */
+	uint64_t site_version;	/* grows right after it was replaced */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
@@ -99,6 +99,7 @@ uint64_t coax_now(void);
 int coax_worker_create(struct coax_worker **worker, struct coax_context *context,
 		       unsigned int index, const struct coax_udp_socket *sockets, uint32_t count,
 		       uint32_t *failed_socket);
+/* With own_loop there is no thread to start. */
 int coax_worker_start(struct coax_worker *worker);
 
 /* What is still queued is run; pending requests end. The thread has ended or was never started. */
@@ -107,6 +108,23 @@ void coax_worker_destroy(struct coax_worker *worker);
 /* Any thread; the worker outlives the call. */
 void coax_worker_post(struct coax_worker *worker, struct coax_work *work);
 void coax_worker_wake(struct coax_worker *worker);
+
+/* What an epoll event is about: a socket's index, or one of these. */
+#define COAX_EVENT_WAKE	  (COAX_SOCKETS_MAX + 0U)
+#define COAX_EVENT_LINKS  (COAX_SOCKETS_MAX + 1U) /* the kernel half's */
+#define COAX_EVENT_GROUPS (COAX_SOCKETS_MAX + 2U)
+#define COAX_EVENTS_MAX	  (COAX_SOCKETS_MAX + 3U)
+
+int coax_worker_watch(struct coax_worker *worker, int fd, uint32_t about);
+
+/* A worker's thread: the event loop until the Context is stopped. */
+void *coax_worker_main(void *worker);
+
+/* Do what was posted until now. */
+void coax_worker_run_queue(struct coax_worker *worker);
+
+/* Send what was queued. */
+void coax_worker_flush(struct coax_worker *worker);
 
 /* One round of the event loop: what there is to do, without waiting. */
 void coax_worker_process(struct coax_worker *worker);

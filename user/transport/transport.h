@@ -16,15 +16,19 @@
 #define COAX_DATAGRAM_IN_MAX 4096
 /* Longest datagram that is sent. */
 #define COAX_DATAGRAM_OUT_MAX 2048
-/* Sockets of one transport. */
-#define COAX_SOCKETS_MAX 32
+/* Sockets of one transport: two of its own, one an address, one a group. */
+#define COAX_SOCKETS_MAX 128
 
 /* The two ends of a datagram. An answer to it leaves by the same path. */
 struct coax_path {
 	union coax_address remote;
 	union coax_address local; /* our address; AF_UNSPEC: the network stack chooses */
-	uint32_t ifindex;	  /* that it came in by; 0: the network stack chooses */
-	uint32_t socket;	  /* which of the transport's sockets */
+	/*
+	 * That it came in by; 0: the network stack chooses. Out it goes by that one when `local` is
+	 * not said, or a group (a group's IPv6 scope ID says more than this).
+	 */
+	uint32_t ifindex;
+	uint32_t socket; /* which of the transport's sockets */
 };
 
 struct coax_datagram {
@@ -62,6 +66,21 @@ struct coax_transport_ops {
 	 * path->remote is where that was going. Returns a positive errno, 0 when there is none.
 	 */
 	int (*error)(struct coax_transport *transport, uint32_t socket, struct coax_path *path);
+	/*
+	 * Have a socket hear a group on an interface, and no longer. Only groups that were joined
+	 * are heard. Returns 0 or a negative errno.
+	 */
+	int (*join)(struct coax_transport *transport, uint32_t socket,
+		    const union coax_address *group, uint32_t ifindex);
+	void (*leave)(struct coax_transport *transport, uint32_t socket,
+		      const union coax_address *group, uint32_t ifindex);
+	/*
+	 * Open a socket anew at another address, and the same port if it says so. The descriptor
+	 * keeps its number, but who polls it has to say so again. Returns 0, or a negative errno
+	 * and nothing has changed.
+	 */
+	int (*rebind)(struct coax_transport *transport, uint32_t socket,
+		      const union coax_address *address);
 	/* The descriptor of a socket, -1 behind the last one. */
 	int (*fd)(const struct coax_transport *transport, uint32_t socket);
 	/* The address that a socket is bound to. */
@@ -73,7 +92,10 @@ struct coax_transport {
 	const struct coax_transport_ops *ops;
 };
 
-/* A socket to open: several transports share one address when it has reuse_port. */
+/*
+ * A socket to open: several transports share one address when it has reuse_port. A group's address
+ * hears the group alone (once it is joined).
+ */
 struct coax_udp_socket {
 	union coax_address address; /* port 0: any */
 	bool reuse_port;
@@ -84,6 +106,9 @@ struct coax_udp_socket {
  */
 int coax_udp_open(struct coax_transport **transport, const struct coax_udp_socket *sockets,
 		  uint32_t count, uint32_t *failed);
+
+/* Whether an address stands for all of its family. */
+bool coax_udp_is_wildcard(const union coax_address *address);
 
 /* Whether nobody else is bound to an address. Returns 0, -EADDRINUSE or another negative errno. */
 int coax_udp_probe(const union coax_address *address);

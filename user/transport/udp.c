@@ -3,6 +3,7 @@
  * CoAP over UDP: recvmmsg and sendmmsg on sockets that may share their address with other workers'.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,19 @@
 
 #define CONTROL_SIZE  CMSG_SPACE(sizeof(struct in6_pktinfo))
 
+/*
+ * How far a request to an IPv6 group gets, which is bounded by the group's scope: routers let
+ * nothing leave that (RFC 4291 section 2.7). IPv4 has no such scopes: there it stays at one hop
+ * (RFC 1112 section 6.1).
+ */
+#define GROUP_HOPS 64
+
+/* Attempts to send a datagram while errors of others come in between. */
+#define SEND_TRIES 16
+
 struct udp_socket {
 	int fd;
-	bool wildcard;
+	bool tells_local; /* which address, or which interface, is told with each datagram */
 	bool reuse_port;
 	union coax_address address;
 };
@@ -44,11 +55,17 @@ static struct udp *to_udp(const struct coax_transport *transport)
 	return (struct udp *)transport;
 }
 
-static bool is_wildcard(const union coax_address *address)
+bool coax_udp_is_wildcard(const union coax_address *address)
 {
 	if (address->sa.sa_family == AF_INET6)
 		return IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
 	return address->in.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+/* What is bound to it hears datagrams of more than one address and interface. */
+static bool is_for_many(const union coax_address *address)
+{
+	return coax_udp_is_wildcard(address) || coax_address_is_multicast(address);
 }
 
 static int set(int fd, int level, int option, int value)
@@ -65,20 +82,32 @@ static void set_buffers(int fd)
 		set(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
 }
 
-static int set_options(int fd, int family, bool wildcard)
+static int set_options_ipv6(int fd, bool tells_local)
+{
+	int err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+
+	if (!err)
+		err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	if (!err)
+		err = set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+	if (!err)
+		err = set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, GROUP_HOPS);
+	if (!err && tells_local)
+		err = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	return err;
+}
+
+/* A socket hears the groups that it has joined, not those that any on this host have. */
+static int set_options(int fd, int family, bool tells_local)
 {
 	int err;
 
-	if (family == AF_INET6) {
-		err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-		if (!err)
-			err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
-		if (!err && wildcard)
-			err = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-		return err;
-	}
+	if (family == AF_INET6)
+		return set_options_ipv6(fd, tells_local);
 	err = set(fd, IPPROTO_IP, IP_RECVERR, 1);
-	if (!err && wildcard)
+	if (!err)
+		err = set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+	if (!err && tells_local)
 		err = set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	return err;
 }
@@ -106,7 +135,7 @@ static int open_bound(const union coax_address *address, bool reuse_port)
 	if (!err && reuse_port)
 		err = let_nothing_in(fd);
 	if (!err)
-		err = set_options(fd, family, is_wildcard(address));
+		err = set_options(fd, family, is_for_many(address));
 	if (!err && bind(fd, &address->sa, coax_address_length(address)))
 		err = -errno;
 	if (err) {
@@ -121,7 +150,7 @@ static int udp_socket_open(struct udp_socket *socket, const struct coax_udp_sock
 	socklen_t length = sizeof(socket->address);
 	int err;
 
-	socket->wildcard = is_wildcard(&wanted->address);
+	socket->tells_local = is_for_many(&wanted->address);
 	socket->reuse_port = wanted->reuse_port;
 	socket->fd = open_bound(&wanted->address, wanted->reuse_port);
 	if (socket->fd < 0)
@@ -167,7 +196,7 @@ static void read_local(const struct udp_socket *socket, struct msghdr *header,
 {
 	path->local = socket->address;
 	path->ifindex = 0;
-	if (!socket->wildcard)
+	if (!socket->tells_local)
 		return;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
@@ -198,7 +227,7 @@ static unsigned int udp_receive(struct coax_transport *transport, uint32_t socke
 		struct msghdr *header = &udp->in[i].msg_hdr;
 
 		header->msg_namelen = sizeof(udp->datagrams[i].path.remote);
-		header->msg_controllen = s->wildcard ? CONTROL_SIZE : 0;
+		header->msg_controllen = s->tells_local ? CONTROL_SIZE : 0;
 	}
 
 	/* An error that some peer's ICMP message left pending ends a call early: ask once more. */
@@ -219,49 +248,92 @@ static unsigned int udp_receive(struct coax_transport *transport, uint32_t socke
 	return (unsigned int)count;
 }
 
-/* Say which address a datagram leaves from. A group is nobody's source address. */
-static void write_local(struct msghdr *header, uint8_t *control, const struct coax_path *path)
+static void write_control(struct msghdr *header, uint8_t *control, int level, int type,
+			  const void *data, size_t size)
 {
 	struct cmsghdr *c = (struct cmsghdr *)control;
 
-	header->msg_control = NULL;
-	header->msg_controllen = 0;
-	if (path->local.sa.sa_family == AF_UNSPEC || is_wildcard(&path->local) ||
-	    coax_address_is_multicast(&path->local))
-		return;
-
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(c), data, size);
 	header->msg_control = control;
-	if (path->local.sa.sa_family == AF_INET6) {
-		const struct in6_addr *address = &path->local.in6.sin6_addr;
-		struct in6_pktinfo info = {.ipi6_addr = *address};
+	header->msg_controllen = CMSG_SPACE(size);
+}
 
-		if (IN6_IS_ADDR_LINKLOCAL(address))
-			info.ipi6_ifindex = path->ifindex;
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(c), &info, sizeof(info));
-		header->msg_controllen = CMSG_SPACE(sizeof(info));
+/* The interface that an IPv6 datagram has to leave by; 0: the network stack knows. */
+static uint32_t ipv6_interface(const struct coax_path *path, bool has_source)
+{
+	const struct sockaddr_in6 *remote = &path->remote.in6;
+
+	/* The scope says it, also where the stack does not look at that. */
+	if (IN6_IS_ADDR_MULTICAST(&remote->sin6_addr) && remote->sin6_scope_id)
+		return remote->sin6_scope_id;
+	if (IN6_IS_ADDR_LINKLOCAL(&remote->sin6_addr) && remote->sin6_scope_id)
+		return remote->sin6_scope_id;
+	if (has_source && !IN6_IS_ADDR_LINKLOCAL(&path->local.in6.sin6_addr))
+		return 0;
+	return path->ifindex;
+}
+
+/*
+ * Say which address a datagram leaves from. Where that is not said (a group is nobody's source
+ * address), path->ifindex says the interface, and the network stack takes an address of that.
+ */
+static void write_local(struct msghdr *header, uint8_t *control, const struct coax_path *path)
+{
+	bool has_source = path->local.sa.sa_family != AF_UNSPEC && !is_for_many(&path->local);
+
+	if (path->remote.sa.sa_family == AF_INET6) {
+		struct in6_pktinfo info = {.ipi6_ifindex = ipv6_interface(path, has_source)};
+
+		if (has_source)
+			info.ipi6_addr = path->local.in6.sin6_addr;
+		if (has_source || info.ipi6_ifindex)
+			write_control(header, control, IPPROTO_IPV6, IPV6_PKTINFO, &info,
+				      sizeof(info));
 	} else {
-		struct in_pktinfo info = {.ipi_spec_dst = path->local.in.sin_addr};
+		struct in_pktinfo info = {.ipi_ifindex = 0};
 
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(c), &info, sizeof(info));
-		header->msg_controllen = CMSG_SPACE(sizeof(info));
+		if (has_source)
+			info.ipi_spec_dst = path->local.in.sin_addr;
+		else
+			info.ipi_ifindex = (int)path->ifindex;
+		if (has_source || info.ipi_ifindex)
+			write_control(header, control, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	}
+}
+
+/* Whether an error is only ever the network's answer to an earlier datagram. */
+static bool is_of_another(int error)
+{
+	return error == ECONNREFUSED || error == ENOPROTOOPT || error == EPROTO ||
+	       error == EHOSTDOWN || error == ENONET;
+}
+
+/* Whether an error can be such an answer: what ICMP messages become (icmp(7)). */
+static bool may_be_of_another(int error)
+{
+	return is_of_another(error) || error == ENETUNREACH || error == EHOSTUNREACH ||
+	       error == EACCES || error == EMSGSIZE || error == EOPNOTSUPP;
+}
+
+/* Errors of the datagram itself, as opposed to no room for it. */
+static bool is_its_own(int error)
+{
+	return error != ENOBUFS && error != ENOMEM && !is_of_another(error);
 }
 
 /*
  * Send what goes out by one socket. A send can fail with an error that some other peer's ICMP
- * message left pending on the socket: it is tried once more before it is given up.
+ * message left pending on the socket, and takes it off by that: it is tried again until that cannot
+ * be the reason any more. Each such message is told of by udp_error() as well, with its peer.
  */
 static unsigned int send_run(int fd, struct mmsghdr *out, struct coax_datagram *batch,
 			     unsigned int count)
 {
-	unsigned int at = 0, sent = 0;
-	bool again = true;
+	unsigned int at = 0, sent = 0, tries = 0;
+	bool full = false;
 
 	while (at < count) {
 		int n = sendmmsg(fd, out + at, count - at, MSG_DONTWAIT);
@@ -269,16 +341,17 @@ static unsigned int send_run(int fd, struct mmsghdr *out, struct coax_datagram *
 		if (n > 0) {
 			at += (unsigned int)n;
 			sent += (unsigned int)n;
-			again = true;
+			tries = 0;
+			full = false;
 		} else if (n < 0 && errno == EAGAIN) {
-			break;
-		} else if (again) {
-			again = false;
-		} else {
-			if (errno != ENOBUFS && errno != ENOMEM)
+			if (full)
+				break;
+			full = true;
+		} else if (!may_be_of_another(errno) || ++tries == SEND_TRIES) {
+			if (is_its_own(errno))
 				batch[at].error = errno;
 			at++;
-			again = true;
+			tries = 0;
 		}
 	}
 	return sent;
@@ -298,12 +371,10 @@ static unsigned int udp_send(struct coax_transport *transport, struct coax_datag
 		udp->out_iov[i] = (struct iovec){d->data, d->length};
 		header->msg_name = &d->path.remote;
 		header->msg_namelen = coax_address_length(&d->path.remote);
-		if (udp->sockets[d->path.socket].wildcard) {
+		header->msg_control = NULL;
+		header->msg_controllen = 0;
+		if (udp->sockets[d->path.socket].tells_local)
 			write_local(header, udp->out_control[i], &d->path);
-		} else {
-			header->msg_control = NULL;
-			header->msg_controllen = 0;
-		}
 	}
 
 	for (unsigned int i = 1; i <= count; i++) {
@@ -346,6 +417,55 @@ static int udp_error(struct coax_transport *transport, uint32_t socket, struct c
 	return EIO;
 }
 
+static int change_membership(struct coax_transport *transport, uint32_t socket, int option,
+			     const union coax_address *group, uint32_t ifindex)
+{
+	struct group_req request = {.gr_interface = ifindex};
+	int level = group->sa.sa_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+
+	memcpy(&request.gr_group, group, coax_address_length(group));
+	if (setsockopt(to_udp(transport)->sockets[socket].fd, level, option, &request,
+		       sizeof(request)))
+		return -errno;
+	return 0;
+}
+
+static int udp_join(struct coax_transport *transport, uint32_t socket,
+		    const union coax_address *group, uint32_t ifindex)
+{
+	return change_membership(transport, socket, MCAST_JOIN_GROUP, group, ifindex);
+}
+
+static void udp_leave(struct coax_transport *transport, uint32_t socket,
+		      const union coax_address *group, uint32_t ifindex)
+{
+	/* It fails when the interface took the membership with it. */
+	(void)change_membership(transport, socket, MCAST_LEAVE_GROUP, group, ifindex);
+}
+
+static int udp_rebind(struct coax_transport *transport, uint32_t socket,
+		      const union coax_address *address)
+{
+	struct udp_socket *s = &to_udp(transport)->sockets[socket];
+	int fd = open_bound(address, s->reuse_port);
+	int err = 0;
+
+	if (fd < 0)
+		return fd;
+	set_buffers(fd);
+	if (s->reuse_port)
+		err = set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+	if (err)
+		goto out;
+	if (dup3(fd, s->fd, O_CLOEXEC) < 0)
+		err = -errno;
+	else
+		s->address = *address;
+out:
+	close(fd);
+	return err;
+}
+
 static int udp_fd(const struct coax_transport *transport, uint32_t socket)
 {
 	const struct udp *udp = to_udp(transport);
@@ -372,6 +492,9 @@ static const struct coax_transport_ops udp_ops = {
 	.receive = udp_receive,
 	.send = udp_send,
 	.error = udp_error,
+	.join = udp_join,
+	.leave = udp_leave,
+	.rebind = udp_rebind,
 	.fd = udp_fd,
 	.bound = udp_bound,
 	.close = udp_close,

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The event loop: a worker's thread, or the application's own.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+#include "clock.h"
+#include "groups.h"
+#include "rcu.h"
+
+/* Batches from one socket before the others get their turn. */
+#define RECEIVE_ROUNDS 8
+
+uint64_t coax_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void read_clock(struct coax_worker *worker)
+{
+	worker->now = coax_now();
+	worker->echo.now = worker->now / NS_PER_MS;
+}
+
+/* What is sent to many reaches the sockets of all workers: one takes it. */
+static bool is_ours(const struct coax_worker *worker, const struct coax_path *path)
+{
+	if (!coax_address_is_multicast(&path->local))
+		return true;
+	return worker->index == 0 && coax_groups_have(worker->context->groups, path);
+}
+
+static void receive(struct coax_worker *worker, uint32_t socket)
+{
+	struct coax_transport *transport = worker->transport;
+	struct coax_context_stats *stats = &worker->stats;
+	struct coax_datagram *batch;
+	unsigned int count;
+
+	for (int round = 0; round < RECEIVE_ROUNDS; round++) {
+		count = transport->ops->receive(transport, socket, &batch);
+		if (!count)
+			return;
+		__atomic_store_n(&stats->datagrams_in, stats->datagrams_in + count,
+				 __ATOMIC_RELAXED);
+		read_clock(worker);
+		for (unsigned int i = 0; i < count; i++)
+			if (is_ours(worker, &batch[i].path))
+				coax_exchange_receive(worker->exchange, worker->now, &batch[i].path,
+						      batch[i].data, batch[i].length,
+						      batch[i].truncated);
+		coax_worker_flush(worker);
+		if (count < COAX_BATCH)
+			return;
+	}
+}
+
+static void take_errors(struct coax_worker *worker, uint32_t socket)
+{
+	struct coax_path path;
+	int error;
+
+	for (int i = 0; i < COAX_BATCH; i++) {
+		error = worker->transport->ops->error(worker->transport, socket, &path);
+		if (!error)
+			return;
+		coax_exchange_network_error(worker->exchange, &path, error);
+	}
+}
+
+/* A datagram that the network did not take will not be answered. */
+static void take_refused(struct coax_worker *worker)
+{
+	for (unsigned int i = 0; i < worker->refused_count; i++)
+		coax_exchange_network_error(worker->exchange, &worker->refused[i].path,
+					    worker->refused[i].error);
+	worker->refused_count = 0;
+}
+
+/* What is there now: work that makes more of it has to let others have their turn. */
+void coax_worker_run_queue(struct coax_worker *worker)
+{
+	struct __cds_wfcq_head head;
+	struct cds_wfcq_tail tail;
+	struct cds_wfcq_node *node;
+
+	/* Single consumer: dequeuing needs no lock. */
+	__cds_wfcq_init(&head, &tail);
+	__cds_wfcq_splice_blocking(&head, &tail, &worker->queue_head, &worker->queue_tail);
+	while ((node = __cds_wfcq_dequeue_blocking(&head, &tail))) {
+		struct coax_work *work = caa_container_of(node, struct coax_work, node);
+
+		coax_taken_over(work);
+		work->run(worker, work);
+	}
+}
+
+static void awake(struct coax_worker *worker)
+{
+	uint64_t count;
+
+	while (read(worker->wake, &count, sizeof(count)) > 0)
+		;
+	atomic_store(&worker->beat_seen, atomic_load(&worker->beat_asked));
+	coax_worker_run_queue(worker);
+}
+
+/*
+ * The kernel answers only while all workers are alive. Each is asked for a sign of life between two
+ * extensions; one that has not given it since the last keeps the lease from being extended. One
+ * that has may have hung right after: the lease counts from the asking.
+ */
+static void extend_lease(struct coax_worker *worker)
+{
+	struct coax_context *context = worker->context;
+	uint64_t since = worker->now;
+	bool alive = true;
+
+	if (!context->accel || worker->index != 0 || worker->now < context->lease_due)
+		return;
+	context->lease_due = worker->now + context->lease_interval;
+	if (context->worker_count > 1 && context->lease_asked)
+		since = context->lease_asked;
+	context->lease_asked = worker->now;
+
+	for (unsigned int i = 1; i < context->worker_count; i++) {
+		struct coax_worker *other = context->workers[i];
+
+		alive &= atomic_load(&other->beat_seen) == atomic_load(&other->beat_asked);
+		atomic_fetch_add(&other->beat_asked, 1);
+		coax_worker_wake(other);
+	}
+	if (alive)
+		coax_accel_renew(context->accel, since);
+	else
+		coax_log(&context->logger, COAX_LOG_WARNING,
+			 "a worker has been busy for %llu ms: the kernel half's lease is not "
+			 "extended",
+			 (unsigned long long)(context->lease_interval / NS_PER_MS));
+}
+
+uint64_t coax_worker_deadline(const struct coax_worker *worker)
+{
+	uint64_t deadline = coax_exchange_deadline(worker->exchange);
+
+	/* What errors left to be done. */
+	if (worker->out_count || worker->refused_count)
+		return 0;
+	if (worker->index == 0 && worker->context->accel && worker->context->lease_due < deadline)
+		deadline = worker->context->lease_due;
+	return deadline;
+}
+
+/* Until there are some, something is due, or `until`. */
+static int wait_for_events(const struct coax_worker *worker, struct epoll_event *events,
+			   uint64_t until)
+{
+	uint64_t deadline = coax_worker_deadline(worker);
+	struct timespec timeout = {0, 0};
+	uint64_t now;
+
+	if (until < deadline)
+		deadline = until;
+	if (deadline == UINT64_MAX)
+		return epoll_wait(worker->epoll, events, COAX_EVENTS_MAX, -1);
+	now = coax_now();
+	if (deadline > now) {
+		timeout.tv_sec = (time_t)((deadline - now) / NS_PER_SEC);
+		timeout.tv_nsec = (long)((deadline - now) % NS_PER_SEC);
+	}
+	return epoll_pwait2(worker->epoll, events, COAX_EVENTS_MAX, &timeout, NULL);
+}
+
+static void handle_event(struct coax_worker *worker, const struct epoll_event *event)
+{
+	uint32_t about = event->data.u32;
+
+	if (about == COAX_EVENT_WAKE) {
+		awake(worker);
+	} else if (about == COAX_EVENT_LINKS) {
+		coax_accel_process(worker->context->accel);
+	} else if (about == COAX_EVENT_GROUPS) {
+		coax_groups_process(worker->context->groups);
+	} else {
+		if (event->events & EPOLLERR)
+			take_errors(worker, about);
+		receive(worker, about);
+	}
+}
+
+static void run_timers(struct coax_worker *worker)
+{
+	if (worker->now >= coax_exchange_deadline(worker->exchange))
+		coax_exchange_tick(worker->exchange, worker->now);
+}
+
+static void process(struct coax_worker *worker, const struct epoll_event *events, int count)
+{
+	read_clock(worker);
+	rcu_read_lock();
+	for (int i = 0; i < count; i++)
+		handle_event(worker, &events[i]);
+	run_timers(worker);
+	coax_worker_flush(worker);
+	take_refused(worker);
+	rcu_read_unlock();
+	extend_lease(worker);
+}
+
+void coax_worker_process(struct coax_worker *worker)
+{
+	struct epoll_event events[COAX_EVENTS_MAX];
+
+	process(worker, events, epoll_wait(worker->epoll, events, COAX_EVENTS_MAX, 0));
+}
+
+void *coax_worker_main(void *arg)
+{
+	struct coax_worker *worker = arg;
+	struct epoll_event events[COAX_EVENTS_MAX];
+
+	while (!atomic_load(&worker->context->stopped))
+		process(worker, events, wait_for_events(worker, events, UINT64_MAX));
+	return NULL;
+}
+
+int coax_worker_watch(struct coax_worker *worker, int fd, uint32_t about)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = about};
+
+	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* The application's own loop. */
+
+int coax_context_fd(const struct coax_context *context)
+{
+	return context->own_loop ? context->workers[0]->epoll : -EINVAL;
+}
+
+int coax_context_timeout(const struct coax_context *context)
+{
+	uint64_t deadline, now, left;
+
+	if (!context->own_loop)
+		return -1;
+	deadline = coax_worker_deadline(context->workers[0]);
+	if (deadline == UINT64_MAX)
+		return -1;
+	now = coax_now();
+	if (deadline <= now)
+		return 0;
+	left = (deadline - now - 1) / NS_PER_MS + 1;
+	return left < INT_MAX ? (int)left : INT_MAX;
+}
+
+void coax_context_process(struct coax_context *context)
+{
+	if (context->own_loop)
+		coax_worker_process(context->workers[0]);
+}
+
+void coax_context_process_until(struct coax_context *context, const atomic_bool *done,
+				uint64_t deadline)
+{
+	struct coax_worker *worker = context->workers[0];
+	struct epoll_event events[COAX_EVENTS_MAX];
+
+	while (!atomic_load(done) && coax_now() < deadline)
+		process(worker, events, wait_for_events(worker, events, deadline));
+}
