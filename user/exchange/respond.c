@@ -163,8 +163,8 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 	if (COAX_CODE_CLASS(coax_message_code(response)) == 4)
 		coax_duplicates_relax(&exchange->duplicates, seen);
 	/* What has been acknowledged gets that ACK again; a NON gets nothing. */
-	repeatable = (seen->class != COAX_SEEN_SAFE || held) && seen->confirmable &&
-		     !seen->acknowledged;
+	repeatable =
+		(seen->class != COAX_SEEN_SAFE || held) && seen->confirmable && !seen->acknowledged;
 	coax_duplicates_answer(&exchange->duplicates, seen, repeatable ? response->data : NULL,
 			       response->length, now);
 	return 0;
