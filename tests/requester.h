@@ -181,9 +181,8 @@ static inline void requester_nobody_logs(void *arg, enum coax_log_level level, c
 		HARNESS_SAY("%s %s: %s", name, coax_log_level_name(level), line);
 }
 
-static inline struct coax_context *requester_start(unsigned int workers)
+static inline struct coax_context *requester_start_at(unsigned int workers, const char *bind)
 {
-	const char *bind = "127.0.0.1:0";
 	struct coax_context_options options = {
 		.bind = &bind,
 		.bind_count = 1,
@@ -194,6 +193,11 @@ static inline struct coax_context *requester_start(unsigned int workers)
 
 	ASSERT_EQ(coax_context_create(&context, &options), 0);
 	return context;
+}
+
+static inline struct coax_context *requester_start(unsigned int workers)
+{
+	return requester_start_at(workers, "127.0.0.1:0");
 }
 
 static inline struct coax_message request_message(uint8_t *buffer, size_t size, uint8_t code,

@@ -7,7 +7,7 @@
 #include "resolver.h"
 
 /* How long shutdown waits for getaddrinfo(); then the thread ends by itself when it returns. */
-#define STOP_PATIENCE_S 1
+#define STOP_PATIENCE_MS 500
 
 struct coax_resolver {
 	pthread_mutex_t lock;
@@ -160,7 +160,9 @@ static bool wait_for_end(struct coax_resolver *resolver)
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_PATIENCE_S;
+	until.tv_nsec += STOP_PATIENCE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
 	while (!resolver->ended)
 		if (pthread_cond_timedwait(&resolver->changed, &resolver->lock, &until))
 			break;

@@ -297,11 +297,21 @@ static void write_local(struct msghdr *header, uint8_t *control, const struct co
 
 		if (has_source)
 			info.ipi_spec_dst = path->local.in.sin_addr;
-		else
+		if (!has_source || coax_address_is_multicast(&path->remote))
 			info.ipi_ifindex = (int)path->ifindex;
 		if (has_source || info.ipi_ifindex)
 			write_control(header, control, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	}
+}
+
+/* To a group by the interface that was named, but from the address that the socket is bound to. */
+static void write_local_bound(struct msghdr *header, uint8_t *control, const struct coax_path *path,
+			      const union coax_address *bound)
+{
+	struct coax_path from_bound = *path;
+
+	from_bound.local = *bound;
+	write_local(header, control, &from_bound);
 }
 
 /* Whether an error is only ever the network's answer to an earlier datagram. */
@@ -365,6 +375,7 @@ static unsigned int udp_send(struct coax_transport *transport, struct coax_datag
 
 	for (unsigned int i = 0; i < count; i++) {
 		struct coax_datagram *d = &batch[i];
+		const struct udp_socket *s = &udp->sockets[d->path.socket];
 		struct msghdr *header = &udp->out[i].msg_hdr;
 
 		d->error = 0;
@@ -373,8 +384,10 @@ static unsigned int udp_send(struct coax_transport *transport, struct coax_datag
 		header->msg_namelen = coax_address_length(&d->path.remote);
 		header->msg_control = NULL;
 		header->msg_controllen = 0;
-		if (udp->sockets[d->path.socket].tells_local)
+		if (s->tells_local)
 			write_local(header, udp->out_control[i], &d->path);
+		else if (coax_address_is_multicast(&d->path.remote))
+			write_local_bound(header, udp->out_control[i], &d->path, &s->address);
 	}
 
 	for (unsigned int i = 1; i <= count; i++) {
