@@ -347,11 +347,12 @@ static int put_whole(struct coax_message *response, const struct coax_body *body
 /* Nobody is in the middle of what was kept for such requests any more. */
 static void forget(struct coax_blocks *blocks, const struct coax_responder *responder)
 {
-	bool is_fetch = coax_message_code(&responder->request) == COAX_FETCH;
+	/* A FETCH may be known by its payload too: see coax_outgoing_keep(). */
+	int ways = coax_message_code(&responder->request) == COAX_FETCH ? 2 : 1;
 
-	for (int with_payload = 0; with_payload <= is_fetch; with_payload++) {
+	for (int way = 0; way < ways; way++) {
 		struct coax_block_key key =
-			coax_blocks_key(blocks, responder, true, with_payload, NULL, 0);
+			coax_blocks_key(blocks, responder, true, way == 1, NULL, 0);
 		struct coax_outgoing *download = coax_outgoing_find(blocks, &key);
 
 		if (download)
