@@ -102,7 +102,7 @@ const struct coax_part *coax_responder_part(const struct coax_responder *respond
  * request only with cacheable_queries.
  *
  * The caller sees to it that `subject` stays until coax_respond() has returned: by a reference, or
- * in a handler by RCU.
+ * in a handler on a worker by RCU.
  */
 void coax_responder_subject(struct coax_responder *responder, struct coax_subject *subject,
 			    uint64_t generation);

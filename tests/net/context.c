@@ -530,8 +530,8 @@ static void count_line(void *arg, enum coax_log_level level, const char *name, c
 TEST("a Context that cannot be made has said why at ERROR, once")
 {
 	static const char *const elsewhere[] = {"192.0.2.1:5683", "192.0.2.1:0"};
-	const char *many[32];
-	char texts[32][32];
+	const char *many[200];
+	char texts[200][32];
 	atomic_int lines = 0;
 	struct coax_context_options options = {
 		.logger = {.write = count_line, .arg = &lines},
@@ -545,12 +545,12 @@ TEST("a Context that cannot be made has said why at ERROR, once")
 		EXPECT_EQ(coax_context_create(&context, &options), -EADDRNOTAVAIL);
 		EXPECT_EQ(lines, i + 1);
 	}
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < 200; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "127.0.0.%d:0", i + 1);
 		many[i] = texts[i];
 	}
 	options.bind = many;
-	options.bind_count = 32;
+	options.bind_count = 200;
 	EXPECT_EQ(coax_context_create(&context, &options), -E2BIG);
 	EXPECT_EQ(lines, 3);
 

@@ -539,6 +539,21 @@ TEST("Block2 is understood where bodies leave in blocks; a bad length and repeti
 	coax_site_destroy(site);
 }
 
+TEST("a block size that is reserved gets 4.00, and no handler runs")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	for (uint16_t number = COAX_BLOCK2; number <= COAX_BLOCK1; number += 4) {
+		ask(&asked, COAX_PUT, "plain");
+		ask_option(&asked, number, "\27", 1);
+		asked.blocks = true;
+		EXPECT_EQ(ask_site(&asked, site), COAX_BAD_REQUEST);
+	}
+	EXPECT_EQ(runs, 0);
+	coax_site_destroy(site);
+}
+
 TEST("blocks beside Proxy-Uri get 5.05, and beside If-Match 4.02 where no conditions are kept")
 {
 	struct coax_site *site = make_site();

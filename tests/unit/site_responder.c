@@ -240,6 +240,29 @@ TEST("an error has a diagnostic payload and nothing else that was built, but its
 	coax_site_destroy(site);
 }
 
+TEST("a token of 128 bytes reaches the site, and comes back with an error")
+{
+	struct coax_site *site = make_site(fail_halfway);
+	struct asked asked;
+	uint8_t token[COAX_TOKEN_TAKEN_MAX];
+
+	memset(token, 0x5a, sizeof(token));
+	ask(&asked, COAX_PUT, "r");
+	asked_ready(&asked);
+	ASSERT_EQ(coax_message_start(&asked.responder.response, asked.response_bytes,
+				     sizeof(asked.response_bytes), COAX_TYPE_ACK, COAX_EMPTY, 1,
+				     token, sizeof(token)),
+		  0);
+	rcu_read_lock();
+	coax_site_render(site, &asked.responder);
+	rcu_read_unlock();
+	EXPECT_EQ(coax_message_code(&asked.responder.response), COAX_CONFLICT);
+	EXPECT_STREQ(asked_payload(&asked), "it is 7");
+	ASSERT_EQ(coax_message_token_length(&asked.responder.response), (uint32_t)sizeof(token));
+	EXPECT_MEMEQ(coax_message_token(&asked.responder.response), token, sizeof(token));
+	coax_site_destroy(site);
+}
+
 static const char *diagnostic;
 
 static void fail_with_diagnostic(struct coax_responder *responder)

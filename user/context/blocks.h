@@ -26,7 +26,7 @@ int coax_blocks_create(struct coax_blocks **blocks, const struct coax_blocks_opt
 void coax_blocks_destroy(struct coax_blocks *blocks);
 
 /* When coax_blocks_tick() is due next; UINT64_MAX: never. */
-uint64_t coax_blocks_deadline(const struct coax_blocks *blocks);
+uint64_t coax_blocks_deadline(struct coax_blocks *blocks);
 void coax_blocks_tick(struct coax_blocks *blocks, uint64_t now);
 
 /*

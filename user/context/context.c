@@ -6,6 +6,7 @@
 #include "binding.h"
 #include "clock.h"
 #include "groups.h"
+#include "observers.h"
 #include "options.h"
 #include "rcu.h"
 
@@ -65,6 +66,7 @@ static void close_all(struct coax_context *context)
 	/* From here on a responder that is answered late frees itself. */
 	atomic_store(&context->closed, true);
 	synchronize_rcu();
+	coax_observers_destroy(context->observers);
 	for (unsigned int i = 0; context->workers && i < context->worker_count; i++)
 		if (context->workers[i])
 			coax_worker_destroy(context->workers[i]);
@@ -87,6 +89,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		context->workers = calloc(context->worker_count, sizeof(*context->workers));
 		err = context->workers ? 0 : -ENOMEM;
 	}
+	if (!err)
+		err = coax_observers_create(&context->observers, context);
 	if (!err)
 		err = coax_groups_create(&context->groups, context, options);
 	if (!err)
@@ -114,12 +118,13 @@ void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 	synchronize_rcu();
 	if (context->accel)
 		coax_accel_withdraw_all(context->accel);
+	coax_observers_look_again(context->observers);
 }
 
 /* Whether all that other threads and peers still owe has been done. */
 static bool is_quiet(const struct coax_context *context)
 {
-	return !atomic_load(&context->deferred);
+	return !atomic_load(&context->deferred) && coax_observers_are_gone(context->observers);
 }
 
 static void wait_for_quiet(struct coax_context *context)
@@ -143,6 +148,7 @@ void coax_context_shutdown(struct coax_context *context)
 	if (!context)
 		return;
 	atomic_store(&context->stopping, true);
+	coax_observers_end(context->observers);
 	wait_for_quiet(context);
 	if (atomic_load(&context->deferred))
 		coax_log(&context->logger, COAX_LOG_ERROR,

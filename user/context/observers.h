@@ -36,8 +36,11 @@ struct coax_observer *coax_observers_accept(struct coax_worker *worker,
 					    struct coax_responder *responder,
 					    coax_observer_ended_fn ended, void *arg);
 
-/* A responder that accepted is dropped without having been answered. Any thread. */
-void coax_observers_forget(struct coax_observer *observer);
+/*
+ * A responder that accepted `observer` (NULL: nothing to do) is dropped without having been
+ * answered. Any thread, also when the Context has ended; it is referenced by the caller.
+ */
+void coax_observers_forget(struct coax_context *context, struct coax_observer *observer);
 
 /* The exchange layer's `compose` and `notified`. `worker` is a struct coax_worker. */
 size_t coax_observers_compose(void *worker, struct coax_notice *notice, uint8_t *buffer);

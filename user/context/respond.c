@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "observers.h"
 #include "rcu.h"
 #include "site/responder.h"
 #include "worker.h"
@@ -54,6 +55,8 @@ static void respond_now(struct coax_responder *responder)
 	struct coax_worker *worker = immediate->worker;
 
 	publish(worker, responder, immediate->site_version);
+	if (responder->wish != COAX_OBSERVE_NOTHING)
+		coax_observers_answered(worker, immediate->path, responder);
 	coax_exchange_respond(worker->exchange, worker->now, immediate->path, immediate->ticket,
 			      &responder->response);
 }
@@ -89,7 +92,6 @@ static void finish(struct coax_deferred *deferred)
 {
 	struct coax_context *context = deferred->context;
 
-	coax_subject_put(deferred->subject);
 	atomic_fetch_sub(&context->deferred, 1);
 }
 
@@ -97,6 +99,9 @@ static void run_deferred(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_deferred *deferred = caa_container_of(work, struct coax_deferred, work);
 
+	if (deferred->base.wish != COAX_OBSERVE_NOTHING)
+		coax_observers_answered(worker, &deferred->path, &deferred->base);
+	coax_subject_put(deferred->subject);
 	coax_exchange_respond(worker->exchange, worker->now, &deferred->path, deferred->ticket,
 			      &deferred->base.response);
 	give_back(worker, deferred);
@@ -107,7 +112,11 @@ static void respond_later(struct coax_responder *responder)
 {
 	struct coax_deferred *deferred = caa_container_of(responder, struct coax_deferred, base);
 	struct coax_context *context = deferred->context;
+	struct coax_subject *former = deferred->subject;
 
+	/* Another one, which was named meanwhile, is the caller's only until this returns. */
+	deferred->subject = responder->subject ? coax_subject_get(responder->subject) : NULL;
+	coax_subject_put(former);
 	rcu_read_lock();
 	if (!atomic_load(&context->closed)) {
 		publish(deferred->worker, responder, deferred->site_version);
@@ -117,13 +126,24 @@ static void respond_later(struct coax_responder *responder)
 		return;
 	}
 	rcu_read_unlock();
+	coax_observers_forget(context, responder->observer);
+	coax_subject_put(deferred->subject);
 	finish(deferred);
 	free(deferred);
 	coax_context_unreference(context);
 }
 
+static struct coax_observer *accept_later(struct coax_responder *responder,
+					  coax_observer_ended_fn ended, void *arg)
+{
+	struct coax_deferred *deferred = caa_container_of(responder, struct coax_deferred, base);
+
+	return coax_observers_accept(deferred->worker, responder, ended, arg);
+}
+
 static const struct coax_responder_ops deferred_ops = {
 	.respond = respond_later,
+	.accept = accept_later,
 };
 
 static struct coax_responder *defer(struct coax_responder *responder)
@@ -160,8 +180,17 @@ static struct coax_responder *defer(struct coax_responder *responder)
 	return &deferred->base;
 }
 
+static struct coax_observer *accept_now(struct coax_responder *responder,
+					coax_observer_ended_fn ended, void *arg)
+{
+	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
+
+	return coax_observers_accept(immediate->worker, responder, ended, arg);
+}
+
 static const struct coax_responder_ops immediate_ops = {
 	.respond = respond_now,
+	.accept = accept_now,
 	.defer = defer,
 };
 

@@ -8,7 +8,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "blocks.h"
 #include "groups.h"
+#include "observers.h"
 #include "rcu.h"
 
 uint8_t *coax_worker_buffer(struct coax_worker *worker)
@@ -70,6 +72,8 @@ static void queue_datagram(void *arg, const struct coax_path *path, const uint8_
 static const struct coax_exchange_ops exchange_ops = {
 	.send = queue_datagram,
 	.request = coax_worker_render,
+	.compose = coax_observers_compose,
+	.notified = coax_observers_notified,
 };
 
 static int watch_sockets(struct coax_worker *worker)
@@ -92,6 +96,17 @@ static int watch_sockets(struct coax_worker *worker)
 			worker->client_ipv4 = i;
 	}
 	return 0;
+}
+
+static int create_blocks(struct coax_worker *worker)
+{
+	const struct coax_blocks_options options = {
+		.tuning = worker->context->tuning,
+		.logger = &worker->context->logger,
+		.stats = &worker->stats,
+	};
+
+	return coax_blocks_create(&worker->blocks, &options);
 }
 
 static int create_exchange(struct coax_worker *worker)
@@ -147,6 +162,8 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 		err = watch_sockets(worker);
 	if (!err)
 		err = create_exchange(worker);
+	if (!err)
+		err = create_blocks(worker);
 out:
 	if (err)
 		coax_worker_destroy(worker);
@@ -180,6 +197,7 @@ void coax_worker_destroy(struct coax_worker *worker)
 		coax_worker_run_queue(worker);
 	}
 	coax_deferred_free_all(worker);
+	coax_blocks_destroy(worker->blocks);
 	if (worker->wake >= 0)
 		close(worker->wake);
 	if (worker->epoll >= 0)

@@ -51,8 +51,9 @@ struct coax_exchange_ops {
 	 * Build the newest notification for an observer into `buffer` (COAX_DATAGRAM_OUT_MAX
 	 * bytes): complete with its token, but for type and message ID. Called for each
 	 * transmission, also for those that repeat an unacknowledged one: RFC 7641 section 4.5.2
-	 * wants them up to date. Returns its length; 0: nothing is to be sent after all, and
-	 * a repetition is not tried again: `notified` gets 0 then. It calls nothing of this layer.
+	 * wants them up to date. What has not changed has the same bytes. Returns its length; 0:
+	 * nothing is to be sent after all, and a repetition is not tried again: `notified` gets 0
+	 * then. It calls nothing of this layer.
 	 */
 	size_t (*compose)(void *arg, struct coax_notice *notice, uint8_t *buffer);
 	/*
@@ -144,7 +145,9 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 /*
  * Answer a request. The message is complete but for its type and message ID, which are chosen here
  * and written into it: piggybacked (ACK), separate (CON, retransmitted until acknowledged) after an
- * empty ACK, NON to a NON (with the request's message ID, as the kernel half does).
+ * empty ACK, NON to a NON (with the request's message ID, as the kernel half does). What answers
+ * a request that came by multicast leaves within tuning.leisure_ms of that request, or not at all
+ * when it has nothing useful to say: errors, empty content (RFC 7252 section 8.2).
  *
  * Does nothing when the ticket has ended (a handler that was too late). Returns 0, -ESTALE or
  * -EMSGSIZE (longer than COAX_DATAGRAM_OUT_MAX; the ticket still stands).
@@ -243,7 +246,10 @@ int coax_exchange_notify(struct coax_exchange *exchange, uint64_t now, struct co
 void coax_exchange_network_error(struct coax_exchange *exchange, const struct coax_path *path,
 				 int error);
 
-/* When coax_exchange_tick() is due next; UINT64_MAX: never. */
+/*
+ * When coax_exchange_tick() is due next; UINT64_MAX: never. One tick need not do all that is due,
+ * so that datagrams get their turn.
+ */
 uint64_t coax_exchange_deadline(const struct coax_exchange *exchange);
 void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now);
 

@@ -3,7 +3,10 @@
  * From a request to its handler, through what RFC 7252 section 5 wants checked before one runs.
  */
 #include <stdio.h>
+#include <coax/block.h>
 #include <coax/option.h>
+#include "site/echo.h"
+#include "site/queue.h"
 #include "site/responder.h"
 #include "site/tree.h"
 
@@ -118,18 +121,27 @@ static bool refuse_bad_option(struct coax_responder *responder,
 }
 
 /*
- * RFC 8768 section 3: one byte, 1 to 255. Who answers itself needs no more of it. Returns whether
- * the request has been answered.
+ * Values that make a bad request: a Hop-Limit that is not one byte from 1 to 255 (RFC 8768
+ * section 3; who answers itself needs no more of it), and the reserved block size (RFC 7959
+ * section 2.2). Returns whether there was one, and so the request has been answered.
  */
-static bool refuse_hop_limit(struct coax_responder *responder)
+static bool refuse_bad_value(struct coax_responder *responder)
 {
+	const struct coax_message *request = &responder->request;
 	struct coax_option limit;
+	struct coax_block block;
 
-	if (!coax_message_find(&responder->request, COAX_HOP_LIMIT, &limit) ||
-	    (limit.length == 1 && limit.value[0] != 0))
-		return false;
-	refuse(responder, COAX_BAD_REQUEST, "Hop-Limit is one byte from 1 to 255");
-	return true;
+	if (coax_message_find(request, COAX_HOP_LIMIT, &limit) &&
+	    (limit.length != 1 || limit.value[0] == 0)) {
+		refuse(responder, COAX_BAD_REQUEST, "Hop-Limit is one byte from 1 to 255");
+		return true;
+	}
+	if (coax_message_find_block(request, COAX_BLOCK1, &block) < 0 ||
+	    coax_message_find_block(request, COAX_BLOCK2, &block) < 0) {
+		refuse(responder, COAX_BAD_REQUEST, "a block size that is reserved");
+		return true;
+	}
+	return false;
 }
 
 static bool is_listed(uint32_t format, const uint16_t *formats, size_t count)
@@ -214,6 +226,7 @@ static void set_subject(struct coax_responder *responder, const struct coax_site
 
 	responder->cacheable_queries = resource->cacheable_queries;
 	responder->only_observable = !resource->cacheable;
+	responder->must_be_fresh = resource->fresh_ms != 0;
 	if (!resource->subject ||
 	    (code != COAX_GET && !(code == COAX_FETCH && resource->observable)))
 		return;
@@ -249,18 +262,40 @@ static bool gather(struct coax_responder *responder, const struct coax_resource 
 	return responder->ops->gather(responder, resource->streaming, resource->body_max);
 }
 
+/* `settled` outlives the handler, and is let go of when it is set. */
+static void begin(struct coax_responder *responder, const struct coax_resource *resource,
+		  bool *settled)
+{
+	*settled = false;
+	responder->settled = settled;
+	responder->resource = resource;
+}
+
 void coax_responder_run(struct coax_responder *responder, const struct coax_resource *resource)
 {
 	char description[COAX_DESCRIPTION_MAX];
-	bool settled = false;
+	bool settled;
 
-	responder->settled = &settled;
+	begin(responder, resource, &settled);
 	resource->handlers[coax_message_code(&responder->request)](responder, resource->arg);
 	if (settled)
 		return;
 	coax_log(responder->logger, COAX_LOG_ERROR, "the handler neither answered nor deferred %s",
 		 coax_message_describe(&responder->request, description, sizeof(description)));
 	coax_responder_refuse(responder, COAX_INTERNAL_SERVER_ERROR, "");
+}
+
+/* Have the handler run where the resource's queue is processed. */
+static void enqueue(struct coax_responder *responder, const struct coax_resource *resource)
+{
+	struct coax_responder *later = coax_responder_defer(responder);
+
+	if (!later) {
+		refuse(responder, COAX_SERVICE_UNAVAILABLE, "too many requests are waiting");
+		return;
+	}
+	later->resource = resource;
+	coax_queue_add(resource->queue, later);
 }
 
 void coax_site_render(struct coax_site *site, struct coax_responder *responder)
@@ -281,7 +316,7 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	version = __atomic_load_n(&site->version, __ATOMIC_SEQ_CST);
 	resource = coax_site_find(site, &path);
 
-	if (refuse_bad_option(responder, resource) || refuse_hop_limit(responder))
+	if (refuse_bad_option(responder, resource) || refuse_bad_value(responder))
 		return;
 	/* Section 5.8: a method that nobody knows is not allowed on what does not exist either. */
 	if (code == COAX_EMPTY || code >= COAX_METHODS_MAX) {
@@ -296,10 +331,14 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	} else if (!is_format_taken(request, resource)) {
 		refuse_format(responder, COAX_UNSUPPORTED_CONTENT_FORMAT,
 			      "formats taken here:", resource->accepts, resource->accept_count);
-	} else {
+	} else if (resource->fresh_ms == 0 || coax_echo_is_fresh(responder, resource->fresh_ms)) {
 		set_subject(responder, site, version, resource);
 		set_observation(responder, resource);
-		if (gather(responder, resource))
+		if (!gather(responder, resource))
+			return;
+		if (resource->queue)
+			enqueue(responder, resource);
+		else
 			coax_responder_run(responder, resource);
 	}
 }

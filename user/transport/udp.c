@@ -453,10 +453,15 @@ static int udp_rebind(struct coax_transport *transport, uint32_t socket,
 	if (fd < 0)
 		return fd;
 	set_buffers(fd);
+	if (s->reuse_port)
+		err = set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+	if (err)
+		goto out;
 	if (dup3(fd, s->fd, O_CLOEXEC) < 0)
 		err = -errno;
 	else
 		s->address = *address;
+out:
 	close(fd);
 	return err;
 }
