@@ -4,15 +4,27 @@
 #include "output.h"
 #include "tool.h"
 
-int output_json(const struct tool *tool, json_t *json, int status)
+#define PRECISION JSON_REAL_PRECISION(6)
+
+static int print(const struct tool *tool, json_t *json, size_t flags)
 {
-	int result = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
+	int result = json ? json_dumpf(json, stdout, flags | PRECISION | JSON_ENCODE_ANY) : -1;
 
 	json_decref(json);
 	if (result)
 		return tool_fail(tool, "cannot write JSON");
 	putchar('\n');
-	return status;
+	return TOOL_OK;
+}
+
+int output_json(const struct tool *tool, json_t *json, int status)
+{
+	return print(tool, json, JSON_INDENT(2)) ? TOOL_LOCAL_ERROR : status;
+}
+
+int output_json_line(const struct tool *tool, json_t *json)
+{
+	return print(tool, json, JSON_COMPACT);
 }
 
 json_t *output_json_text(const void *bytes, size_t length)

@@ -16,6 +16,9 @@ struct tool;
 /* Print and free. Returns `status`, or TOOL_LOCAL_ERROR when there was no memory. */
 int output_json(const struct tool *tool, json_t *json, int status);
 
+/* The same on one line, for one of several. */
+int output_json_line(const struct tool *tool, json_t *json);
+
 /* As JSON text when the bytes are UTF-8, otherwise NULL. */
 json_t *output_json_text(const void *bytes, size_t length);
 
