@@ -60,7 +60,7 @@ LIB_OBJ   := $(LIB_SRC:%.c=$(B)/%.o)
 TESTS     := $(TEST_SRC:%.c=$(B)/%)
 FUZZERS   := $(FUZZ_SRC:%.c=$(B)/%)
 
-all: lib coaxd coax coax-bench ## the library, the daemon and the tools (in build/)
+all: lib coaxd coax coax-bench examples ## the library, the daemon and the tools (in build/)
 lib: $(B)/libcoax.a $(B)/libcoax.so
 coaxd: $(B)/coaxd
 coax: $(B)/coax

@@ -6,6 +6,7 @@
 #include "binding.h"
 #include "clock.h"
 #include "groups.h"
+#include "observation.h"
 #include "observers.h"
 #include "options.h"
 #include "rcu.h"
@@ -124,7 +125,8 @@ void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 /* Whether all that other threads and peers still owe has been done. */
 static bool is_quiet(const struct coax_context *context)
 {
-	return !atomic_load(&context->deferred) && coax_observers_are_gone(context->observers);
+	return !atomic_load(&context->deferred) && !atomic_load(&context->observing) &&
+	       coax_observers_are_gone(context->observers);
 }
 
 static void wait_for_quiet(struct coax_context *context)
@@ -149,6 +151,7 @@ void coax_context_shutdown(struct coax_context *context)
 		return;
 	atomic_store(&context->stopping, true);
 	coax_observers_end(context->observers);
+	coax_observations_leave(context);
 	wait_for_quiet(context);
 	if (atomic_load(&context->deferred))
 		coax_log(&context->logger, COAX_LOG_ERROR,

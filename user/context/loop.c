@@ -8,7 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "clock.h"
+#include "blocks.h"
 #include "groups.h"
+#include "observation.h"
 #include "rcu.h"
 
 /* Batches from one socket before the others get their turn. */
@@ -148,7 +150,13 @@ static void extend_lease(struct coax_worker *worker)
 uint64_t coax_worker_deadline(const struct coax_worker *worker)
 {
 	uint64_t deadline = coax_exchange_deadline(worker->exchange);
+	uint64_t blocks = coax_blocks_deadline(worker->blocks);
+	uint64_t renewal = coax_observations_deadline(worker);
 
+	if (blocks < deadline)
+		deadline = blocks;
+	if (renewal < deadline)
+		deadline = renewal;
 	/* What errors left to be done. */
 	if (worker->out_count || worker->refused_count)
 		return 0;
@@ -198,6 +206,9 @@ static void run_timers(struct coax_worker *worker)
 {
 	if (worker->now >= coax_exchange_deadline(worker->exchange))
 		coax_exchange_tick(worker->exchange, worker->now);
+	if (worker->now >= coax_blocks_deadline(worker->blocks))
+		coax_blocks_tick(worker->blocks, worker->now);
+	coax_observations_tick(worker);
 }
 
 static void process(struct coax_worker *worker, const struct epoll_event *events, int count)

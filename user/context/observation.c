@@ -169,7 +169,7 @@ static void run_submit(struct coax_worker *worker, struct coax_work *work)
 	/* From here on it is on the network, with the reference that came with this work. */
 	cds_list_add_tail(&observation->node, &worker->observations);
 	atomic_fetch_add(&worker->context->observing, 1);
-	if (atomic_load(&worker->context->stopped))
+	if (atomic_load(&worker->context->stopping))
 		coax_observation_end(observation, -ESHUTDOWN, NULL);
 	if (observation->ended || is_cancelled(observation))
 		coax_observe_leave(observation);

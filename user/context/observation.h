@@ -92,7 +92,7 @@ void coax_observe_leave(struct coax_observation *observation);
 /* Timers of renewals. */
 uint64_t coax_observations_deadline(const struct coax_worker *worker);
 void coax_observations_tick(struct coax_worker *worker);
-/* Shutdown: all of a worker's end with -ESHUTDOWN and leave. */
-void coax_observations_end(struct coax_worker *worker);
+/* Shutdown: all end with -ESHUTDOWN and leave. Any thread. */
+void coax_observations_leave(struct coax_context *context);
 
 #endif

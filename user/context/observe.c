@@ -297,12 +297,24 @@ void coax_observations_tick(struct coax_worker *worker)
 	}
 }
 
-void coax_observations_end(struct coax_worker *worker)
+static void run_leave(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_observation *observation, *next;
 
+	(void)work;
 	cds_list_for_each_entry_safe (observation, next, &worker->observations, node) {
-		coax_observation_end(observation, -ESHUTDOWN, NULL);
-		coax_observe_leave(observation);
+		coax_observation_reference(observation);
+		fail(observation, -ESHUTDOWN, NULL);
+		coax_observation_unreference(observation);
+	}
+}
+
+void coax_observations_leave(struct coax_context *context)
+{
+	for (unsigned int i = 0; i < context->worker_count; i++) {
+		struct coax_worker *worker = context->workers[i];
+
+		worker->leave.run = run_leave;
+		coax_worker_post(worker, &worker->leave);
 	}
 }

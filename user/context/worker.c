@@ -100,12 +100,13 @@ static int watch_sockets(struct coax_worker *worker)
 
 static int create_blocks(struct coax_worker *worker)
 {
-	const struct coax_blocks_options options = {
+	struct coax_blocks_options options = {
 		.tuning = worker->context->tuning,
 		.logger = &worker->context->logger,
 		.stats = &worker->stats,
 	};
 
+	options.tuning.bodies_max /= worker->context->worker_count;
 	return coax_blocks_create(&worker->blocks, &options);
 }
 
@@ -144,6 +145,7 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 	atomic_init(&worker->beat_asked, 0);
 	atomic_init(&worker->beat_seen, 0);
 	__cds_wfcq_init(&worker->queue_head, &worker->queue_tail);
+	CDS_INIT_LIST_HEAD(&worker->observations);
 
 	err = coax_hash_key_random(&worker->echo.key);
 	if (!err)
@@ -164,6 +166,8 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 		err = create_exchange(worker);
 	if (!err)
 		err = create_blocks(worker);
+	if (!err)
+		err = coax_timers_create(&worker->renewals, context->tuning.observations_max);
 out:
 	if (err)
 		coax_worker_destroy(worker);
@@ -197,6 +201,7 @@ void coax_worker_destroy(struct coax_worker *worker)
 		coax_worker_run_queue(worker);
 	}
 	coax_deferred_free_all(worker);
+	coax_timers_destroy(&worker->renewals);
 	coax_blocks_destroy(worker->blocks);
 	if (worker->wake >= 0)
 		close(worker->wake);

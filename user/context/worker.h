@@ -44,9 +44,9 @@ struct coax_worker {
 	struct coax_echo echo;
 	struct coax_context_stats stats;
 	struct coax_deferred *deferred_free;
-	struct cds_list_head requests;	   /* of ours that are under way: context/request.c */
 	struct cds_list_head observations; /* of ours: context/observe.c */
 	struct coax_timers renewals;	   /* of those */
+	struct coax_work leave;		   /* at shutdown: they are to end */
 
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;

@@ -166,6 +166,9 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struct coax_path *path,
 		       struct coax_ticket ticket, const struct coax_message *request);
 
+/* Whether a ticket can still be answered. */
+bool coax_exchange_is_open(const struct coax_exchange *exchange, struct coax_ticket ticket);
+
 /*
  * There will be no response (RFC 7967 section 2): an empty ACK if the request was confirmable, and
  * none of its own yet. For an open or a held ticket. Returns 0 or -ESTALE.

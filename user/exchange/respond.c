@@ -178,6 +178,11 @@ void coax_exchange_leave_unanswered(struct coax_exchange *exchange, const struct
 	coax_duplicates_answer(&exchange->duplicates, seen, NULL, 0, exchange->now);
 }
 
+bool coax_exchange_is_open(const struct coax_exchange *exchange, struct coax_ticket ticket)
+{
+	return coax_duplicates_by_ticket(&exchange->duplicates, ticket);
+}
+
 int coax_exchange_withhold(struct coax_exchange *exchange, uint64_t now,
 			   const struct coax_path *path, struct coax_ticket ticket)
 {
