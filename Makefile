@@ -97,7 +97,7 @@ $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -ljansson
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -ljansson -lcbor -lm
 
 $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -108,6 +108,11 @@ $(EXAMPLES): $(B)/%: $(B)/%.o $(B)/libcoax.a
 # Tests are one file each; what they share are tests/*.h and tests/bpf/*.h.
 $(TESTS): $(B)/%: $(B)/%.o $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# How the tool shows payloads is tested without the rest of it.
+TOOL_SHOW := $(patsubst %.c,$(B)/%.o,tools/coax/safe.c $(wildcard tools/coax/show*.c))
+$(B)/tests/unit/tool_show: $(TOOL_SHOW)
+$(B)/tests/unit/tool_show: LDLIBS := $(B)/libcoax.a $(LDLIBS) -ljansson -lcbor -lm
 
 # Fuzzers are built whole, library and all, with coverage and sanitizers.
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
