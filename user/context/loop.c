@@ -39,6 +39,22 @@ static bool is_ours(const struct coax_worker *worker, const struct coax_path *pa
 	return worker->index == 0 && coax_groups_have(worker->context->groups, path);
 }
 
+/* Returns how many there are, which come first then. */
+static unsigned int keep_ours(const struct coax_worker *worker, struct coax_datagram *batch,
+			      unsigned int count)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!is_ours(worker, &batch[i].path))
+			continue;
+		if (kept != i)
+			batch[kept] = batch[i];
+		kept++;
+	}
+	return kept;
+}
+
 static void receive(struct coax_worker *worker, uint32_t socket)
 {
 	struct coax_transport *transport = worker->transport;
@@ -53,11 +69,8 @@ static void receive(struct coax_worker *worker, uint32_t socket)
 		__atomic_store_n(&stats->datagrams_in, stats->datagrams_in + count,
 				 __ATOMIC_RELAXED);
 		read_clock(worker);
-		for (unsigned int i = 0; i < count; i++)
-			if (is_ours(worker, &batch[i].path))
-				coax_exchange_receive(worker->exchange, worker->now, &batch[i].path,
-						      batch[i].data, batch[i].length,
-						      batch[i].truncated);
+		coax_exchange_receive_batch(worker->exchange, worker->now, batch,
+					    keep_ours(worker, batch, count));
 		coax_worker_flush(worker);
 		if (count < COAX_BATCH)
 			return;

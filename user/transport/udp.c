@@ -245,6 +245,7 @@ static unsigned int udp_receive(struct coax_transport *transport, uint32_t socke
 	for (int i = 0; i < count; i++) {
 		struct coax_datagram *d = &udp->datagrams[i];
 
+		d->data = udp->buffers[i];
 		d->length = udp->in[i].msg_len;
 		d->truncated = udp->in[i].msg_hdr.msg_flags & MSG_TRUNC;
 		d->path.socket = socket;
@@ -539,7 +540,6 @@ static const struct coax_transport_ops udp_ops = {
 static void prepare_headers(struct udp *udp)
 {
 	for (int i = 0; i < COAX_BATCH; i++) {
-		udp->datagrams[i].data = udp->buffers[i];
 		udp->in_iov[i] = (struct iovec){udp->buffers[i], COAX_DATAGRAM_IN_MAX};
 		udp->in[i].msg_hdr = (struct msghdr){
 			.msg_name = &udp->datagrams[i].path.remote,
