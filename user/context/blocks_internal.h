@@ -42,6 +42,7 @@ struct coax_blocks {
 	struct coax_block_table downloads;
 	struct cds_list_head idle[2];
 	struct coax_block_table bodies; /* that several downloads may share */
+	struct coax_block_table hashed; /* the latest for each request: see etag.c */
 	uint32_t reads;			/* bodies that are read */
 };
 
@@ -119,10 +120,15 @@ void coax_holder_put(struct coax_blocks *blocks, struct coax_holder *holder);
  * bodies.c
  */
 
+#define COAX_ETAG_MADE 8 /* bytes of one that is made here */
+
 /* A body of a response while blocks of it are fetched, and what goes with each block. */
 struct coax_kept_body {
-	struct coax_block_node node; /* in a table when it is `shared` */
+	struct coax_block_node node;	    /* in a table when it is `shared` */
+	struct coax_block_node hashed_node; /* in a table when it is `hashed` */
 	bool shared;
+	bool hashed; /* the ETag is one of its bytes, made here; the latest such for its request */
+	uint8_t etag[COAX_ETAG_MADE];
 	uint32_t references;
 	uint64_t cost;
 	struct coax_body body;
@@ -169,5 +175,19 @@ void coax_outgoing_drop(struct coax_blocks *blocks, struct coax_outgoing *downlo
 struct coax_outgoing *coax_outgoing_keep(struct coax_blocks *blocks, uint64_t now,
 					 const struct coax_responder *responder,
 					 const struct coax_body *body, bool blockwise);
+
+/*
+ * etag.c
+ */
+
+/*
+ * Give the response to a body an ETag, unless it has one. Returns whether that is a hash of the
+ * bytes, to be remembered when the body is kept.
+ */
+bool coax_etag_add(struct coax_blocks *blocks, struct coax_responder *responder,
+		   const struct coax_body *body);
+void coax_etag_remember(struct coax_blocks *blocks, const struct coax_responder *responder,
+			struct coax_kept_body *kept);
+void coax_etag_forget(struct coax_blocks *blocks, struct coax_kept_body *kept);
 
 #endif

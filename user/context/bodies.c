@@ -29,7 +29,9 @@ int coax_keeping_create(struct coax_blocks *blocks)
 	CDS_INIT_LIST_HEAD(&blocks->idle[0]);
 	CDS_INIT_LIST_HEAD(&blocks->idle[1]);
 	err = coax_block_table_create(&blocks->downloads, TABLE_SIZE);
-	return err ? err : coax_block_table_create(&blocks->bodies, TABLE_SIZE);
+	if (!err)
+		err = coax_block_table_create(&blocks->bodies, TABLE_SIZE);
+	return err ? err : coax_block_table_create(&blocks->hashed, TABLE_SIZE);
 }
 
 void coax_keeping_destroy(struct coax_blocks *blocks)
@@ -38,6 +40,7 @@ void coax_keeping_destroy(struct coax_blocks *blocks)
 		coax_keeping_tick(blocks, UINT64_MAX);
 	coax_block_table_destroy(&blocks->downloads);
 	coax_block_table_destroy(&blocks->bodies);
+	coax_block_table_destroy(&blocks->hashed);
 }
 
 static bool is_read(const struct coax_body *body)
@@ -49,6 +52,7 @@ static void put_body(struct coax_blocks *blocks, struct coax_kept_body *kept)
 {
 	if (--kept->references)
 		return;
+	coax_etag_forget(blocks, kept);
 	if (kept->shared)
 		coax_block_table_remove(&blocks->bodies, &kept->node);
 	blocks->reads -= is_read(&kept->body);

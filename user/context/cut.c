@@ -2,14 +2,12 @@
 /* Bodies of responses, cut into blocks: RFC 7959 section 2.4. */
 #include <errno.h>
 #include <string.h>
-#include <sodium.h>
 #include <coax/option.h>
 #include "blocks_internal.h"
 #include "clock.h"
 
 /* Block2, Size2 and the payload marker. */
 #define OPTIONS_ROOM 16
-#define ETAG_LENGTH  8
 
 /* Which part of a body is to leave, and how. */
 struct piece {
@@ -254,32 +252,6 @@ bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
  * What has been rendered.
  */
 
-/*
- * Section 2.4: the server SHOULD include an ETag. In other responses than 2.05 it would be the
- * target's, not that of what they carry (RFC 7252 section 5.10.6.1).
- */
-static void add_etag(struct coax_blocks *blocks, struct coax_message *response,
-		     const struct coax_body *body)
-{
-	uint8_t digest[crypto_generichash_BYTES_MIN];
-	struct coax_option option;
-	struct coax_block_key unique;
-
-	if (coax_message_code(response) != COAX_CONTENT ||
-	    coax_message_find(response, COAX_ETAG, &option))
-		return;
-	if (body->data) {
-		crypto_generichash(digest, sizeof(digest), body->data, body->length, NULL, 0);
-	} else {
-		blocks->serial++;
-		unique = coax_block_key_make(&blocks->secret, &blocks->serial,
-					     sizeof(blocks->serial));
-		memcpy(digest, &unique, sizeof(digest));
-	}
-	/* Where there is no room for it, it goes without. */
-	(void)coax_message_add(response, COAX_ETAG, digest, ETAG_LENGTH);
-}
-
 /* Nothing is kept for who cannot be asked again, nor for a group's many members' clients. */
 static bool is_to_be_kept(const struct coax_responder *responder)
 {
@@ -294,11 +266,12 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	struct coax_message *response = &responder->response;
 	struct coax_outgoing *download = NULL;
 	struct coax_body body = *piece.body;
+	bool hashed;
 	int err;
 
 	if (body.length > COAX_BODY_LENGTH_MAX)
 		return -EFBIG;
-	add_etag(blocks, response, &body);
+	hashed = coax_etag_add(blocks, responder, &body);
 	/* The ETag may be new to its handler, but not to the client. */
 	if (coax_message_code(response) == COAX_CONTENT && coax_responder_is_validated(responder)) {
 		coax_message_remove(response, COAX_CONTENT_FORMAT);
@@ -313,6 +286,8 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		download = coax_outgoing_keep(blocks, now, responder, &body, blockwise);
 	if (download) {
 		*kept = true;
+		if (hashed)
+			coax_etag_remember(blocks, responder, download->kept);
 		download->offset = piece.offset;
 		if (!has_payload(response))
 			piece.body = &download->kept->body;
