@@ -9,11 +9,11 @@
  * before anything is measured.
  */
 #include <malloc.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <coax/coax.h>
+#include "../crowd.h"
 #include "../harness.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -175,56 +175,6 @@ static struct coax_context_stats stats(void)
 			nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL); \
 	} while (0)
 
-static int open_socket(in_addr_t address)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = address};
-	int size = 16 << 20, on = 1;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	ASSERT_EQ(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		SKIP("a receive buffer for a crowd needs CAP_NET_ADMIN");
-	ASSERT_EQ(setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)), 0);
-	return fd;
-}
-
-/* The next message, or false after so many milliseconds. */
-static bool take(int fd, int ms, uint8_t *bytes, size_t size, struct coax_message *m)
-{
-	struct pollfd readable = {.fd = fd, .events = POLLIN};
-	ssize_t length;
-
-	if (poll(&readable, 1, ms) != 1)
-		return false;
-	length = recv(fd, bytes, size, 0);
-	ASSERT_GT(length, 0);
-	ASSERT_EQ(coax_message_parse(m, bytes, (size_t)length), 0);
-	return true;
-}
-
-static void send_from(int fd, in_addr_t source, const struct coax_message *m)
-{
-	struct iovec iov = {.iov_base = m->data, .iov_len = m->length};
-	union {
-		char bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct msghdr message = {.msg_name = &world.server,
-				 .msg_namelen = sizeof(world.server),
-				 .msg_iov = &iov,
-				 .msg_iovlen = 1,
-				 .msg_control = control.bytes,
-				 .msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	struct in_pktinfo info = {.ipi_spec_dst.s_addr = source};
-
-	header->cmsg_level = IPPROTO_IP;
-	header->cmsg_type = IP_PKTINFO;
-	header->cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(CMSG_DATA(header), &info, sizeof(info));
-	ASSERT_EQ(sendmsg(fd, &message, 0), (ssize_t)m->length);
-}
-
 static void observe(int fd, uint16_t id, uint16_t token)
 {
 	uint8_t bytes[64];
@@ -234,7 +184,7 @@ static void observe(int fd, uint16_t id, uint16_t token)
 			   sizeof(token));
 	coax_message_add_uint(&m, COAX_OBSERVE, 0);
 	coax_message_add_string(&m, COAX_URI_PATH, "v");
-	send_from(fd, htonl(INADDR_ANY), &m);
+	crowd_send(fd, &world.server, htonl(INADDR_ANY), &m);
 }
 
 static void register_all(int fd)
@@ -246,7 +196,7 @@ static void register_all(int fd)
 	for (uint16_t sent = 0, answered = 0; answered < TOKENS; answered++) {
 		for (; sent < TOKENS && sent < answered + WINDOW; sent++)
 			observe(fd, sent, sent);
-		ASSERT_TRUE(take(fd, 10000, bytes, sizeof(bytes), &m));
+		ASSERT_TRUE(crowd_take(fd, 10000, bytes, sizeof(bytes), &m));
 		ASSERT_EQ(coax_message_code(&m), COAX_CONTENT);
 		ASSERT_TRUE(coax_message_find_uint(&m, COAX_OBSERVE, &number));
 	}
@@ -259,7 +209,7 @@ static void acknowledge(int fd, const struct coax_message *m)
 
 	coax_message_start(&ack, bytes, sizeof(bytes), COAX_TYPE_ACK, COAX_EMPTY,
 			   coax_message_id(m), NULL, 0);
-	send_from(fd, htonl(INADDR_ANY), &ack);
+	crowd_send(fd, &world.server, htonl(INADDR_ANY), &ack);
 }
 
 /* Take notifications of `value` until each observer has had one. */
@@ -284,7 +234,7 @@ static void collect(int value)
 
 			if (!readable[i].revents)
 				continue;
-			ASSERT_TRUE(take(readable[i].fd, 0, bytes, sizeof(bytes), &m));
+			ASSERT_TRUE(crowd_take(readable[i].fd, 0, bytes, sizeof(bytes), &m));
 			if (coax_message_type(&m) == COAX_TYPE_CON)
 				acknowledge(readable[i].fd, &m);
 			payload = coax_message_payload(&m, &length);
@@ -327,7 +277,7 @@ TEST_TIMEOUT(
 
 	begin(&tuning);
 	for (int i = 0; i < SOCKETS; i++)
-		world.sockets[i] = open_socket(htonl(INADDR_LOOPBACK));
+		world.sockets[i] = crowd_open(htonl(INADDR_LOOPBACK));
 	before = measure();
 	for (int i = 0; i < SOCKETS; i++)
 		register_all(world.sockets[i]);
@@ -363,12 +313,6 @@ TEST_TIMEOUT(
 	end();
 }
 
-/* 127.1.0.1 and up. */
-static in_addr_t address_of(unsigned int peer)
-{
-	return htonl(0x7f010001 + peer / 250 * 256 + peer % 250);
-}
-
 static struct coax_message draft(uint8_t *bytes, size_t size, uint8_t code, uint16_t id,
 				 const char *path)
 {
@@ -395,9 +339,9 @@ static unsigned int ask_from_all(int fd, unsigned int count, uint8_t method, con
 			m = draft(bytes, sizeof(bytes), method, id, path);
 			if (add)
 				add(sent, &m);
-			send_from(fd, address_of(sent), &m);
+			crowd_send(fd, &world.server, crowd_address(sent), &m);
 		}
-		ASSERT_TRUE(take(fd, 10000, bytes, sizeof(bytes), &m));
+		ASSERT_TRUE(crowd_take(fd, 10000, bytes, sizeof(bytes), &m));
 		got += coax_message_code(&m) == wanted;
 	}
 	return got;
@@ -411,7 +355,7 @@ TEST_TIMEOUT("100 000 peers are answered, remembered within bounds, and twice as
 	int fd;
 
 	begin(&tuning);
-	fd = open_socket(htonl(INADDR_ANY));
+	fd = crowd_open(htonl(INADDR_ANY));
 	before = measure();
 	EXPECT_EQ(ask_from_all(fd, PEERS, COAX_POST, "v", NULL, 1, COAX_CHANGED),
 		  (unsigned int)PEERS);
@@ -448,7 +392,7 @@ TEST_TIMEOUT("10 000 uploads that are abandoned stay within bodies_max, and thei
 	int fd;
 
 	begin(&tuning);
-	fd = open_socket(htonl(INADDR_ANY));
+	fd = crowd_open(htonl(INADDR_ANY));
 	before = measure();
 	EXPECT_GT(ask_from_all(fd, ABANDONED, COAX_PUT, "b", add_first_block, 1, COAX_CONTINUE),
 		  (unsigned int)1000 / SHRINK);
@@ -478,7 +422,7 @@ TEST_TIMEOUT("10 000 downloads that are abandoned stay within bodies_max, and th
 	int fd;
 
 	begin(&tuning);
-	fd = open_socket(htonl(INADDR_ANY));
+	fd = crowd_open(htonl(INADDR_ANY));
 	before = measure();
 	EXPECT_EQ(ask_from_all(fd, ABANDONED, COAX_GET, "b", add_query, 1, COAX_CONTENT),
 		  (unsigned int)ABANDONED);
