@@ -143,6 +143,13 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 			   bool truncated);
 
 /*
+ * The same for up to COAX_BATCH datagrams in their order: what is known of each is fetched from
+ * memory while the others are looked at.
+ */
+void coax_exchange_receive_batch(struct coax_exchange *exchange, uint64_t now,
+				 const struct coax_datagram *batch, unsigned int count);
+
+/*
  * Answer a request. The message is complete but for its type and message ID, which are chosen here
  * and written into it: piggybacked (ACK), separate (CON, retransmitted until acknowledged) after an
  * empty ACK, NON to a NON (with the request's message ID, as the kernel half does). What answers

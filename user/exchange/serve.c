@@ -132,8 +132,12 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 		refuse(exchange, path, request, COAX_BAD_REQUEST, 0, 0);
 		return;
 	}
-	name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
-	coax_duplicates_prefetch(duplicates, name);
+	if (exchange->expected.path == path) {
+		name = exchange->expected.name;
+	} else {
+		name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
+		coax_duplicates_prefetch(duplicates, name);
+	}
 	bytes = coax_hash(&exchange->key, request->data, request->length);
 
 	seen = coax_duplicates_find(duplicates, name, exchange->now);
