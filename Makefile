@@ -135,6 +135,10 @@ test: tests fuzzers ## install what is missing, build, lint and run the whole su
 check: tests ## unit and packet tests only: the short loop while working
 	$(Q)COAX_BUILD=$(B) tests/run $(filter $(B)/tests/unit/% $(B)/tests/bpf/%,$(TESTS))
 
+soak: tests ## the torture tests for longer, with bodies of 1 MiB over a path that loses 30 %
+	$(Q)COAX_BUILD=$(B) COAX_LOSSY_BYTES=1048576 COAX_TORTURE_SECONDS=80 \
+		tests/run $(filter $(B)/tests/torture/%,$(TESTS))
+
 lint: ## clang-format, cppcheck, shellcheck, and a build with clang
 	$(Q)COAX_BUILD=$(B) tests/lint
 
@@ -163,4 +167,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check lint demo bench install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check soak lint demo bench install clean help
