@@ -26,7 +26,7 @@
 #define PUT_ATTEMPTS 4
 
 /* A client that has to wait for others' uploads asks again after this many seconds. */
-#define BUSY_MAX_AGE 10
+#define UPLOADS_MAX_AGE 10
 
 /* A request being executed. */
 struct change {
@@ -152,18 +152,6 @@ static void refuse_write(const struct change *change, int err)
 	}
 }
 
-/*
- * The file has changed, and with `listed` so has what is in its directory. What inotify has to tell
- * of it is told now, so that it does not take back what others render from the new state.
- */
-static void withdraw(const struct change *change, const char *path, size_t length, bool listed)
-{
-	struct coaxd_files *files = change->files;
-
-	coaxd_watch_catch_up(files->watch);
-	coaxd_files_changed(files, path, length, listed);
-}
-
 /* RFC 7252 section 5.10.6.1: the tag of what the target is now. It is elective: no harm if lost. */
 static void add_etag(const struct change *change, const uint8_t *etag)
 {
@@ -204,7 +192,7 @@ static int store(const struct change *change, const char *path, size_t path_leng
 		err = coaxd_store_replace(change->directory, name, change->payload,
 					  change->payload_length, like, &visible);
 	if (visible)
-		withdraw(change, path, path_length, !like);
+		coaxd_files_changed(change->files, path, path_length, !like);
 	if (err == -EEXIST)
 		return err;
 	if (err) {
@@ -283,7 +271,8 @@ static void delete (struct change *change)
 	if (exists(change)) {
 		err = coaxd_store_remove(change->directory, change->name, &visible);
 		if (visible)
-			withdraw(change, change->path.text, change->path.length, true);
+			coaxd_files_changed(change->files, change->path.text, change->path.length,
+					    true);
 		if (err && err != -ENOENT) {
 			refuse_write(change, err);
 			return;
@@ -326,7 +315,7 @@ static int append_and_place(const struct change *change)
 		err = coaxd_temporary_place(&temporary, change->directory, change->name, true,
 					    &visible);
 	if (visible)
-		withdraw(change, change->path.text, change->path.length, false);
+		coaxd_files_changed(change->files, change->path.text, change->path.length, false);
 	if (!err)
 		add_etag_of_file(change, temporary.fd);
 	coaxd_temporary_discard(&temporary);
@@ -461,7 +450,7 @@ static void post(struct change *change)
 		create(change);
 }
 
-static void finish(struct change *change)
+static void change_file(struct change *change)
 {
 	if (coax_message_code(change->request) == COAX_PUT)
 		put(change);
@@ -484,7 +473,7 @@ static bool begin_upload(struct change *change, const struct coax_part *part)
 	err = coaxd_upload_begin(&change->upload, &change->files->uploads, change->directory, like);
 	if (err == -EBUSY) {
 		coax_message_add_uint(coax_responder_response(change->responder), COAX_MAX_AGE,
-				      BUSY_MAX_AGE);
+				      UPLOADS_MAX_AGE);
 		coax_respond(change->responder, COAX_SERVICE_UNAVAILABLE);
 		return false;
 	}
@@ -512,7 +501,7 @@ static void take_part(struct change *change, const struct coax_part *part)
 	else if (part->more)
 		coax_respond(change->responder, COAX_CONTINUE);
 	else
-		finish(change);
+		change_file(change);
 }
 
 static void execute(struct change *change)
@@ -525,7 +514,7 @@ static void execute(struct change *change)
 		 (part->more || *part->transfer || change->payload_length > COAX_PAYLOAD_MAX))
 		take_part(change, part);
 	else
-		finish(change);
+		change_file(change);
 }
 
 void coaxd_files_execute(struct coax_responder *responder, void *arg)

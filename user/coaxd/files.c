@@ -55,18 +55,26 @@ static uint8_t build(const struct coaxd_files *files, struct coax_responder *res
 	return COAX_CONTENT;
 }
 
+/* Takes the body over. What is not the response's to release is copied. */
+static uint8_t set_body(struct coax_responder *responder, const struct coax_body *body)
+{
+	int err = body->release
+			  ? coax_responder_set_body(responder, body)
+			  : coax_responder_set_payload(responder, body->data, (size_t)body->length);
+
+	return err ? COAX_INTERNAL_SERVER_ERROR : COAX_CONTENT;
+}
+
 /* Takes the body over. */
 static void send_representation(const struct coaxd_files *files, struct coax_responder *responder,
 				const struct representation *what)
 {
 	uint8_t code = build(files, responder, what);
 
-	if (code == COAX_CONTENT) {
-		if (coax_responder_set_body(responder, &what->body))
-			code = COAX_INTERNAL_SERVER_ERROR;
-	} else if (what->body.release) {
+	if (code == COAX_CONTENT)
+		code = set_body(responder, &what->body);
+	else if (what->body.release)
 		what->body.release(what->body.arg);
-	}
 	switch (code) {
 	case COAX_NOT_ACCEPTABLE:
 		coax_respond_error(responder, code, "it has Content-Format %u only", what->format);
@@ -180,8 +188,14 @@ static int write_listing(const struct coaxd_files *files, const char *path,
 	return err;
 }
 
-static void list(struct coaxd_files *files, struct coax_responder *responder,
-		 const struct coaxd_path *path)
+/* It was one a moment ago. */
+static bool is_no_directory(int err)
+{
+	return err == -ENOTDIR || err == -ELOOP || err == -EXDEV;
+}
+
+static void send_listing(struct coaxd_files *files, struct coax_responder *responder,
+			 const struct coaxd_path *path)
 {
 	char text[COAX_PAYLOAD_MAX];
 	struct coax_link_writer writer = {.text = text, .size = sizeof(text)};
@@ -197,7 +211,7 @@ static void list(struct coaxd_files *files, struct coax_responder *responder,
 					   "more entries than are listed");
 		else
 			coaxd_files_refuse(files, responder, path->text,
-					   err == -ENOTDIR ? -ENOENT : err);
+					   is_no_directory(err) ? -ENOENT : err);
 		return;
 	}
 	coaxd_etag(writer.text, writer.length, etag);
@@ -226,7 +240,7 @@ static void get_directory(struct coaxd_files *files, struct coax_responder *resp
 	noticed = notice(files, key, listing_key(path->text, path->length, key), path->text,
 			 path->length);
 	name_subject(responder, &noticed);
-	list(files, responder, path);
+	send_listing(files, responder, path);
 	rcu_read_unlock();
 }
 
@@ -374,22 +388,36 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 	return coax_site_add(site, &options, NULL);
 }
 
-void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed)
+static size_t listing_key_of(const char *path, size_t length, char key[COAXD_PATH_MAX + 2])
 {
-	char key[COAXD_PATH_MAX + 2];
 	size_t parent_length;
 
-	coaxd_cache_changed(files->cache, path, length);
-	if (!listed)
-		return;
 	coaxd_path_name(path, length, &parent_length);
-	if (parent_length <= COAXD_PATH_MAX)
-		coaxd_cache_changed(files->cache, key, listing_key(path, parent_length, key));
+	return listing_key(path, parent_length, key);
 }
 
 static void changed(void *arg, const char *path, size_t length, bool listed)
 {
-	coaxd_files_changed(arg, path, length, listed);
+	const struct coaxd_files *files = arg;
+	char key[COAXD_PATH_MAX + 2];
+
+	coaxd_cache_changed(files->cache, path, length);
+	if (listed)
+		coaxd_cache_changed(files->cache, key, listing_key_of(path, length, key));
+}
+
+void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed)
+{
+	char key[COAXD_PATH_MAX + 2];
+	size_t key_length = listing_key_of(path, length, key);
+	uint64_t file = coaxd_cache_generation(files->cache, path, length);
+	uint64_t listing = coaxd_cache_generation(files->cache, key, key_length);
+
+	coaxd_watch_catch_up(files->watch);
+	if (coaxd_cache_generation(files->cache, path, length) == file)
+		coaxd_cache_changed(files->cache, path, length);
+	if (listed && coaxd_cache_generation(files->cache, key, key_length) == listing)
+		coaxd_cache_changed(files->cache, key, key_length);
 }
 
 static void changed_all(void *arg)

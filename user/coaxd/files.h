@@ -62,8 +62,10 @@ void coaxd_files_change(struct coax_responder *responder, void *files);
 void coaxd_files_execute(struct coax_responder *responder, void *files);
 
 /*
- * The file has changed; with `listed`, its name may be new in its directory, or gone. On return
- * nobody is given the former state, and observers are being told.
+ * A request has changed the file; with `listed`, its name is new in its directory, or gone. On
+ * return nobody is given the former state, and observers are being told, once: what inotify has to
+ * tell of it is told now, which also keeps it from taking back what others render from the new
+ * state.
  */
 void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed);
 
