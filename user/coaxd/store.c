@@ -33,7 +33,15 @@ static bool is_temporary(const char *name)
 	       strspn(name + prefix, "0123456789abcdef") == COAXD_RANDOM_NAME_SIZE - 1;
 }
 
-/* Locked: that tells a sweeper that somebody is at it. */
+static int open_locked(struct coaxd_temporary *temporary)
+{
+	temporary->fd =
+		openat(temporary->directory, temporary->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (temporary->fd < 0)
+		return -errno;
+	return flock(temporary->fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+}
+
 int coaxd_temporary_create(struct coaxd_temporary *temporary, int directory, bool owner_only)
 {
 	char random[COAXD_RANDOM_NAME_SIZE];
@@ -44,15 +52,14 @@ int coaxd_temporary_create(struct coaxd_temporary *temporary, int directory, boo
 	temporary->directory = directory;
 	temporary->placed = false;
 	snprintf(temporary->name, sizeof(temporary->name), COAXD_TEMPORARY_PREFIX "%s", random);
-	temporary->fd = openat(directory, temporary->name,
-			       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			       owner_only ? 0600 : 0666);
-	if (temporary->fd < 0)
+	temporary->writable = openat(directory, temporary->name,
+				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				     owner_only ? 0600 : 0666);
+	if (temporary->writable < 0)
 		return -errno;
-	if (flock(temporary->fd, LOCK_EX | LOCK_NB)) {
-		err = -errno;
+	err = open_locked(temporary);
+	if (err)
 		coaxd_temporary_discard(temporary);
-	}
 	return err;
 }
 
@@ -78,7 +85,7 @@ int coaxd_temporary_write(struct coaxd_temporary *temporary, const void *bytes, 
 	const char *at = bytes;
 
 	while (length) {
-		ssize_t n = write(temporary->fd, at, length);
+		ssize_t n = write(temporary->writable, at, length);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -110,12 +117,22 @@ int coaxd_temporary_copy(struct coaxd_temporary *temporary, int fd)
 	}
 }
 
+static void close_writable(struct coaxd_temporary *temporary)
+{
+	if (temporary->writable >= 0)
+		close(temporary->writable);
+	temporary->writable = -1;
+}
+
 int coaxd_temporary_place(struct coaxd_temporary *temporary, int directory, const char *name,
 			  bool replace, bool *visible)
 {
 	*visible = false;
-	if (fsync(temporary->fd) || renameat2(temporary->directory, temporary->name, directory,
-					      name, replace ? 0 : RENAME_NOREPLACE))
+	if (fsync(temporary->fd))
+		return -errno;
+	close_writable(temporary);
+	if (renameat2(temporary->directory, temporary->name, directory, name,
+		      replace ? 0 : RENAME_NOREPLACE))
 		return -errno;
 	temporary->placed = true;
 	*visible = true;
@@ -124,9 +141,11 @@ int coaxd_temporary_place(struct coaxd_temporary *temporary, int directory, cons
 
 void coaxd_temporary_discard(struct coaxd_temporary *temporary)
 {
+	close_writable(temporary);
 	if (!temporary->placed)
 		unlinkat(temporary->directory, temporary->name, 0);
-	close(temporary->fd);
+	if (temporary->fd >= 0)
+		close(temporary->fd);
 }
 
 int coaxd_store_replace(int directory, const char *name, const void *bytes, size_t length,

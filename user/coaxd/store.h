@@ -24,7 +24,12 @@ int coaxd_random_name(char name[COAXD_RANDOM_NAME_SIZE]);
 /* A file that is being written, before it gets its name. */
 struct coaxd_temporary {
 	int directory; /* the caller's */
-	int fd;
+	int fd;	       /* to read; locked, which tells a sweeper that somebody is at it */
+	/*
+	 * -1 from before it is placed on: that a file was closed which could be written to is told
+	 * to all who watch the directory.
+	 */
+	int writable;
 	bool placed;
 	char name[COAXD_TEMPORARY_SIZE];
 };
