@@ -83,12 +83,19 @@ replaced_meanwhile() {
 	wait "$replacing"
 }
 
-# The client is gone after its first blocks. Its file goes with the daemon at the latest.
+# The client is gone in the midst of it. Its file goes with the daemon at the latest.
 abandoned() {
-	timeout -s KILL 0.2 coap-client-notls -m put -b 16 -f "$work/mega" \
-		"coap://127.0.0.1:$port/abandoned.bin" >/dev/null 2>&1
-	[ ! -e "$served/abandoned.bin" ] && [ -n "$(find "$served" -name '.coaxd-*')" ] &&
-		stop_coaxd && no_litter && [ ! -e "$served/abandoned.bin" ]
+	local client deadline=$((SECONDS + 10))
+	coap-client-notls -m put -b 16 -f "$work/mega" "coap://127.0.0.1:$port/abandoned.bin" \
+		>/dev/null 2>&1 &
+	client=$!
+	while no_litter && [ "$SECONDS" -lt "$deadline" ]; do
+		sleep 0.02
+	done
+	kill "$client"
+	wait "$client"
+	! no_litter && [ ! -e "$served/abandoned.bin" ] && stop_coaxd && no_litter &&
+		[ ! -e "$served/abandoned.bin" ]
 }
 
 plan 7

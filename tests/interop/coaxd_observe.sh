@@ -116,6 +116,13 @@ not_noticed() {
 		ask 2.05 /plain.txt -s 1 && has Observe
 }
 
+# From when on that is so, observers are let go with the state that there is then.
+no_longer_noticed() {
+	observing /plain.txt 100
+	told one && ln "$served/plain.txt" "$served/.plain" && printf 2 >>"$served/plain.txt" &&
+		ended && [ "$(tail -n 1 "$work/told")" = one2 ]
+}
+
 # libcoap asks for it by -s; it prints what comes.
 by_libcoap() {
 	printf one >"$served/c.txt"
@@ -129,7 +136,7 @@ by_libcoap() {
 	grep -c 'c:2.05.*Observe' "$work/told" && grep -q changed "$work/told"
 }
 
-plan 10
+plan 11
 check "an observer is told of a PUT, a write, a rename, a POST and an append" observe_file
 check "a plain GET beside it gives the present state" observed_is_published
 check "a removed file ends the observation" end_of_file
@@ -138,6 +145,7 @@ check "states are told in their order, and none again after the next" no_way_bac
 check "a file larger than a message is told whole" observe_large
 check "a listing is told when names come and go, and ends with its directory" observe_listing
 check "what changes would not be noticed of is answered without Observe" not_noticed
+check "when that comes to be so, the observation ends" no_longer_noticed
 check "libcoap's client observes" by_libcoap
 stop_coaxd
 check "coaxd ends with status 0 on SIGTERM" [ $? -eq 0 ]
