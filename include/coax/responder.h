@@ -104,6 +104,9 @@ const struct coax_part *coax_responder_part(const struct coax_responder *respond
  *
  * The caller sees to it that `subject` stays until coax_respond() has returned: by a reference, or
  * in a handler on a worker by RCU.
+ *
+ * NULL: nothing tells when it changes, so it is neither published nor observed. In a notification
+ * it makes this the last one.
  */
 void coax_responder_subject(struct coax_responder *responder, struct coax_subject *subject,
 			    uint64_t generation);

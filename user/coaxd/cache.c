@@ -231,6 +231,19 @@ void coaxd_entry_keep(struct coaxd_entry *entry, uint64_t generation,
 	set_representation(entry, representation);
 }
 
+uint64_t coaxd_cache_generation(struct coaxd_cache *cache, const char *path, size_t length)
+{
+	const struct coaxd_entry *entry;
+	uint64_t generation = UINT64_MAX;
+
+	rcu_read_lock();
+	entry = coaxd_cache_find(cache, path, length);
+	if (entry)
+		generation = coax_subject_generation(entry->subject);
+	rcu_read_unlock();
+	return generation;
+}
+
 void coaxd_cache_changed(struct coaxd_cache *cache, const char *path, size_t length)
 {
 	struct coaxd_entry *entry;

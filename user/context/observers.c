@@ -61,7 +61,8 @@ static bool is_registration(const struct coax_path *path, const struct coax_resp
 	if (responder->wish != COAX_OBSERVE_REGISTER ||
 	    COAX_CODE_CLASS(coax_message_code(&responder->response)) != 2)
 		return false;
-	if (!responder->observable && !responder->observer)
+	/* Without a subject nothing would tell of changes. */
+	if (!(responder->observable && responder->subject) && !responder->observer)
 		return false;
 	/* Of a resource, not of a block in the midst of it (RFC 7959 section 2.6). */
 	if (coax_message_find_uint(request, COAX_BLOCK2, &block) && block >> 4)
