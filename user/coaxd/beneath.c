@@ -96,13 +96,13 @@ int coaxd_open_file(int root, const char *path, struct stat *status)
 	return fd;
 }
 
-/* content->status is that of the file. */
-static int read_content(int fd, struct coaxd_content *content)
+/* All but content->status, which may be `status`. */
+static int read_content(int fd, const struct stat *status, struct coaxd_content *content)
 {
-	int err = content->status.st_size > COAX_PAYLOAD_MAX ? -EFBIG : read_all(fd, content);
+	int err = status->st_size > COAX_PAYLOAD_MAX ? -EFBIG : read_all(fd, content);
 
 	if (err == -EFBIG)
-		coaxd_etag_large(&content->status, content->etag);
+		coaxd_etag_large(status, content->etag);
 	else if (!err)
 		coaxd_etag(content->bytes, content->length, content->etag);
 	return err;
@@ -115,7 +115,7 @@ int coaxd_read_file(int root, const char *path, struct coaxd_content *content)
 
 	if (fd < 0)
 		return fd;
-	err = read_content(fd, content);
+	err = read_content(fd, &content->status, content);
 	close(fd);
 	return err;
 }
@@ -145,8 +145,14 @@ void coaxd_etag_large(const struct stat *status, uint8_t etag[COAXD_ETAG_SIZE])
 int coaxd_etag_of(int fd, uint8_t etag[COAXD_ETAG_SIZE])
 {
 	struct coaxd_content content;
-	int err = fstat(fd, &content.status) ? -errno : read_content(fd, &content);
+	struct stat status;
+	int err;
 
+	if (fstat(fd, &status))
+		return -errno;
+	err = read_content(fd, &status, &content);
+	if (err && err != -EFBIG)
+		return err;
 	memcpy(etag, content.etag, COAXD_ETAG_SIZE);
-	return err == -EFBIG ? 0 : err;
+	return 0;
 }
