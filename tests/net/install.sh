@@ -26,7 +26,7 @@ flags() {
 
 # The example listens on the protocol's port: in a network of its own.
 example() {
-	awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' README.md >"$scratch/lamp.c"
+	awk '/^```c$/ {on = !seen++; next} /^```$/ {on = 0} on' README.md >"$scratch/lamp.c"
 	# shellcheck disable=SC2046 # flags are words
 	gcc -Wall "$scratch/lamp.c" $(flags --cflags --libs) -o "$scratch/lamp"
 }
