@@ -50,8 +50,8 @@ example_serves() {
 
 # The names of functions that the public headers declare, inline ones left out.
 declared() {
-	gcc -E -P -D_GNU_SOURCE -Iinclude include/coax/coax.h | tr '\n' ' ' | sed 's/[;}]/&\n/g' |
-		grep -v 'static inline' | grep -oE '\bcoax_[a-z0-9_]+\([^()]*(\([^()]*\)[^()]*)*\)[^{]*;$' |
+	gcc -E -P -D_GNU_SOURCE -Iinclude include/coax/coax.h | tr '\n' ' ' |
+		perl -pe 's/static inline[^;{]*\{(?:[^{}]|\{[^{}]*\})*\}//g; s/[;}]/$&\n/g' | grep -oE '\bcoax_[a-z0-9_]+\([^()]*(\([^()]*\)[^()]*)*\)[^{]*;$' |
 		grep -oE '^coax_[a-z0-9_]+' | sort -u
 }
 
