@@ -118,8 +118,11 @@ static void list_options(struct coax_responder *responder, void *arg)
 
 static void fail(struct coax_responder *responder, void *arg)
 {
+	static const char words[] = "\033[2Jgone";
+
 	(void)arg;
-	coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR, "\033[2Jgone");
+	coax_responder_set_payload(responder, words, strlen(words));
+	coax_respond(responder, COAX_INTERNAL_SERVER_ERROR);
 }
 
 static const struct coax_resource_options note_options = {
