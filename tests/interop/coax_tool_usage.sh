@@ -127,7 +127,7 @@ refused 'coax observe: --for "0": give seconds, .*' observe --for 0 coap://127.0
 for bad in 0 15 24 2048 064 '' x; do
 	refused "coax get: --block-size \"$bad\": give 16, 32, .*" get --block-size "$bad" coap://127.0.0.1/
 done
-for bad in some 128 -1 3.xx 2.xx, ,2.xx '' 2.xx,all; do
+for bad in some 128 -1 3.xx '2.xx,' ',2.xx' '' '2.xx,all'; do
 	refused "coax put: --no-response \"$bad\": give all, none, .*" put --no-response "$bad" coap://127.0.0.1/
 done
 for bad in No-Such=1 65536=x =x '' -1=x 1x=y; do

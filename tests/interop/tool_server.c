@@ -6,7 +6,7 @@
  *
  * /note	GET (observable), PUT; FETCH says what was asked for, PATCH appends the payload,
  *		iPATCH replaces the note and leaves its format alone
- * /options	any method: says which options came, one a line, "number hex"
+ * /options	any method: says which options came, one a line, "number=hex digits"
  * /fails	GET: 5.00, and a message that would clear a terminal
  */
 #include <coax/coax.h>
@@ -97,8 +97,9 @@ static void list_options(struct coax_responder *responder, void *arg)
 	const struct coax_message *request = coax_responder_request(responder);
 	struct coax_option_iterator it = coax_options_begin(request);
 	struct coax_option option;
-	char text[4096];
-	FILE *to = fmemopen(text, sizeof(text), "w");
+	char *text = NULL;
+	size_t length = 0;
+	FILE *to = open_memstream(&text, &length);
 
 	(void)arg;
 	if (!to) {
@@ -106,14 +107,15 @@ static void list_options(struct coax_responder *responder, void *arg)
 		return;
 	}
 	while (coax_options_next(&it, &option)) {
-		fprintf(to, "%u ", option.number);
+		fprintf(to, "%u=", option.number);
 		for (size_t i = 0; i < option.length; i++)
 			fprintf(to, "%02x", option.value[i]);
 		fputc('\n', to);
 	}
-	coax_responder_set_payload(responder, text, (size_t)ftell(to));
 	fclose(to);
+	coax_responder_set_payload(responder, text, length);
 	coax_respond(responder, COAX_CONTENT);
+	free(text);
 }
 
 static void fail(struct coax_responder *responder, void *arg)
