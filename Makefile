@@ -54,10 +54,12 @@ EXAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard tools/examples/*.c))
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
 TEST_SRC  := $(filter-out %.bpf.c,$(wildcard tests/unit/*.c tests/bpf/test_*.c tests/net/*.c tests/torture/*.c))
 TEST_BPF  := $(wildcard tests/bpf/*.bpf.c)
+PEER_SRC  := $(wildcard tests/interop/*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 
 LIB_OBJ   := $(LIB_SRC:%.c=$(B)/%.o)
 TESTS     := $(TEST_SRC:%.c=$(B)/%)
+PEERS     := $(PEER_SRC:%.c=$(B)/%)
 FUZZERS   := $(FUZZ_SRC:%.c=$(B)/%)
 
 all: lib coaxd coax coax-bench examples ## the library, the daemon and the tools (in build/)
@@ -105,8 +107,9 @@ $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 $(EXAMPLES): $(B)/%: $(B)/%.o $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Tests are one file each; what they share are tests/*.h and tests/bpf/*.h.
-$(TESTS): $(B)/%: $(B)/%.o $(B)/libcoax.a
+# Tests are one file each, and so are the programs that scripts among them start; what they share are
+# tests/*.h and tests/bpf/*.h.
+$(TESTS) $(PEERS): $(B)/%: $(B)/%.o $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # How the tool shows payloads is tested without the rest of it.
@@ -121,7 +124,7 @@ $(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/exchange/*.c user/hash.c 
 	$(call say,FUZZ,$@)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: all $(TESTS)
+tests: all $(TESTS) $(PEERS)
 fuzzers: $(FUZZERS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -285,14 +285,70 @@ TEST("what claims to be CBOR and is not well-formed is shown as a hex dump")
 	}
 }
 
-TEST("CBOR nested without end is shown as a hex dump")
+TEST("CBOR text that is not UTF-8 has its bytes escaped, each that is wrong")
 {
-	static uint8_t bytes[100000];
+	static const char *const texts[][2] = {
+		{"62c328", "\"\\xc3(\"\n"},			/* a lead byte alone */
+		{"61ff", "\"\\xff\"\n"},			/* never in UTF-8 */
+		{"62c080", "\"\\xc0\\x80\"\n"},			/* overlong */
+		{"63eda080", "\"\\xed\\xa0\\x80\"\n"},		/* a surrogate */
+		{"64f4908080", "\"\\xf4\\x90\\x80\\x80\"\n"},	/* beyond U+10FFFF */
+		{"63c3bcc3", "\"\xc3\xbc\\xc3\"\n"},		/* cut off */
+		{"7f61c361bcff", "(_ \"\\xc3\", \"\\xbc\")\n"}, /* RFC 8949 section 3.2.3 */
+		{"a161ff00", "{\"\\xff\": 0}\n"},
+	};
 
-	memset(bytes, 0x81, sizeof(bytes));
-	bytes[sizeof(bytes) - 1] = 0;
-	EXPECT_EQ(strncmp(shown(COAX_FORMAT_CBOR, bytes, sizeof(bytes)), "00000000  81", 12), 0);
-	EXPECT_EQ(shown(COAX_FORMAT_CBOR, bytes + sizeof(bytes) - 101, 101)[0], '[');
+	for (size_t i = 0; i < COUNT(texts); i++)
+		EXPECT_STREQ(shown_hex(COAX_FORMAT_CBOR, texts[i][0]), texts[i][1]);
+}
+
+/* `count` bytes, and a 0 that they are around. */
+static bool is_shown_around(uint8_t byte, size_t count)
+{
+	static uint8_t bytes[100001];
+
+	memset(bytes, byte, count);
+	bytes[count] = 0;
+	return strncmp(shown(COAX_FORMAT_CBOR, bytes, count + 1), "00000000  ", 10) != 0;
+}
+
+TEST("CBOR nested more than 128 deep is shown as a hex dump")
+{
+	static const uint8_t nesting[] = {0x81, 0xa1, 0xc1};
+
+	EXPECT_TRUE(is_shown_around(0x81, 128));
+	EXPECT_TRUE(is_shown_around(0xc1, 128));
+	for (size_t i = 0; i < COUNT(nesting); i++) {
+		EXPECT_TRUE(!is_shown_around(nesting[i], 129));
+		EXPECT_TRUE(!is_shown_around(nesting[i], 100000));
+	}
+	/* Not closed, and without a length to be caught by. */
+	EXPECT_TRUE(!is_shown_around(0x9f, 100000));
+	EXPECT_TRUE(!is_shown_around(0xbf, 100000));
+	EXPECT_TRUE(!is_shown_around(0x5f, 100000));
+}
+
+TEST("tags are shown around what they are about, also within each other")
+{
+	EXPECT_STREQ(shown_hex(COAX_FORMAT_CBOR, "c1c2d9d9f783c100f6c3a0"),
+		     "1(2(55799([1(0), null, 3({})])))\n");
+	EXPECT_STREQ(shown_hex(COAX_FORMAT_CBOR, "dbffffffffffffffff9fc100ff"),
+		     "18446744073709551615([_ 1(0)])\n");
+	EXPECT_STREQ(shown_hex(COAX_FORMAT_CBOR, "d90100a1c101c102"), "256({1(1): 1(2)})\n");
+}
+
+/* Every beginning of a document is no document. */
+TEST("CBOR that is cut off anywhere is shown as a hex dump")
+{
+	uint8_t bytes[512];
+
+	for (size_t i = 0; i < COUNT(examples); i++) {
+		size_t length = from_hex(examples[i].hex, bytes);
+
+		for (size_t cut = 1; cut < length; cut++)
+			EXPECT_EQ(strncmp(shown(COAX_FORMAT_CBOR, bytes, cut), "00000000  ", 10),
+				  0);
+	}
 }
 
 TEST_MAIN()

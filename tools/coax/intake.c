@@ -129,7 +129,7 @@ static int write_out(struct intake *intake, const void *data, size_t length)
 
 static int print_out(struct intake *intake, const void *data, size_t length)
 {
-	if (fwrite(data, 1, length, stdout) != length)
+	if (length && fwrite(data, 1, length, stdout) != length)
 		return -errno;
 	intake->length += length;
 	return 0;
