@@ -304,7 +304,6 @@ static void count_each(void *arg, int result, const struct coax_message *respons
 
 TEST("servers of ours answer a group whose scope names an interface, with bodies in blocks")
 {
-	const char *bind[] = {"[::1]:5683", "[2001:db8::2]:5683"};
 	const char *group_names[] = {"ff02::fd%a0"};
 	const struct coax_resource_options resource = {.path = "thing", .get = hello};
 	const struct coax_request_options options = {.timeout_ms = 1000};
@@ -318,8 +317,7 @@ TEST("servers of ours answer a group whose scope names an interface, with bodies
 	begin_network();
 	if (system("ip link add a0 type veth peer name a1 && ip link set a0 up && "
 		   "ip link set a1 up && ip addr add fe80::1/64 dev a0 nodad && "
-		   "ip addr add fe80::2/64 dev a1 nodad && "
-		   "ip addr add 2001:db8::2/64 dev a0 nodad"))
+		   "ip addr add fe80::2/64 dev a1 nodad"))
 		SKIP("needs veth");
 	ASSERT_EQ(coax_site_create(&site), 0);
 	ASSERT_EQ(coax_site_add(site, &resource, NULL), 0);
@@ -332,7 +330,6 @@ TEST("servers of ours answer a group whose scope names an interface, with bodies
 					      .tuning = {.leisure_ms = 1},
 				      }),
 		  0);
-	(void)bind;
 	client = requester_start_at(1, "*:0");
 	ASSERT_EQ(coax_address_parse(&group, "[ff02::fd%a0]:5683", 0), 0);
 	EXPECT_EQ(
