@@ -38,6 +38,10 @@ mistakes() {
 		refused '--workers takes' --workers x "$served" &&
 		refused '1 to 256' --workers 257 "$served" &&
 		refused '--max-age takes' --max-age -1 "$served" &&
+		refused '--max-size takes' --max-size 0 "$served" &&
+		refused '--max-size takes' --max-size 1073741825 "$served" &&
+		refused '--max-uploads takes' --max-uploads 0 "$served" &&
+		refused '--max-open takes' --max-open x "$served" &&
 		refused '--instance takes' --instance ../x "$served" &&
 		refused '--ready-fd takes' --ready-fd -1 "$served"
 }

@@ -11,8 +11,9 @@
 #include "../lab.h"
 #include "../client.h"
 
-#define OTHER_SERVER "server1"
-#define OTHER_CLIENT "client1"
+#define OTHER_SERVER	  "server1"
+#define OTHER_CLIENT	  "client1"
+#define OTHER_SERVER_IPV4 "198.51.100.1"
 
 static const uint8_t get_hello[] = {0x50, 0x01, 0x12, 0x34, 0xb5, 'h', 'e', 'l', 'l', 'o'};
 
@@ -50,27 +51,30 @@ static void hello(struct coax_responder *responder, void *arg)
 	coax_respond(responder, COAX_CONTENT);
 }
 
-static void link_up(const char *server, const char *client, const char *ipv4, const char *ipv6)
+static void run_outside(const char *command)
 {
-	lab_run("ip link add %s type veth peer name %s netns %d", server, client, lab_client_pid);
-	lab_run("ip link set %s up", server);
-	lab_run("ip addr add fe80::1/64 dev %s nodad", server);
-	lab_run("ip addr add %s/24 dev %s", ipv4, server);
-	lab_run("ip addr add %s/64 dev %s nodad", ipv6, server);
-	lab_run("nsenter --net=/proc/%d/ns/net ip link set %s up", lab_client_pid, client);
+	lab_run("nsenter --net=/proc/%d/ns/net %s", lab_client_pid, command);
+}
+
+static void other_link_up(void)
+{
+	lab_run("ip link set " OTHER_SERVER " up");
+	lab_run("ip addr add fe80::1/64 dev " OTHER_SERVER " nodad");
+	lab_run("ip addr add " OTHER_SERVER_IPV4 "/24 dev " OTHER_SERVER);
+	lab_run("ip addr add 2001:db8:1::1/64 dev " OTHER_SERVER " nodad");
+	run_outside("ip link set " OTHER_CLIENT " up");
+	run_outside("ip addr add 198.51.100.2/24 dev " OTHER_CLIENT);
+	run_outside("ip addr add fe80::2/64 dev " OTHER_CLIENT " nodad");
 }
 
 static void begin(void)
 {
 	lab_begin();
 	lab_run("ip addr add fe80::1/64 dev " LAB_SERVER " nodad");
-	lab_run("nsenter --net=/proc/%d/ns/net ip addr add fe80::2/64 dev " LAB_CLIENT " nodad",
+	run_outside("ip addr add fe80::2/64 dev " LAB_CLIENT " nodad");
+	lab_run("ip link add " OTHER_SERVER " type veth peer name " OTHER_CLIENT " netns %d",
 		lab_client_pid);
-	link_up(OTHER_SERVER, OTHER_CLIENT, "198.51.100.1", "2001:db8:1::1");
-	lab_run("nsenter --net=/proc/%d/ns/net ip addr add 198.51.100.2/24 dev " OTHER_CLIENT,
-		lab_client_pid);
-	lab_run("nsenter --net=/proc/%d/ns/net ip addr add fe80::2/64 dev " OTHER_CLIENT " nodad",
-		lab_client_pid);
+	other_link_up();
 }
 
 /* A socket on the client's side, and the index of an interface there. */
@@ -295,7 +299,7 @@ TEST("the response leaves by the interface that the request came by, from its ow
 	port = coax_context_port(server);
 	from = response(ask_group("224.0.1.187", port, OTHER_CLIENT));
 	ASSERT_EQ(from.sa.sa_family, AF_INET);
-	EXPECT_EQ(from.in.sin_addr.s_addr, inet_addr("198.51.100.1"));
+	EXPECT_EQ(from.in.sin_addr.s_addr, inet_addr(OTHER_SERVER_IPV4));
 	/* The client's address is the same on both links. */
 	from = response(ask_group("ff02::fd", port, OTHER_CLIENT));
 	ASSERT_EQ(from.sa.sa_family, AF_INET6);
@@ -305,7 +309,7 @@ TEST("the response leaves by the interface that the request came by, from its ow
 	lab_run("ip route add 198.51.100.2/32 via " LAB_CLIENT_IPV4 " dev " LAB_SERVER);
 	from = response(ask_group("224.0.1.187", port, OTHER_CLIENT));
 	ASSERT_EQ(from.sa.sa_family, AF_INET);
-	EXPECT_EQ(from.in.sin_addr.s_addr, inet_addr("198.51.100.1"));
+	EXPECT_EQ(from.in.sin_addr.s_addr, inet_addr(OTHER_SERVER_IPV4));
 	end(server);
 }
 
@@ -377,14 +381,18 @@ static void wait_for_joins(int count)
 	HARNESS_STOP();
 }
 
-static void replace_link(void)
+/* By another link, which may have the number that the former one had. */
+static void replace_link(bool same_number)
 {
+	char name[64] = OTHER_SERVER;
+
+	if (same_number)
+		snprintf(name, sizeof(name), OTHER_SERVER " index %u",
+			 if_nametoindex(OTHER_SERVER));
 	lab_run("ip link del " OTHER_SERVER);
-	link_up(OTHER_SERVER, OTHER_CLIENT, "198.51.100.1", "2001:db8:1::1");
-	lab_run("nsenter --net=/proc/%d/ns/net ip addr add 198.51.100.2/24 dev " OTHER_CLIENT,
+	lab_run("ip link add %s type veth peer name " OTHER_CLIENT " netns %d", name,
 		lab_client_pid);
-	lab_run("nsenter --net=/proc/%d/ns/net ip addr add fe80::2/64 dev " OTHER_CLIENT " nodad",
-		lab_client_pid);
+	other_link_up();
 }
 
 static void forget_lines(void)
@@ -412,7 +420,7 @@ static void expect_to_hear_again(const char *const *bind, size_t bind_count)
 			expect_response(all_nodes[g], port, OTHER_CLIENT);
 		expect_response("ff05::1234", port, OTHER_CLIENT);
 		forget_lines();
-		replace_link();
+		replace_link(i % 2);
 	}
 	end(server);
 }
@@ -595,10 +603,10 @@ static bool is_silent(int fd)
 	return poll(&readable, 1, 0) == 0;
 }
 
-static void send_to_group(const char *group, const char *interface)
+static void send_to_group(const char *group, const char *interface, const char *bound)
 {
 	union coax_address to = at(group, 5683);
-	struct coax_udp_socket wanted = {.address.sa.sa_family = to.sa.sa_family};
+	struct coax_udp_socket wanted = {.address = at(bound, 0)};
 	struct coax_path path = {.remote = to};
 	struct coax_datagram datagram = {.data = (uint8_t *)"x", .length = 1};
 	struct coax_transport *transport;
@@ -619,18 +627,28 @@ TEST("what is sent to a group leaves by the interface that the path names, as fa
 	static const struct {
 		const char *group;
 		int hops;
-	} cases[] = {{"224.0.1.187", 1}, {"ff02::fd", 64}, {"ff05::fd", 64}};
+		const char *bound;
+	} cases[] = {
+		{"224.0.1.187", 1, "0.0.0.0"},
+		{"ff02::fd", 64, "::"},
+		{"ff05::fd", 64, "::"},
+		{"224.0.1.187", 1, LAB_SERVER_IPV4},
+		{"ff02::fd", 64, LAB_SERVER_IPV6},
+		{"ff05::fd", 64, LAB_SERVER_IPV6},
+	};
 
 	begin();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int one = member(cases[i].group, 5683, LAB_CLIENT);
 		int other = member(cases[i].group, 5683, OTHER_CLIENT);
 
-		send_to_group(cases[i].group, OTHER_SERVER);
+		send_to_group(cases[i].group, OTHER_SERVER, cases[i].bound);
 		EXPECT_EQ(hops(other), cases[i].hops);
-		send_to_group(cases[i].group, LAB_SERVER);
+		send_to_group(cases[i].group, LAB_SERVER, cases[i].bound);
 		EXPECT_EQ(hops(one), cases[i].hops);
 		EXPECT_TRUE(is_silent(one) && is_silent(other));
+		close(one);
+		close(other);
 	}
 }
 

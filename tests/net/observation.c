@@ -104,7 +104,7 @@ static struct coax_context *start(void)
 		.bind = &bind,
 		.bind_count = 1,
 		.logger = quiet,
-		.tuning = {.ack_timeout_ms = 200, .max_retransmit = 2},
+		.tuning = {.ack_timeout_ms = 60, .max_retransmit = 2},
 	};
 	struct coax_context *context;
 
@@ -379,12 +379,12 @@ TEST("the registration is renewed, with the same token, before Max-Age has passe
 	m = peer_begin(&peer, buffer, sizeof(buffer), COAX_TYPE_ACK, COAX_CONTENT, 100);
 	coax_message_add_uint(&m, COAX_MAX_AGE, 1);
 	peer_send(&peer, &m);
+	EXPECT_STREQ(next(observation), "");
 
 	peer_expect(&peer, COAX_GET, 0);
 	EXPECT_MEMEQ(coax_message_token(&peer.seen), token, sizeof(token));
 	/* A server that has lost its state counts from anew: TD_COAP_OBS_04. */
 	peer_answer(&peer, COAX_CONTENT, 3, "after a restart");
-	EXPECT_STREQ(next(observation), "");
 	EXPECT_STREQ(next(observation), "after a restart");
 	coax_observation_free(observation);
 	coax_context_shutdown(context);
@@ -570,6 +570,51 @@ TEST("with the application's own loop, waiting for the next notification runs th
 	peer_expect(&peer, COAX_GET, 0);
 	peer_answer(&peer, COAX_CONTENT, 1, "x");
 	EXPECT_STREQ(next(observation), "x");
+	coax_observation_free(observation);
+	coax_context_shutdown(context);
+}
+
+static int observe_by_name(struct coax_context *context, const char *host, in_port_t port,
+			   struct coax_observation **observation)
+{
+	struct coax_message request;
+	uint8_t buffer[128];
+
+	coax_message_start(&request, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_GET, 0, NULL, 0);
+	if (host)
+		coax_message_add_string(&request, COAX_URI_HOST, host);
+	coax_message_add_uint(&request, COAX_URI_PORT, port);
+	return coax_observe(context, NULL, &request, NULL, observation);
+}
+
+TEST("without a remote the message says where to: a name is looked up, an address taken as it is")
+{
+	static const char *const hosts[] = {"localhost", "127.0.0.1"};
+	struct coax_context *context = start();
+	struct coax_observation *observation;
+	struct coax_option option;
+	struct peer peer;
+
+	for (int i = 0; i < 2; i++) {
+		peer_open(&peer);
+		ASSERT_EQ(observe_by_name(context, hosts[i], coax_address_port(&peer.address),
+					  &observation),
+			  0);
+		peer_expect(&peer, COAX_GET, 0);
+		EXPECT_FALSE(coax_message_find(&peer.seen, COAX_URI_PORT, &option));
+		EXPECT_EQ(coax_message_find(&peer.seen, COAX_URI_HOST, &option), i == 0);
+		peer_answer(&peer, COAX_CONTENT, 1, "x");
+		EXPECT_STREQ(next(observation), "x");
+		coax_observation_free(observation);
+		close(peer.fd);
+	}
+	EXPECT_EQ(observe_by_name(context, NULL, 1, &observation), -EDESTADDRREQ);
+	/* No label has more than 63 characters: no name server is asked. */
+	ASSERT_EQ(observe_by_name(context,
+				  "a-label-of-many-characters-a-label-of-many-characters-and-so-on.",
+				  1, &observation),
+		  0);
+	EXPECT_EQ(strncmp(next(observation), "error", 5), 0);
 	coax_observation_free(observation);
 	coax_context_shutdown(context);
 }

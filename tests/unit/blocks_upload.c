@@ -423,7 +423,7 @@ TEST("options that do not matter may differ between the blocks of one transfer")
 		  COAX_CONTINUE);
 	EXPECT_EQ(put_with(&exchange, &world, "192.0.2.1:1", 1, true, COAX_ECHO, 77),
 		  COAX_CONTINUE);
-	EXPECT_EQ(put_with(&exchange, &world, "192.0.2.1:1", 2, false, COAX_SIZE2, 0),
+	EXPECT_EQ(put_with(&exchange, &world, "192.0.2.1:1", 2, false, COAX_NO_RESPONSE, 2),
 		  COAX_CHANGED);
 	expect_body(&world, 48);
 	world_end(&world);

@@ -12,11 +12,13 @@
 #include "accel/accel.h"
 #include "coaxd/options.h"
 
-#define EXIT_USAGE  2
+#define EXIT_USAGE    2
 
-#define LEASE_MIN   100
-#define LEASE_MAX   3600000
-#define WORKERS_MAX 256 /* what a Context takes */
+#define LEASE_MIN     100
+#define LEASE_MAX     3600000
+#define WORKERS_MAX   256 /* what a Context takes */
+
+#define AT_A_TIME_MAX 65536
 
 enum {
 	OPTION_INSTANCE = 256,
@@ -26,6 +28,9 @@ enum {
 	OPTION_WORKERS,
 	OPTION_WRITABLE,
 	OPTION_MAX_AGE,
+	OPTION_MAX_SIZE,
+	OPTION_MAX_UPLOADS,
+	OPTION_MAX_OPEN,
 	OPTION_READY_FD,
 	OPTION_VERSION,
 };
@@ -40,6 +45,9 @@ static const struct option long_options[] = {
 	{"workers", required_argument, NULL, OPTION_WORKERS},
 	{"writable", no_argument, NULL, OPTION_WRITABLE},
 	{"max-age", required_argument, NULL, OPTION_MAX_AGE},
+	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
+	{"max-uploads", required_argument, NULL, OPTION_MAX_UPLOADS},
+	{"max-open", required_argument, NULL, OPTION_MAX_OPEN},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
@@ -63,6 +71,9 @@ static const char help[] =
 	"      --workers N            threads, at most 256 (default: one for each usable CPU)\n"
 	"      --writable             let PUT, POST and DELETE change the files\n"
 	"      --max-age SECONDS      for how long clients may hold what they got (60)\n"
+	"      --max-size BYTES       of files that requests make, at most 1 GiB (67108864)\n"
+	"      --max-uploads N        bodies larger than a message taken at a time (64)\n"
+	"      --max-open N           files larger than a message sent at a time (256)\n"
 	"      --ready-fd N           write a newline to this file descriptor once serving\n"
 	"  -v, --verbose              say more: once for INFO, twice for DEBUG\n"
 	"  -q, --quiet                say errors only\n"
@@ -182,6 +193,15 @@ static int read_option(struct coaxd_options *options, int option)
 		return -1;
 	case OPTION_MAX_AGE:
 		return read_number("--max-age", optarg, 0, UINT32_MAX, &options->files.max_age);
+	case OPTION_MAX_SIZE:
+		return read_number("--max-size", optarg, 1, COAX_BODY_LENGTH_MAX,
+				   &options->files.size_max);
+	case OPTION_MAX_UPLOADS:
+		return read_number("--max-uploads", optarg, 1, AT_A_TIME_MAX,
+				   &options->files.uploads_max);
+	case OPTION_MAX_OPEN:
+		return read_number("--max-open", optarg, 1, AT_A_TIME_MAX,
+				   &options->files.open_max);
 	case OPTION_READY_FD:
 		return set_ready_fd(options, optarg);
 	case 'v':

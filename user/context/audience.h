@@ -21,6 +21,10 @@
 /* What of a number fits into the option (section 4.4). */
 #define COAX_OBSERVE_MASK 0xffffffU
 
+/* Instead of a content format: there is no such option, there has been no 2.05. */
+#define COAX_FORMAT_NONE    (-1)
+#define COAX_FORMAT_UNKNOWN (-2)
+
 struct coax_audience;
 struct coax_share;
 
@@ -32,6 +36,7 @@ struct coax_notification {
 	atomic_uint references;
 	uint32_t version; /* of the audience, that it is */
 	bool last;	  /* no Observe option, and none comes after it */
+	bool in_blocks;	  /* it is the first of them */
 	uint8_t code;
 	uint16_t observe_at; /* where an empty Observe option stands in `bytes` */
 	uint32_t length;
@@ -86,6 +91,7 @@ struct coax_audience {
 	uint64_t hash;
 	bool pipes; /* bodies are whole */
 	enum coax_reliability how;
+	int64_t format; /* of the first response; COAX_FORMAT_NONE, COAX_FORMAT_UNKNOWN */
 
 	atomic_uint references;
 
@@ -173,6 +179,9 @@ size_t coax_notification_size(const struct coax_notification *notification, size
  */
 size_t coax_notification_write(const struct coax_notification *notification, const uint8_t *token,
 			       size_t token_length, uint32_t number, uint8_t *buffer);
+
+/* Which content format a response has. */
+int64_t coax_response_format(const struct coax_message *response);
 
 /*
  * audience.c

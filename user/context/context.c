@@ -10,6 +10,7 @@
 #include "observers.h"
 #include "options.h"
 #include "rcu.h"
+#include "site/queue.h"
 #include "resolver.h"
 
 #define SHUTDOWN_TIMEOUT_MS  3000
@@ -113,11 +114,15 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 
 void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 {
+	struct coax_site *former;
+
 	/* In this order: who sees the new version sees the new Site. */
-	__atomic_store_n(&context->site, site, __ATOMIC_SEQ_CST);
+	former = __atomic_exchange_n(&context->site, site, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&context->site_version, 1, __ATOMIC_SEQ_CST);
 	/* Then no handler of the former Site runs, and whoever publishes sees the new version. */
 	synchronize_rcu();
+	if (former && former != site)
+		coax_site_leave_queues(former);
 	if (context->accel)
 		coax_accel_withdraw_all(context->accel);
 	coax_observers_look_again(context->observers);

@@ -7,8 +7,8 @@
 #define COAX_CONTEXT_OBSERVATION_H
 
 #include <coax/observation.h>
-#include "context/download.h"
-#include "context/worker.h"
+#include "download.h"
+#include "resolver.h"
 
 /* What the application wants to be told. */
 enum coax_listener_kind {
@@ -40,8 +40,10 @@ struct coax_observation {
 	/* The network's part. */
 	struct coax_path path;
 	struct coax_request_options options;
-	struct coax_pending *pending;  /* the registration; NULL: none */
-	struct coax_pending *fetching; /* a further block of a notification; NULL: none */
+	struct coax_addresses *addresses; /* that its name stands for; NULL: there is no name */
+	unsigned int tried;		  /* how many of them */
+	struct coax_pending *pending;	  /* the registration; NULL: none */
+	struct coax_pending *fetching;	  /* a further block of a notification; NULL: none */
 	struct coax_download download;
 	struct coax_timer renewal;
 	bool challenged; /* an Echo has been answered */
@@ -86,6 +88,8 @@ void coax_observation_end(struct coax_observation *observation, int error,
 
 /* Register. Takes the network's reference over. */
 void coax_observe_begin(struct coax_observation *observation);
+/* Register at the next address of its name; `error` is the end of it when there is none. */
+void coax_observe_elsewhere(struct coax_observation *observation, int error);
 /* Leave the network: tell the server if it has registered us. */
 void coax_observe_leave(struct coax_observation *observation);
 

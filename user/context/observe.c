@@ -7,7 +7,7 @@
 #include <string.h>
 #include <coax/option.h>
 #include "clock.h"
-#include "context/observation.h"
+#include "observation.h"
 
 /* RFC 7641 section 3.4: a notification that comes so much later is newer whatever its number. */
 #define REORDER_NS	(128 * NS_PER_SEC)
@@ -200,6 +200,8 @@ static void take_last(struct coax_observation *observation, int result,
 	observation->pending = NULL;
 	if (observation->leaving) {
 		gone(observation);
+	} else if (coax_is_out_of_reach(result) && !observation->numbered) {
+		coax_observe_elsewhere(observation, result);
 	} else if (result) {
 		fail(observation, result, NULL);
 	} else if (answer_challenge(observation, response)) {
@@ -256,6 +258,21 @@ void coax_observe_begin(struct coax_observation *observation)
 				    &observation->pending);
 	if (err)
 		fail(observation, err, NULL);
+}
+
+void coax_observe_elsewhere(struct coax_observation *observation, int error)
+{
+	const struct coax_addresses *addresses = observation->addresses;
+	const struct coax_context *context = observation->context;
+	bool found = false;
+
+	while (!found && addresses && observation->tried < addresses->count)
+		found = coax_worker_for(context, &addresses->at[observation->tried++],
+					&observation->path);
+	if (found)
+		coax_observe_begin(observation);
+	else
+		fail(observation, error, NULL);
 }
 
 /* Section 3.6: a server that has not answered yet learns of it by RST. */

@@ -24,7 +24,7 @@ int coax_observers_create(struct coax_observers **result, struct coax_context *c
 	if (!err)
 		err = coax_hash_key_random(&observers->key);
 	for (unsigned int i = 0; i < context->worker_count && !err; i++)
-		err = coax_members_create(&observers->members[i], buckets);
+		err = coax_members_create(&observers->members[i], buckets / context->worker_count);
 	if (err)
 		coax_observers_destroy(observers);
 	else
@@ -61,7 +61,8 @@ static bool is_registration(const struct coax_path *path, const struct coax_resp
 	if (responder->wish != COAX_OBSERVE_REGISTER ||
 	    COAX_CODE_CLASS(coax_message_code(&responder->response)) != 2)
 		return false;
-	if (!responder->observable && !responder->observer)
+	/* Without a subject nothing would tell of changes. */
+	if (!(responder->observable && responder->subject) && !responder->observer)
 		return false;
 	/* Of a resource, not of a block in the midst of it (RFC 7959 section 2.6). */
 	if (coax_message_find_uint(request, COAX_BLOCK2, &block) && block >> 4)
@@ -130,6 +131,15 @@ void coax_observers_answered(struct coax_worker *worker, const struct coax_path 
 	coax_message_remove(&responder->response, COAX_OBSERVE);
 	if (member && coax_message_add_uint(&responder->response, COAX_OBSERVE,
 					    member->number & COAX_OBSERVE_MASK))
+		coax_member_remove(member);
+}
+
+void coax_observers_unanswered(struct coax_worker *worker, const struct coax_path *path,
+			       const struct coax_message *request)
+{
+	struct coax_member *member = coax_members_find(worker, path, request);
+
+	if (member)
 		coax_member_remove(member);
 }
 

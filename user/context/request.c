@@ -34,21 +34,6 @@ void coax_request_finish(struct coax_request *request, int result,
 	unreference(request);
 }
 
-/* Whether it is worth trying another address of the same name: nothing could leave for this one. */
-static bool is_out_of_reach(int result)
-{
-	switch (result) {
-	case -EAFNOSUPPORT:
-	case -EADDRNOTAVAIL:
-	case -ENETUNREACH:
-	case -EHOSTUNREACH:
-	case -ENETDOWN:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void begin(struct coax_request *request);
 
 /* On to the worker of the request's path. */
@@ -87,7 +72,7 @@ static void transferred(struct coax_transfer *transfer, int result,
 {
 	struct coax_request *request = caa_container_of(transfer, struct coax_request, transfer);
 
-	if (is_out_of_reach(result) && !transfer->heard)
+	if (coax_is_out_of_reach(result) && !transfer->heard)
 		try_next(request, result);
 	else
 		coax_request_finish(request, result, response);
@@ -326,28 +311,6 @@ static struct coax_request *allocate(const struct coax_message *message,
 	return request;
 }
 
-/* Where the message itself says that it goes (RFC 7252 section 5.10.1). */
-static int read_target(struct coax_request *request, char host[256], in_port_t *port)
-{
-	struct coax_option option;
-	uint32_t number = COAX_PORT;
-
-	if (!coax_message_find(&request->message, COAX_URI_HOST, &option) || !option.length)
-		return -EDESTADDRREQ;
-	if (option.length > 255 || memchr(option.value, '\0', option.length))
-		return -EINVAL;
-	memcpy(host, option.value, option.length);
-	host[option.length] = '\0';
-	if (coax_message_find(&request->message, COAX_URI_PORT, &option) &&
-	    (!coax_message_find_uint(&request->message, COAX_URI_PORT, &number) || !number ||
-	     number > UINT16_MAX))
-		return -EINVAL;
-	*port = (in_port_t)number;
-	/* It is the datagram's own, and so the default. */
-	coax_message_remove(&request->message, COAX_URI_PORT);
-	return 0;
-}
-
 static int begin_lookup(struct coax_request *request, const char *host, in_port_t port)
 {
 	struct coax_lookup *lookup = calloc(1, sizeof(*lookup));
@@ -373,7 +336,7 @@ static int aim(struct coax_request *request, struct coax_context *context,
 	int err;
 
 	if (!remote) {
-		err = read_target(request, host, &port);
+		err = coax_target_take(&request->message, host, &port);
 		if (err)
 			return err;
 		atomic_init(&request->worker, context->workers[0]);

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <coax/option.h>
 #include "resolver.h"
 
 int coax_literal_address(const char *host, in_port_t port, union coax_address *address)
@@ -25,6 +26,41 @@ int coax_literal_address(const char *host, in_port_t port, union coax_address *a
 	if (snprintf(text, sizeof(text), format, host) >= (int)sizeof(text))
 		return -EINVAL;
 	return coax_address_parse(address, text, port);
+}
+
+int coax_target_take(struct coax_message *message, char host[256], in_port_t *port)
+{
+	struct coax_option option;
+	uint32_t number = COAX_PORT;
+
+	if (!coax_message_find(message, COAX_URI_HOST, &option) || !option.length)
+		return -EDESTADDRREQ;
+	if (option.length > 255 || memchr(option.value, '\0', option.length))
+		return -EINVAL;
+	memcpy(host, option.value, option.length);
+	host[option.length] = '\0';
+	if (coax_message_find(message, COAX_URI_PORT, &option) &&
+	    (!coax_message_find_uint(message, COAX_URI_PORT, &number) || !number ||
+	     number > UINT16_MAX))
+		return -EINVAL;
+	*port = (in_port_t)number;
+	/* It is the datagram's own, and so the default. */
+	coax_message_remove(message, COAX_URI_PORT);
+	return 0;
+}
+
+bool coax_is_out_of_reach(int result)
+{
+	switch (result) {
+	case -EAFNOSUPPORT:
+	case -EADDRNOTAVAIL:
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -ENETDOWN:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static int find(const char *host, in_port_t port, int flags, struct addrinfo **found)

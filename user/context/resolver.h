@@ -40,6 +40,16 @@ struct coax_lookup {
 /* resolve.c */
 
 /*
+ * Where a message itself says that it goes (RFC 7252 section 5.10.1): take its Uri-Port away, which
+ * is the datagram's own then, and read its Uri-Host. Returns 0, -EDESTADDRREQ (there is none) or
+ * -EINVAL.
+ */
+int coax_target_take(struct coax_message *message, char host[256], in_port_t *port);
+
+/* Whether it is worth trying another address of the same name: nothing could leave for this one. */
+bool coax_is_out_of_reach(int result);
+
+/*
  * The address that an IP literal stands for, with its scope ("fe80::1%eth0"). -ENOENT: it is
  * a name; -EINVAL: a literal that is wrong, or whose interface there is not.
  */

@@ -55,25 +55,27 @@ static void publish(struct coax_worker *worker, const struct coax_responder *res
 }
 
 /* RFC 7967 section 2: what the client does not want to hear is not sent. */
-static void send_response(struct coax_worker *worker, const struct coax_path *path,
-			  struct coax_ticket ticket, struct coax_responder *responder)
+static int send_response(struct coax_worker *worker, const struct coax_path *path,
+			 struct coax_ticket ticket, struct coax_responder *responder)
 {
 	if (coax_responder_is_wanted(responder))
-		coax_exchange_respond(worker->exchange, worker->now, path, ticket,
-				      &responder->response);
-	else
-		coax_exchange_withhold(worker->exchange, worker->now, path, ticket);
+		return coax_exchange_respond(worker->exchange, worker->now, path, ticket,
+					     &responder->response);
+	return coax_exchange_withhold(worker->exchange, worker->now, path, ticket);
 }
 
 static void deliver(struct coax_worker *worker, const struct coax_path *path,
 		    struct coax_ticket ticket, struct coax_responder *responder,
 		    struct coax_gathered *gathered, uint64_t site_version)
 {
-	if (responder->wish != COAX_OBSERVE_NOTHING)
+	bool observes = responder->wish != COAX_OBSERVE_NOTHING;
+
+	if (observes)
 		coax_observers_answered(worker, path, responder);
 	coax_blocks_cut(worker->blocks, worker->now, responder, gathered);
 	publish(worker, responder, site_version);
-	send_response(worker, path, ticket, responder);
+	if (send_response(worker, path, ticket, responder) && observes)
+		coax_observers_unanswered(worker, path, &responder->request);
 	coax_gathered_put(gathered);
 }
 

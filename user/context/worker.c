@@ -153,15 +153,17 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 	if (err)
 		goto out;
 	*failed_socket = COAX_NO_SOCKET;
-	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (context->own_loop)
+		worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->epoll < 0 || worker->wake < 0) {
+	if ((context->own_loop && worker->epoll < 0) || worker->wake < 0) {
 		err = -errno;
 		goto out;
 	}
-	err = coax_worker_watch(worker, worker->wake, COAX_EVENT_WAKE);
+	/* Sockets first: under load there is no need to look further. */
+	err = watch_sockets(worker);
 	if (!err)
-		err = watch_sockets(worker);
+		err = coax_worker_watch(worker, worker->wake, COAX_EVENT_WAKE);
 	if (!err)
 		err = create_exchange(worker);
 	if (!err)

@@ -335,6 +335,29 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 	}
 }
 
+void coax_exchange_receive_batch(struct coax_exchange *exchange, uint64_t now,
+				 const struct coax_datagram *batch, unsigned int count)
+{
+	struct coax_expected *expected = &exchange->expected;
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct coax_message message = {.data = batch[i].data};
+		uint16_t id = batch[i].length < COAX_HEADER_SIZE ? 0 : coax_message_id(&message);
+
+		expected->names[i] = coax_exchange_hash_message(exchange, &batch[i].path, id);
+		coax_duplicates_prefetch(&exchange->duplicates, expected->names[i]);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		coax_duplicates_prefetch_record(&exchange->duplicates, expected->names[i]);
+	for (unsigned int i = 0; i < count; i++) {
+		expected->path = &batch[i].path;
+		expected->name = expected->names[i];
+		coax_exchange_receive(exchange, now, &batch[i].path, batch[i].data, batch[i].length,
+				      batch[i].truncated);
+	}
+	expected->path = NULL;
+}
+
 uint64_t coax_exchange_deadline(const struct coax_exchange *exchange)
 {
 	uint64_t deadline = coax_responses_deadline(exchange);

@@ -143,6 +143,13 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 			   bool truncated);
 
 /*
+ * The same for up to COAX_BATCH datagrams in their order: what is known of each is fetched from
+ * memory while the others are looked at.
+ */
+void coax_exchange_receive_batch(struct coax_exchange *exchange, uint64_t now,
+				 const struct coax_datagram *batch, unsigned int count);
+
+/*
  * Answer a request. The message is complete but for its type and message ID, which are chosen here
  * and written into it: piggybacked (ACK), separate (CON, retransmitted until acknowledged) after an
  * empty ACK, NON to a NON (with the request's message ID, as the kernel half does). What answers
@@ -197,7 +204,9 @@ typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message 
  * A request of ours: `message`'s code, options and payload; a code of 0.00 is a ping. Only one
  * confirmable request to a remote is without an acknowledgement at a time (NSTART, RFC 7252 section
  * 4.7), the others wait for it; non-confirmable ones to a remote that does not respond wait until
- * tuning.probing_rate lets them go.
+ * tuning.probing_rate lets them go, or it does. A remote or group that is new has not responded
+ * yet: its first request goes at once. One that has is taken not to any more when 1 +
+ * tuning.max_retransmit of them in a row have timed out.
  *
  * `done` is called as coax_answer_fn says, and never before this has returned; *pending (may be
  * NULL) can be cancelled until the last call has returned. Returns 0, -EINVAL (no request code,

@@ -37,6 +37,13 @@ struct coax_warnings {
 	uint32_t suppressed;
 };
 
+/* Names of messages of a batch, that are worked out before their turn. */
+struct coax_expected {
+	const struct coax_path *path; /* of the message whose turn it is; NULL: no batch */
+	uint64_t name;
+	uint64_t names[COAX_BATCH];
+};
+
 struct coax_exchange {
 	const struct coax_exchange_ops *ops;
 	void *arg;
@@ -52,6 +59,7 @@ struct coax_exchange {
 	uint16_t next_id[COAX_ID_GROUPS];
 
 	struct coax_duplicates duplicates;
+	struct coax_expected expected;
 	struct coax_timers timers;
 	struct coax_warnings warnings;
 

@@ -147,7 +147,7 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 			  struct coax_message *response)
 {
 	struct coax_seen *seen = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
-	bool repeatable;
+	bool held, repeatable;
 
 	exchange->now = now;
 	if (!seen)
@@ -156,13 +156,15 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 		return -EMSGSIZE;
 	send_response(exchange, path, seen, response);
 
-	if (seen->state == COAX_SEEN_HELD)
+	held = seen->state == COAX_SEEN_HELD;
+	if (held)
 		release(exchange, seen->held);
 	/* 4.xx: the request was in error and was not executed (RFC 7252 section 5.9.2). */
 	if (COAX_CODE_CLASS(coax_message_code(response)) == 4)
 		coax_duplicates_relax(&exchange->duplicates, seen);
 	/* What has been acknowledged gets that ACK again; a NON gets nothing. */
-	repeatable = seen->class != COAX_SEEN_SAFE && seen->confirmable && !seen->acknowledged;
+	repeatable =
+		(seen->class != COAX_SEEN_SAFE || held) && seen->confirmable && !seen->acknowledged;
 	coax_duplicates_answer(&exchange->duplicates, seen, repeatable ? response->data : NULL,
 			       response->length, now);
 	return 0;

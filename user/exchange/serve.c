@@ -75,13 +75,15 @@ static void hand_up(struct coax_exchange *exchange, const struct coax_path *path
 }
 
 /*
- * What may run again for a duplicate: a safe request; an idempotent one whose reply has not been
- * kept, when the client is still waiting for that.
+ * What may run again for a duplicate: a request that is safe (and was not held, which would take as
+ * long again), or idempotent and the client is still waiting, whose reply has not been kept.
  */
 static bool may_run_again(const struct coax_seen *seen)
 {
+	if (seen->reply_length)
+		return false;
 	return seen->class == COAX_SEEN_SAFE ||
-	       (seen->class == COAX_SEEN_IDEMPOTENT && seen->confirmable && !seen->reply_length);
+	       (seen->class == COAX_SEEN_IDEMPOTENT && seen->confirmable);
 }
 
 /*
@@ -130,8 +132,12 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 		refuse(exchange, path, request, COAX_BAD_REQUEST, 0, 0);
 		return;
 	}
-	name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
-	coax_duplicates_prefetch(duplicates, name);
+	if (exchange->expected.path == path) {
+		name = exchange->expected.name;
+	} else {
+		name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
+		coax_duplicates_prefetch(duplicates, name);
+	}
 	bytes = coax_hash(&exchange->key, request->data, request->length);
 
 	seen = coax_duplicates_find(duplicates, name, exchange->now);

@@ -217,7 +217,8 @@ static enum coax_observe_wish read_wish(const struct coax_message *request)
  * The generation is read before rendering begins, and only then is it looked whether the resource
  * that was found still is the one for this path: a later change of either kind makes the generation
  * old (see take_over() in site.c). If it may not be, the generation is one that is old already:
- * nothing is published, and observers look again.
+ * nothing is published, and observers look again. (The first one is not: nothing has been taken
+ * over from the resource yet.)
  */
 static void set_subject(struct coax_responder *responder, const struct coax_site *site,
 			unsigned long version, const struct coax_resource *resource)
@@ -232,7 +233,8 @@ static void set_subject(struct coax_responder *responder, const struct coax_site
 		return;
 	responder->subject = resource->subject;
 	responder->generation = coax_subject_generation(resource->subject);
-	if (__atomic_load_n(&site->version, __ATOMIC_SEQ_CST) != version)
+	if (__atomic_load_n(&site->version, __ATOMIC_SEQ_CST) != version &&
+	    responder->generation > 0)
 		responder->generation--;
 }
 
