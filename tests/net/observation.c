@@ -610,10 +610,11 @@ TEST("without a remote the message says where to: a name is looked up, an addres
 	}
 	EXPECT_EQ(observe_by_name(context, NULL, 1, &observation), -EDESTADDRREQ);
 	/* No label has more than 63 characters: no name server is asked. */
-	ASSERT_EQ(observe_by_name(context,
-				  "a-label-of-many-characters-a-label-of-many-characters-and-so-on.",
-				  1, &observation),
-		  0);
+	ASSERT_EQ(
+		observe_by_name(context,
+				"a-label-of-many-characters-a-label-of-many-characters-and-so-on.",
+				1, &observation),
+		0);
 	EXPECT_EQ(strncmp(next(observation), "error", 5), 0);
 	coax_observation_free(observation);
 	coax_context_shutdown(context);
