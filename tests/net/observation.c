@@ -620,6 +620,34 @@ TEST("without a remote the message says where to: a name is looked up, an addres
 	coax_context_shutdown(context);
 }
 
+TEST("cancelled, or failed from elsewhere, while its name is looked up: it never goes out")
+{
+	struct coax_context *context = start();
+	struct coax_observation *observation;
+	struct told told = {0};
+	struct peer peer;
+
+	peer_open(&peer);
+	/* What is asked of the worker comes there before what the resolver found. */
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ(observe_by_name(context, "localhost", coax_address_port(&peer.address),
+					  &observation),
+			  0);
+		if (i % 2) {
+			EXPECT_EQ(coax_observation_fail(observation, -EIO), 0);
+			EXPECT_STREQ(next(observation), "error Input/output error");
+		} else {
+			listen_to_all(observation, &told);
+		}
+		coax_observation_free(observation);
+	}
+	EXPECT_FALSE(peer_hear(&peer, 100));
+	coax_context_shutdown(context);
+	EXPECT_EQ(told.cancels, 10);
+	EXPECT_EQ(told.errors, 0);
+	close(peer.fd);
+}
+
 TEST("only GET and FETCH can be observed")
 {
 	struct coax_context *context = start();

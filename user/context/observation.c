@@ -170,6 +170,7 @@ static void enter(struct coax_observation *observation, int error)
 {
 	struct coax_worker *worker = observation->worker;
 
+	observation->entered = true;
 	cds_list_add_tail(&observation->node, &worker->observations);
 	atomic_fetch_add(&worker->context->observing, 1);
 	if (atomic_load(&worker->context->stopping))

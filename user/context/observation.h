@@ -46,6 +46,7 @@ struct coax_observation {
 	struct coax_pending *fetching;	  /* a further block of a notification; NULL: none */
 	struct coax_download download;
 	struct coax_timer renewal;
+	bool entered;	 /* it is on the network, or was: its name is no longer looked up */
 	bool challenged; /* an Echo has been answered */
 	bool renewing;	 /* the next response is the newest, whatever its number is */
 	bool unobserved; /* the response that is being fetched had no Observe */
@@ -90,7 +91,10 @@ void coax_observation_end(struct coax_observation *observation, int error,
 void coax_observe_begin(struct coax_observation *observation);
 /* Register at the next address of its name; `error` is the end of it when there is none. */
 void coax_observe_elsewhere(struct coax_observation *observation, int error);
-/* Leave the network: tell the server if it has registered us. */
+/*
+ * Leave the network: tell the server if it has registered us. One that has not entered it yet finds
+ * that it is over when it does.
+ */
 void coax_observe_leave(struct coax_observation *observation);
 
 /* Timers of renewals. */

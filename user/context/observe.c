@@ -283,7 +283,7 @@ void coax_observe_leave(struct coax_observation *observation)
 	uint8_t buffer[COAX_DATAGRAM_OUT_MAX];
 	struct coax_message message;
 
-	if (observation->leaving)
+	if (observation->leaving || !observation->entered)
 		return;
 	observation->leaving = true;
 	stop_fetching(observation);
@@ -293,8 +293,14 @@ void coax_observe_leave(struct coax_observation *observation)
 		return;
 	}
 	message = copy_request(observation, 1, buffer);
-	if (coax_exchange_request_again(worker->exchange, worker->now, pending, &message))
-		coax_exchange_cancel(worker->exchange, pending, -ECANCELED);
+	if (!coax_exchange_request_again(worker->exchange, worker->now, pending, &message))
+		return;
+	coax_exchange_cancel(worker->exchange, pending, -ECANCELED);
+	/* In its own callback it is not called back again. */
+	if (observation->pending) {
+		observation->pending = NULL;
+		gone(observation);
+	}
 }
 
 uint64_t coax_observations_deadline(const struct coax_worker *worker)

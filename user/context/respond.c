@@ -38,6 +38,11 @@ struct coax_deferred {
 	uint8_t request[COAX_DATAGRAM_IN_MAX];
 };
 
+static bool is_current(const struct coax_context *context, uint64_t site_version)
+{
+	return __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST) == site_version;
+}
+
 /*
  * What the former Site said is no longer for the kernel. In an RCU read section, whose end
  * coax_context_set_site() waits for before it withdraws.
@@ -48,7 +53,7 @@ static void publish(struct coax_worker *worker, const struct coax_responder *res
 	struct coax_context *context = worker->context;
 
 	if (context->accel && coax_responder_publishable(responder) &&
-	    __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST) == site_version &&
+	    is_current(context, site_version) &&
 	    coax_accel_publish(context->accel, responder->subject, responder->generation,
 			       &responder->request, &responder->response))
 		coax_count(&worker->stats, published);
@@ -68,14 +73,23 @@ static void deliver(struct coax_worker *worker, const struct coax_path *path,
 		    struct coax_ticket ticket, struct coax_responder *responder,
 		    struct coax_gathered *gathered, uint64_t site_version)
 {
+	const struct coax_context *context = worker->context;
 	bool observes = responder->wish != COAX_OBSERVE_NOTHING;
+	bool failed;
 
 	if (observes)
 		coax_observers_answered(worker, path, responder);
 	coax_blocks_cut(worker->blocks, worker->now, responder, gathered);
+	/* A body that cannot be cut makes an error of what was a success. */
+	failed = COAX_CODE_CLASS(coax_message_code(&responder->response)) != 2;
 	publish(worker, responder, site_version);
-	if (send_response(worker, path, ticket, responder) && observes)
+	if (send_response(worker, path, ticket, responder))
+		failed = true;
+	if (observes && failed)
 		coax_observers_unanswered(worker, path, &responder->request);
+	/* The others were told when the Site was replaced. */
+	if (observes && !is_current(context, site_version))
+		coax_observers_look_again(context->observers);
 	coax_gathered_put(gathered);
 }
 
@@ -101,7 +115,8 @@ static struct coax_observer *accept_now(struct coax_responder *responder,
 {
 	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
 
-	return coax_observers_accept(immediate->worker, responder, ended, arg);
+	return coax_observers_accept(immediate->worker->context, immediate->worker, responder,
+				     ended, arg);
 }
 
 static struct coax_deferred *take(struct coax_worker *worker)
@@ -149,7 +164,9 @@ static void run_deferred(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_deferred *deferred = caa_container_of(work, struct coax_deferred, work);
 
-	if (coax_exchange_is_open(worker->exchange, deferred->ticket))
+	/* What is left in the queue when the Context has closed finds no observers any more. */
+	if (!atomic_load(&worker->context->closed) &&
+	    coax_exchange_is_open(worker->exchange, deferred->ticket))
 		deliver(worker, &deferred->path, deferred->ticket, &deferred->base,
 			deferred->gathered, deferred->site_version);
 	else
@@ -186,7 +203,7 @@ static struct coax_observer *accept_later(struct coax_responder *responder,
 {
 	struct coax_deferred *deferred = caa_container_of(responder, struct coax_deferred, base);
 
-	return coax_observers_accept(deferred->worker, responder, ended, arg);
+	return coax_observers_accept(deferred->context, deferred->worker, responder, ended, arg);
 }
 
 static const struct coax_responder_ops deferred_ops = {

@@ -2,12 +2,17 @@
 #include <coax/option.h>
 #include "internal.h"
 
-static enum coax_seen_class class_of(uint8_t code)
+static enum coax_seen_class class_of(const struct coax_message *request)
 {
-	switch (code) {
+	struct coax_option block;
+
+	switch (coax_message_code(request)) {
 	case COAX_GET:
-	case COAX_FETCH:
 		return COAX_SEEN_SAFE;
+	case COAX_FETCH:
+		/* The blocks before this one may have been used up: it cannot be answered anew. */
+		return coax_message_find(request, COAX_BLOCK1, &block) ? COAX_SEEN_IDEMPOTENT
+								       : COAX_SEEN_SAFE;
 	case COAX_PUT:
 	case COAX_DELETE:
 	case COAX_IPATCH:
@@ -150,8 +155,7 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 				     seen->id);
 		coax_duplicates_forget(duplicates, seen);
 	}
-	seen = coax_duplicates_add(duplicates, name, bytes, class_of(coax_message_code(request)),
-				   exchange->now);
+	seen = coax_duplicates_add(duplicates, name, bytes, class_of(request), exchange->now);
 	if (!seen) {
 		refuse_full(exchange, path, request);
 		return;
