@@ -211,14 +211,18 @@ static inline struct coax_message request_message(uint8_t *buffer, size_t size, 
 	return m;
 }
 
+static uint8_t requester_bytes[1 << 17];
+
+__attribute__((constructor)) static inline void requester_fill(void)
+{
+	for (size_t i = 0; i < sizeof(requester_bytes); i++)
+		requester_bytes[i] = (uint8_t)(i * 7 + (i >> 8) * 3);
+}
+
 /* Each byte tells its place. */
 static inline const uint8_t *numbered_bytes(void)
 {
-	static uint8_t bytes[1 << 17];
-
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(i * 7 + (i >> 8) * 3);
-	return bytes;
+	return requester_bytes;
 }
 
 #endif

@@ -105,17 +105,17 @@ get_proxied() {
 }
 
 list_directory() {
-	ask 2.05 /few/ && body_is '</few/b.txt>;ct=0' && has 'Content-Format:application/link-format' &&
+	ask 2.05 /few/ && body_is '</few/b.txt>;ct=0;obs' && has 'Content-Format:application/link-format' &&
 		ask 4.04 /few && has 'slash' && ask 2.05 /many/ &&
-		[ "$(tr , '\n' <"$work/body" | grep -c '^</many/file-[0-9]*.cbor>;ct=60$')" -eq 100 ]
+		[ "$(tr , '\n' <"$work/body" | grep -c '^</many/file-[0-9]*.cbor>;ct=60;obs$')" -eq 100 ]
 }
 
 discover() {
 	rm -r "$served/many"
-	ask 2.05 /.well-known/core && grep -qF '</sub%20dir/a.json>;ct=50' "$work/body" &&
+	ask 2.05 /.well-known/core && grep -qF '</sub%20dir/a.json>;ct=50;obs' "$work/body" &&
 		! grep -qE 'hidden|link|secret' "$work/body" &&
-		ask 2.05 '/.well-known/core?ct=50' && body_is '</sub%20dir/a.json>;ct=50' &&
-		ask 2.05 '/.well-known/core?href=/few/*' && body_is '</few/b.txt>;ct=0'
+		ask 2.05 '/.well-known/core?ct=50' && body_is '</sub%20dir/a.json>;ct=50;obs' &&
+		ask 2.05 '/.well-known/core?href=/few/*' && body_is '</few/b.txt>;ct=0;obs'
 }
 
 # The file is served as it is as soon as the kernel has told of the change.

@@ -57,6 +57,11 @@ ready_fd_closed() {
 	refused 'file descriptor 8' --bind 127.0.0.1:0 --ready-fd 8 "$served"
 }
 
+no_group() {
+	timeout 10 "$coaxd" --bind 127.0.0.1:0 --group nosuch0 "$served" 2>"$work/err"
+	[ $? -eq 1 ] && grep -q 'cannot listen to group "nosuch0": there is no such interface' "$work/err"
+}
+
 no_directory() {
 	timeout 10 "$coaxd" --bind 127.0.0.1:0 "$work/none" 2>"$work/err"
 	[ $? -eq 1 ] && grep -q 'ERROR: .*/none.*No such file' "$work/err"
@@ -148,13 +153,14 @@ killed() {
 }
 
 if [ "$(id -u)" -eq 0 ]; then
-	plan 9
+	plan 10
 else
-	plan 8
+	plan 9
 fi
 check "--help and --version are answered on stdout" help
 check "a mistake on the command line is exit status 2, and is named" mistakes
 check "--ready-fd takes only a file descriptor that is open" ready_fd_closed
+check "a group on an interface that there is not is exit status 1, with the reason" no_group
 check "a directory that cannot be served is exit status 1, with the reason" no_directory
 for signal in INT HUP; do
 	check "coaxd ends orderly on SIG$signal" ends_on "$signal"

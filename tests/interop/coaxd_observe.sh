@@ -102,9 +102,9 @@ observe_large() {
 observe_listing() {
 	: >"$served/dir/a"
 	observing /dir/ 100
-	told '</dir/a>;ct=42' && ask 2.01 /dir/b -m put -e x && told '</dir/a>;ct=42,</dir/b>;ct=42' &&
-		rm "$served/dir/a" && told '</dir/b>;ct=42' && mkdir "$served/dir/c" &&
-		told '</dir/b>;ct=42,</dir/c/>;ct=40' && rmdir "$served/dir/c" && rm "$served/dir/b" &&
+	told '</dir/a>;ct=42;obs' && ask 2.01 /dir/b -m put -e x && told '</dir/a>;ct=42;obs,</dir/b>;ct=42;obs' &&
+		rm "$served/dir/a" && told '</dir/b>;ct=42;obs' && mkdir "$served/dir/c" &&
+		told '</dir/b>;ct=42;obs,</dir/c/>;ct=40;obs' && rmdir "$served/dir/c" && rm "$served/dir/b" &&
 		told '' && rmdir "$served/dir" && ended
 }
 

@@ -502,6 +502,7 @@ TEST("what a stranger has made large is one message for a forged GET, not all of
 TEST("two servers that are made to talk to each other fall silent")
 {
 	struct coax_context *other, *first;
+	struct coax_site *site;
 	struct coax_context_stats before, after;
 	struct sockaddr_in address;
 	uint8_t out[64];
@@ -510,6 +511,7 @@ TEST("two servers that are made to talk to each other fall silent")
 
 	begin(NULL);
 	first = server.context;
+	site = server.site;
 	address = server.address;
 	begin(NULL);
 	other = server.context;
@@ -537,7 +539,9 @@ TEST("two servers that are made to talk to each other fall silent")
 	EXPECT_EQ(after.datagrams_in, 1ULL);
 	EXPECT_EQ(after.datagrams_out, 1ULL);
 	coax_context_shutdown(first);
-	coax_context_shutdown(other);
+	coax_site_destroy(site);
+	close(raw);
+	end();
 }
 
 /* Row 20. */

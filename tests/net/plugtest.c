@@ -32,8 +32,9 @@ static const struct relay_weather lossy = {.lost = 20, .doubled = 15, .held = 15
 
 static const struct coax_tuning tuning = {
 	.ack_timeout_ms = 40,
-	.max_retransmit = 7,
+	.max_retransmit = 6,
 	.empty_ack_delay_ms = 20,
+	.probing_rate = 1000000, /* what was lost is repeated by the test, at once */
 };
 
 static struct coax_context *open_context(struct coax_site *site)

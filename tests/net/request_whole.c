@@ -224,7 +224,6 @@ TEST("bodies to one resource at the same time are not mixed up")
 	struct pair pair = start(false, 3);
 	struct asker askers[8];
 
-	numbered_bytes();
 	for (int i = 0; i < 8; i++) {
 		askers[i] = (struct asker){.pair = &pair};
 		ASSERT_EQ(pthread_create(&askers[i].thread, NULL, keep_turning, &askers[i]), 0);

@@ -121,8 +121,8 @@ listed() {
 	mkdir "$LAB_DIR/files/dir"
 	get dir/ >/dev/null && counts reply get dir/ >/dev/null &&
 		lab_client "$build/coax" put -p x "coap://$host/dir/new" &&
-		says "</dir/new>;ct=42" get dir/ &&
-		says '</dir/new>;ct=42' counts reply get dir/
+		says "</dir/new>;ct=42;obs" get dir/ &&
+		says '</dir/new>;ct=42;obs' counts reply get dir/
 }
 
 deleted() {

@@ -358,7 +358,7 @@ TEST("a write that the disk refuses is 5.00 with the reason, and changes nothing
 	EXPECT_TRUE(strstr(last_log, "cannot write \"/a\"") != NULL);
 	EXPECT_EQ(send_change(COAX_POST, "/", "longer"), COAX_INTERNAL_SERVER_ERROR);
 	expect_get("/a", "a");
-	expect_get("/", "</a>;ct=42");
+	expect_get("/", "</a>;ct=42;obs");
 	EXPECT_EQ(coaxd_store_sweep(dir), 0U);
 	stop();
 }

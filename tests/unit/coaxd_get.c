@@ -342,11 +342,12 @@ TEST("a directory's listing is at its path with a slash, in link-format, sorted"
 	write_file("d/.hidden", "1");
 	ASSERT_EQ(symlinkat("a.txt", dir, "d/link"), 0);
 	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
-	EXPECT_TRUE(has_payload(&e, "</d/a.txt>;ct=0,</d/b%20c.json>;ct=50,</d/sub/>;ct=40"));
+	EXPECT_TRUE(has_payload(
+		&e, "</d/a.txt>;ct=0;obs,</d/b%20c.json>;ct=50;obs,</d/sub/>;ct=40;obs"));
 	EXPECT_TRUE(coax_message_find_uint(&e.responder.response, COAX_CONTENT_FORMAT, &value));
 	EXPECT_EQ(value, 40U);
 	EXPECT_TRUE(is_published(&e));
-	expect_get("/", "</d/>;ct=40");
+	expect_get("/", "</d/>;ct=40;obs");
 	begin(&e, COAX_GET, "/d/");
 	coax_message_add_uint(&e.responder.request, COAX_ACCEPT, 0);
 	EXPECT_EQ(finish(&e), COAX_NOT_ACCEPTABLE);
@@ -366,8 +367,9 @@ TEST("a listing of any length is sent; that of a directory with more than 512 en
 			continue;
 		ASSERT_EQ(get(&e, "/"), COAX_CONTENT);
 		ASSERT_TRUE(e.responder.has_body);
-		EXPECT_EQ(e.responder.body.length, 100 * strlen("</file-000>;ct=42,") - 1);
-		EXPECT_MEMEQ(e.responder.body.data, "</file-000>;ct=42,</file-001>;ct=42,", 36);
+		EXPECT_EQ(e.responder.body.length, 100 * strlen("</file-000>;ct=42;obs,") - 1);
+		EXPECT_MEMEQ(e.responder.body.data, "</file-000>;ct=42;obs,</file-001>;ct=42;obs,",
+			     44);
 		coax_responder_drop_body(&e.responder);
 	}
 	EXPECT_EQ(get(&e, "/"), COAX_INTERNAL_SERVER_ERROR);
@@ -381,7 +383,7 @@ TEST("a listing is withdrawn when names come and go, not when files change")
 	serve(true);
 	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
 	write_file("d/a", "one");
-	expect_get("/d/", "</d/a>;ct=42");
+	expect_get("/d/", "</d/a>;ct=42;obs");
 	stop_watching();
 	coaxd_watch_catch_up(files->watch);
 
@@ -402,7 +404,7 @@ TEST("a listing is withdrawn when names come and go, not when files change")
 	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
 	ASSERT_EQ(send_change(COAX_DELETE, "/d/b", ""), COAX_DELETED);
 	EXPECT_FALSE(is_published(&e));
-	expect_get("/d/", "</d/a>;ct=42");
+	expect_get("/d/", "</d/a>;ct=42;obs");
 	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
 	ASSERT_EQ(unlinkat(dir, "d/a", 0), 0);
 	ASSERT_EQ(unlinkat(dir, "d/.hidden", 0), 0);
@@ -440,8 +442,8 @@ TEST("the links for discovery are those of all files, to a bounded depth and num
 		strcat(path, "/d");
 	}
 	list(text, sizeof(text));
-	EXPECT_TRUE(strstr(text, "</a.cbor>;ct=60,</d/d/") == text);
-	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/f>;ct=42") != NULL);
+	EXPECT_TRUE(strstr(text, "</a.cbor>;ct=60;obs,</d/d/") == text);
+	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/f>;ct=42;obs") != NULL);
 	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/d/f>") == NULL);
 	EXPECT_TRUE(strstr(text, "hidden") == NULL);
 

@@ -79,7 +79,7 @@ TEST("a body in parts becomes the file with its last one, and nothing is seen of
 	EXPECT_EQ(send_part(&transfer, COAX_PUT, "/a", "one,", true), COAX_CONTINUE);
 	EXPECT_EQ(send_part(&transfer, COAX_PUT, "/a", "two,", true), COAX_CONTINUE);
 	expect_get("/a", "old");
-	expect_get("/", "</a>;ct=42");
+	expect_get("/", "</a>;ct=42;obs");
 	EXPECT_EQ(count_temporary(), 1U);
 	begin(&e, COAX_PUT, "/a");
 	EXPECT_EQ(send_part_with(&transfer, &e, "three", false), COAX_CHANGED);

@@ -21,7 +21,8 @@
 #define AT_A_TIME_MAX 65536
 
 enum {
-	OPTION_INSTANCE = 256,
+	OPTION_GROUP = 256,
+	OPTION_INSTANCE,
 	OPTION_GENERIC,
 	OPTION_SLOTS,
 	OPTION_LEASE,
@@ -38,6 +39,7 @@ enum {
 static const struct option long_options[] = {
 	{"bind", required_argument, NULL, 'b'},
 	{"interface", required_argument, NULL, 'i'},
+	{"group", required_argument, NULL, OPTION_GROUP},
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
 	{"generic", no_argument, NULL, OPTION_GENERIC},
 	{"slots", required_argument, NULL, OPTION_SLOTS},
@@ -63,6 +65,9 @@ static const char help[] =
 	"\n"
 	"  -b, --bind ADDRESS[:PORT]  serve at this address only (repeatable; \"*:PORT\" for all\n"
 	"                             addresses; default \"*:5683\")\n"
+	"      --group GROUP          answer multicast too: all CoAP nodes' groups on an interface\n"
+	"                             (eth0), or one group (ff05::fd%eth0, 224.0.1.187%eth0;\n"
+	"                             repeatable)\n"
 	"  -i, --interface NAME       let the kernel answer what comes in there (repeatable)\n"
 	"      --instance NAME        the kernel half's name below /sys/fs/bpf/coax (\"default\")\n"
 	"      --generic              use generic XDP where the driver has no native one\n"
@@ -177,6 +182,9 @@ static int read_option(struct coaxd_options *options, int option)
 		return add_bind(options, optarg);
 	case 'i':
 		return add_interface(options, optarg);
+	case OPTION_GROUP:
+		return add_to_list("--group", options->groups, &options->context.group_count,
+				   optarg);
 	case OPTION_INSTANCE:
 		return set_instance(options, optarg);
 	case OPTION_GENERIC:
@@ -232,6 +240,7 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 		.files = {.max_age = 60, .logger = {.name = "coaxd", .from = COAX_LOG_WARNING}},
 	};
 	options->context.bind = options->bind;
+	options->context.groups = options->groups;
 	options->context.accel.interfaces = options->interfaces;
 
 	while ((option = getopt_long(argc, argv, "b:i:vqh", long_options, NULL)) >= 0) {
