@@ -239,6 +239,20 @@ expect_status 1
 expect_err_line 'coax get: cannot create .*: No such file or directory'
 result "an output file that cannot be created is a local error"
 
+for options in '' -j '-o -' --non; do
+	command_line="coax get $options >/dev/full"
+	: >"$work/out"
+	# shellcheck disable=SC2086 # words are meant
+	timeout --kill-after=2 30 "$coax" get $options "$uri/time" >/dev/full 2>"$work/err"
+	status=$?
+	expect_status 1
+	expect_err_line 'coax get: cannot write the output.*'
+done
+run get "$uri/time" -o /dev/full
+expect_status 1
+expect_err_line 'coax get: cannot write /dev/full: No space left on device'
+result "output that cannot be written is a local error"
+
 run get "coap://127.0.0.1:$(free_port)/" --timeout 5
 expect_status 4
 expect_out ''

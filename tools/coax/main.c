@@ -147,7 +147,9 @@ int main(int argc, char **argv)
 		signal(signals_caught(), SIG_DFL);
 		raise(signals_caught());
 	}
-	if (fflush(stdout) || ferror(stdout))
+	if (fflush(stdout))
 		return tool_fail(&tool, "cannot write the output: %m");
+	if (ferror(stdout)) /* since a while ago: errno is about something else */
+		return tool_fail(&tool, "cannot write the output");
 	return status;
 }

@@ -19,11 +19,12 @@ struct watch {
 	const struct wish *wish;
 	struct client client;
 	uint32_t seen;
-	bool refused; /* what came was all that will come */
+	bool refused;  /* what came was all that will come */
+	int unprinted; /* why something could not be printed: errno; 0: all could */
 };
 
-/* Each as it comes, also into a pipe. Returns whether it could be printed. */
-static bool print(const struct watch *watch)
+/* Each as it comes, also into a pipe. */
+static void print(struct watch *watch)
 {
 	const struct client *client = &watch->client;
 	size_t length;
@@ -31,11 +32,13 @@ static bool print(const struct watch *watch)
 
 	if (!payload)
 		payload = "";
+	errno = EIO; /* when nothing says why */
 	if (client->tool->json)
 		output_json_line(client->tool, report_json(client, payload, length));
 	else
 		report_payload(client, payload, length, true);
-	return fflush(stdout) == 0;
+	if (fflush(stdout) || ferror(stdout))
+		watch->unprinted = errno;
 }
 
 static void notified(void *arg, const struct coax_message *notification)
@@ -46,7 +49,9 @@ static void notified(void *arg, const struct coax_message *notification)
 	if (client->done)
 		return;
 	client->result = client_take(client, notification);
-	if (client->result || !print(watch)) {
+	if (!client->result)
+		print(watch);
+	if (client->result || watch->unprinted) {
 		client->done = true;
 		return;
 	}
@@ -135,6 +140,9 @@ static int end(struct watch *watch)
 {
 	struct client *client = &watch->client;
 
+	/* main() says it, for all commands. */
+	if (watch->unprinted)
+		return TOOL_LOCAL_ERROR;
 	if (client->done && client->result)
 		return show_end(watch);
 	signals_forget();
@@ -175,6 +183,11 @@ static int observe(const struct wish *wish, const struct tool *tool)
 	if (!status)
 		status = watch_on(&watch);
 	client_close(client);
+	if (watch.unprinted == EPIPE) {
+		/* The end that others come to at once. */
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
 	return status;
 }
 
