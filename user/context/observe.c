@@ -85,8 +85,11 @@ static void renew(struct coax_exchange *exchange, struct coax_timer *timer)
 	struct coax_message message = copy_request(observation, 0, buffer);
 
 	observation->renewing = true;
-	coax_exchange_request_again(exchange, observation->worker->now, observation->pending,
-				    &message);
+	/* Whatever answers this, or the one that is still on its way, starts the timer again. */
+	if (coax_exchange_request_again(exchange, observation->worker->now, observation->pending,
+					&message) == -ENOBUFS)
+		coax_timer_start(&observation->worker->renewals, timer,
+				 observation->worker->now + RENEWAL_OF_STALE * NS_PER_SEC);
 }
 
 /* Section 3.4. */
