@@ -648,8 +648,17 @@ TEST("cancelled, or failed from elsewhere, while its name is looked up: it never
 	close(peer.fd);
 }
 
-TEST("only GET and FETCH can be observed")
+static void count_release(void *arg)
 {
+	(*(int *)arg)++;
+}
+
+TEST("only GET and FETCH can be observed, and their payload is the message's")
+{
+	int released = 0;
+	const struct coax_body body = {
+		.length = 1, .data = "x", .release = count_release, .arg = &released};
+	const struct coax_request_options options = {.body = &body};
 	struct coax_context *context = start();
 	struct coax_observation *observation;
 	struct coax_message request;
@@ -659,6 +668,9 @@ TEST("only GET and FETCH can be observed")
 	peer_open(&peer);
 	coax_message_start(&request, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_PUT, 0, NULL, 0);
 	EXPECT_EQ(coax_observe(context, &peer.address, &request, NULL, &observation), -EINVAL);
+	coax_message_set_code(&request, COAX_FETCH);
+	EXPECT_EQ(coax_observe(context, &peer.address, &request, &options, &observation), -EINVAL);
+	EXPECT_EQ(released, 1);
 	coax_context_shutdown(context);
 }
 

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "observation.h"
 #include "rcu.h"
+#include "request.h"
 
 /* A message that came from elsewhere, on its way to the worker. */
 struct delivery {
@@ -335,9 +336,11 @@ int coax_observe(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,
 		 struct coax_observation **result)
 {
+	const struct coax_body *body = options ? options->body : NULL;
 	struct coax_observation *observation;
-	int err = check(message);
+	int err = body ? -EINVAL : check(message);
 
+	coax_body_release(body);
 	if (err)
 		return err;
 	if (atomic_load(&context->stopping))
