@@ -343,14 +343,15 @@ int coax_observe(struct coax_context *context, const union coax_address *remote,
 	coax_body_release(body);
 	if (err)
 		return err;
-	if (atomic_load(&context->stopping))
-		return -ESHUTDOWN;
 	observation = allocate(context, options);
 	if (!observation)
 		return -ENOBUFS;
-	err = set_request(observation, message);
+	/* Shutdown waits for those who have seen that it has not begun: there are workers still. */
+	rcu_read_lock();
+	err = atomic_load(&context->stopping) ? -ESHUTDOWN : set_request(observation, message);
 	if (!err)
 		err = aim(observation, remote);
+	rcu_read_unlock();
 	if (err)
 		coax_observation_unreference(observation);
 	else
