@@ -526,6 +526,60 @@ static void *shut_down(void *arg)
 	return NULL;
 }
 
+struct hurry {
+	struct coax_context *context;
+	struct peer *peer;
+	atomic_bool over;
+};
+
+static void ignore_response(void *arg, int result, const struct coax_message *response,
+			    const union coax_address *remote)
+{
+	(void)arg;
+	(void)result;
+	(void)response;
+	(void)remote;
+}
+
+static void *ask_on(void *arg)
+{
+	struct coax_observation *observation;
+	struct hurry *hurry = arg;
+	struct coax_message request;
+	uint8_t buffer[64];
+
+	coax_message_start(&request, buffer, sizeof(buffer), COAX_TYPE_NON, COAX_GET, 0, NULL, 0);
+	while (!atomic_load(&hurry->over)) {
+		(void)coax_request(hurry->context, &hurry->peer->address, &request, NULL,
+				   ignore_response, NULL, NULL);
+		if (!coax_observe(hurry->context, &hurry->peer->address, &request, NULL,
+				  &observation))
+			coax_observation_free(observation);
+	}
+	return NULL;
+}
+
+TEST("requests and observations may be begun until shutdown has returned")
+{
+	struct hurry hurry = {.context = start()};
+	struct coax_observation *observation;
+	pthread_t thread;
+	struct peer peer;
+
+	peer_open(&peer);
+	hurry.peer = &peer;
+	/* It keeps the Context's memory for a little longer than it takes to say that it is over.
+	 */
+	observation = observe(hurry.context, &peer, NULL);
+	ASSERT_EQ(pthread_create(&thread, NULL, ask_on, &hurry), 0);
+	peer_expect(&peer, COAX_GET, 0);
+	coax_context_shutdown(hurry.context);
+	atomic_store(&hurry.over, true);
+	pthread_join(thread, NULL);
+	coax_observation_free(observation);
+	close(peer.fd);
+}
+
 TEST("shutdown ends observations with -ESHUTDOWN and cancels them on the wire")
 {
 	struct closing closing = {.context = start()};
@@ -648,8 +702,17 @@ TEST("cancelled, or failed from elsewhere, while its name is looked up: it never
 	close(peer.fd);
 }
 
-TEST("only GET and FETCH can be observed")
+static void count_release(void *arg)
 {
+	(*(int *)arg)++;
+}
+
+TEST("only GET and FETCH can be observed, and their payload is the message's")
+{
+	int released = 0;
+	const struct coax_body body = {
+		.length = 1, .data = "x", .release = count_release, .arg = &released};
+	const struct coax_request_options options = {.body = &body};
 	struct coax_context *context = start();
 	struct coax_observation *observation;
 	struct coax_message request;
@@ -659,6 +722,9 @@ TEST("only GET and FETCH can be observed")
 	peer_open(&peer);
 	coax_message_start(&request, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_PUT, 0, NULL, 0);
 	EXPECT_EQ(coax_observe(context, &peer.address, &request, NULL, &observation), -EINVAL);
+	coax_message_set_code(&request, COAX_FETCH);
+	EXPECT_EQ(coax_observe(context, &peer.address, &request, &options, &observation), -EINVAL);
+	EXPECT_EQ(released, 1);
 	coax_context_shutdown(context);
 }
 

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "observation.h"
 #include "rcu.h"
+#include "request.h"
 
 /* A message that came from elsewhere, on its way to the worker. */
 struct delivery {
@@ -335,19 +336,22 @@ int coax_observe(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,
 		 struct coax_observation **result)
 {
+	const struct coax_body *body = options ? options->body : NULL;
 	struct coax_observation *observation;
-	int err = check(message);
+	int err = body ? -EINVAL : check(message);
 
+	coax_body_release(body);
 	if (err)
 		return err;
-	if (atomic_load(&context->stopping))
-		return -ESHUTDOWN;
 	observation = allocate(context, options);
 	if (!observation)
 		return -ENOBUFS;
-	err = set_request(observation, message);
+	/* Shutdown waits for those who have seen that it has not begun: there are workers still. */
+	rcu_read_lock();
+	err = atomic_load(&context->stopping) ? -ESHUTDOWN : set_request(observation, message);
 	if (!err)
 		err = aim(observation, remote);
+	rcu_read_unlock();
 	if (err)
 		coax_observation_unreference(observation);
 	else

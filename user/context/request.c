@@ -360,16 +360,11 @@ static int post(struct coax_request *request, struct coax_context *context)
 {
 	int err = 0;
 
-	/* Shutdown waits for those who have seen that it has not begun. */
 	request->moving = !request->lookup;
-	rcu_read_lock();
-	if (atomic_load(&context->stopping))
-		err = -ESHUTDOWN;
-	else if (request->lookup)
+	if (request->lookup)
 		err = coax_resolver_submit(context, request->lookup);
 	else
 		coax_worker_post(request->worker, &request->submit);
-	rcu_read_unlock();
 	if (err)
 		free(request->lookup);
 	return err;
@@ -416,12 +411,15 @@ int coax_request_submit(struct coax_context *context, const union coax_address *
 	request->arg = arg;
 	if (options->body)
 		request->body = *options->body;
-	err = prepare(request, context, remote);
+	/* Shutdown waits for those who have seen that it has not begun: there are workers still. */
+	rcu_read_lock();
+	err = atomic_load(&context->stopping) ? -ESHUTDOWN : prepare(request, context, remote);
 	/* It may have ended by the time that post() returns. */
 	if (!err && result)
 		*result = request;
 	if (!err)
 		err = post(request, context);
+	rcu_read_unlock();
 	if (err)
 		unreference(request);
 	return err;
