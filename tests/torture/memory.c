@@ -132,7 +132,12 @@ static void body_get(struct coax_responder *responder, void *arg)
 static void begin(const struct coax_tuning *tuning)
 {
 	const struct coax_resource_options value = {
-		.path = "v", .get = value_get, .post = count_post, .observable = true};
+		.path = "v",
+		.get = value_get,
+		.post = count_post,
+		.observable = true,
+		.notifications = COAX_RELIABLE, /* what a busy machine loses is repeated */
+	};
 	const struct coax_resource_options body = {.path = "b", .get = body_get, .put = count_post};
 	const char *bind = "0.0.0.0:0";
 	struct coax_context_options options = {
