@@ -13,10 +13,18 @@
 /* One request, how it is answered, and what is logged meanwhile. */
 struct asked {
 	struct coax_responder responder;
+	struct coax_responder_ops ops;
 	struct coax_message draft; /* the request while it is built */
 	int answers;
 	struct asked *later; /* what it was deferred to */
 	bool no_room;	     /* refuse to defer */
+	bool blocks;	     /* bodies may come and leave in blocks */
+	bool incomplete;     /* gathering answers 2.31 */
+	int gathered;
+	bool gathered_streaming;
+	uint64_t gathered_body_max;
+	bool observing; /* observers are kept */
+	int accepted;
 	struct coax_logger logger;
 	int lines[COAX_LOG_ERROR + 1];
 	char line[1024]; /* the last */
@@ -46,14 +54,40 @@ static inline void asked_respond(struct coax_responder *responder)
 
 static struct coax_responder *asked_defer(struct coax_responder *responder);
 
-static const struct coax_responder_ops asked_ops = {
-	.respond = asked_respond,
-	.defer = asked_defer,
-};
+/* Puts nothing together, but counts; the test sets responder.part. */
+static inline bool asked_gather(struct coax_responder *responder, bool streaming, uint64_t body_max)
+{
+	struct asked *asked = asked_of(responder);
 
-static const struct coax_responder_ops asked_later_ops = {
-	.respond = asked_respond,
-};
+	asked->gathered++;
+	asked->gathered_streaming = streaming;
+	asked->gathered_body_max = body_max;
+	if (asked->incomplete)
+		coax_responder_refuse(responder, COAX_CONTINUE, "");
+	return !asked->incomplete;
+}
+
+static inline struct coax_observer *asked_accept(struct coax_responder *responder,
+						 coax_observer_ended_fn ended, void *arg)
+{
+	struct asked *asked = asked_of(responder);
+
+	(void)ended;
+	(void)arg;
+	asked->accepted++;
+	return (struct coax_observer *)asked;
+}
+
+static inline void asked_set_ops(struct asked *asked, bool may_defer)
+{
+	asked->ops = (struct coax_responder_ops){
+		.respond = asked_respond,
+		.defer = may_defer ? asked_defer : NULL,
+		.gather = asked->blocks ? asked_gather : NULL,
+		.accept = asked->observing ? asked_accept : NULL,
+	};
+	asked->responder.ops = &asked->ops;
+}
 
 /* Make what has been drafted the request, and begin the response. */
 static inline void asked_ready(struct asked *asked)
@@ -66,7 +100,7 @@ static inline void asked_ready(struct asked *asked)
 				     sizeof(asked->response_bytes), COAX_TYPE_ACK, COAX_EMPTY,
 				     0x1234, "tok", 3),
 		  0);
-	responder->ops = &asked_ops;
+	asked_set_ops(asked, true);
 	responder->logger = &asked->logger;
 	ASSERT_EQ(coax_address_parse(&responder->remote, "192.0.2.1:40000", 0), 0);
 	ASSERT_EQ(coax_address_parse(&responder->local, "192.0.2.2:5683", 0), 0);
@@ -86,9 +120,10 @@ static struct coax_responder *asked_defer(struct coax_responder *responder)
 	later->draft.data = later->draft_bytes;
 	later->logger =
 		(struct coax_logger){.write = asked_log, .arg = later, .from = COAX_LOG_DEBUG};
+	later->blocks = asked->blocks;
 	later->responder = *responder;
 	asked_ready(later);
-	later->responder.ops = &asked_later_ops;
+	asked_set_ops(later, false);
 	asked->later = later;
 	return &later->responder;
 }
@@ -138,6 +173,12 @@ static inline uint8_t ask_plainly(struct asked *asked, struct coax_site *site, u
 {
 	ask(asked, code, path);
 	return ask_site(asked, site);
+}
+
+/* The length of the body that the response has instead of a payload; 0: it has none. */
+static inline uint64_t asked_body_length(const struct asked *asked)
+{
+	return asked->responder.has_body ? asked->responder.body.length : 0;
 }
 
 /* The response's payload as text. Valid until the next call. */

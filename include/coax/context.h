@@ -73,13 +73,13 @@ struct coax_context_stats {
 	uint64_t datagrams_in;
 	uint64_t datagrams_out;
 	uint64_t datagrams_dropped; /* not sent, for want of room in the network stack */
-	uint64_t requests;	  /* handed to the site */
-	uint64_t responses;	  /* sent */
-	uint64_t duplicates;	  /* requests that came again */
-	uint64_t retransmissions; /* of our own confirmable messages */
-	uint64_t timeouts;	  /* confirmable messages that nobody acknowledged */
-	uint64_t malformed;	  /* datagrams that are no CoAP message */
-	uint64_t ignored;	  /* other versions, unmatched responses and acknowledgements */
+	uint64_t requests;	    /* handed to the site */
+	uint64_t responses;	    /* sent */
+	uint64_t duplicates;	    /* requests that came again */
+	uint64_t retransmissions;   /* of our own confirmable messages */
+	uint64_t timeouts;	    /* confirmable messages that nobody acknowledged */
+	uint64_t malformed;	    /* datagrams that are no CoAP message */
+	uint64_t ignored;	    /* other versions, unmatched responses and acknowledgements */
 	uint64_t resets_in;
 	uint64_t resets_out; /* pings among them */
 	uint64_t pings;

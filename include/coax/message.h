@@ -71,14 +71,15 @@ static inline uint32_t coax_message_token_extension(const struct coax_message *m
 static inline uint32_t coax_message_token_length(const struct coax_message *m)
 {
 	const uint8_t *extension = m->data + COAX_HEADER_SIZE;
+	uint8_t field = coax_message_token_field(m);
 
-	switch (coax_message_token_field(m)) {
+	switch (field) {
 	case 13:
 		return 13u + extension[0];
 	case 14:
 		return 269u + (uint32_t)(extension[0] << 8 | extension[1]);
 	default:
-		return coax_message_token_field(m);
+		return field;
 	}
 }
 
@@ -205,7 +206,9 @@ uint32_t coax_option_uint(const struct coax_option *option);
 
 /**
  * coax_message_describe - "CON GET mid=0x1234 token=ab Uri-Path:time Accept:0 payload=5" for logs,
- * cut with "..." to `size`. Bytes that are no printable ASCII are escaped. Returns `text`.
+ * cut with "..." to `size`. Of a token longer than 12 bytes the first 12 and the length are shown:
+ * "token=000102030405060708090a0b...(128)". Bytes that are no printable ASCII are escaped. Returns
+ * `text`.
  */
 char *coax_message_describe(const struct coax_message *m, char *text, size_t size);
 

@@ -39,7 +39,8 @@ typedef void (*coax_observation_cancelled_fn)(void *arg);
  *
  * The observation belongs to the caller, who frees it by coax_observation_free(), also after it has
  * ended. `options` as for requests; `sink`, `single` and `timeout_ms` (which is a registration's)
- * included. Any thread. Returns what coax_request() does, or -EINVAL for another method.
+ * included, but without `body`: a FETCH's payload is the message's. Any thread. Returns what
+ * coax_request() does, or -EINVAL for another method or a body.
  */
 int coax_observe(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,

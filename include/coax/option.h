@@ -93,6 +93,22 @@ const struct coax_option_info *coax_option_by_name(const char *name);
 uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *understood,
 				 size_t count);
 
+/**
+ * coax_message_cache_key - write a request's cache key (RFC 7252 section 5.6) to `key`: its method
+ * and, in order, the options that are part of it. Requests that agree in those get the same bytes,
+ * others never do.
+ *
+ * Left out are NoCacheKey options, Observe (RFC 7641 section 2) and the `count` numbers in
+ * `without`: COAX_BLOCK1 and COAX_BLOCK2, to match the requests of one block-wise transfer
+ * (RFC 7959 section 2). Request-Tag is part of the key. The payload is not; that of a FETCH belongs
+ * to it (RFC 8132 section 2) and is for the caller to compare. An option in uint format counts by
+ * its value, however many zero bytes lead it.
+ *
+ * Returns the length, never more than m->length, or -EMSGSIZE when `size` is too small.
+ */
+int coax_message_cache_key(const struct coax_message *m, const uint16_t *without, size_t count,
+			   uint8_t *key, size_t size);
+
 /* CoAP Content-Formats (RFC 7252 section 12.3 and the registry that it made). */
 enum coax_content_format {
 	COAX_FORMAT_TEXT_PLAIN = 0,
@@ -101,9 +117,14 @@ enum coax_content_format {
 	COAX_FORMAT_OCTET_STREAM = 42,
 	COAX_FORMAT_EXI = 47,
 	COAX_FORMAT_JSON = 50,
+	COAX_FORMAT_JSON_PATCH = 51,
+	COAX_FORMAT_MERGE_PATCH = 52,
 	COAX_FORMAT_CBOR = 60,
+	COAX_FORMAT_CBOR_SEQ = 63,
 	COAX_FORMAT_SENML_JSON = 110,
 	COAX_FORMAT_SENML_CBOR = 112,
+	COAX_FORMAT_SENML_ETCH_JSON = 320,
+	COAX_FORMAT_SENML_ETCH_CBOR = 322,
 };
 
 /**

@@ -153,6 +153,17 @@ static int answer_of(const uint8_t *reply, ssize_t length)
 	return (reply[0] & 0x30) == 0x30 ? RST : reply[1];
 }
 
+static void expect_token(const struct input *input, const uint8_t *reply, size_t length)
+{
+	struct coax_message request, response;
+
+	ASSERT_EQ(coax_message_parse(&request, input->bytes, input->length), 0);
+	ASSERT_EQ(coax_message_parse(&response, reply, length), 0);
+	ASSERT_EQ(coax_message_token_length(&response), coax_message_token_length(&request));
+	EXPECT_MEMEQ(coax_message_token(&response), coax_message_token(&request),
+		     coax_message_token_length(&request));
+}
+
 static void expect_answer(const struct input *input)
 {
 	uint8_t reply[1280], kernel[1280];
@@ -170,6 +181,8 @@ static void expect_answer(const struct input *input)
 		EXPECT_EQ(reply[0], 0x70);
 		EXPECT_EQ(reply[1], 0);
 		EXPECT_MEMEQ(reply + 2, input->bytes + 2, 2);
+	} else if (answer != SILENCE) {
+		expect_token(input, reply, (size_t)length);
 	}
 	from_kernel = lab_ask(server.program, input->bytes, input->length, kernel, sizeof(kernel));
 	EXPECT_GE(from_kernel, (ssize_t)0);
@@ -215,19 +228,42 @@ TEST("a message of another version is ignored silently")
 	EXPECT_ANSWERS(inputs);
 }
 
-TEST("a token length of 9 to 15 is a message format error")
+TEST("a token of more than 8 bytes is echoed, as RFC 8974 has it")
 {
 	static const struct input inputs[] = {
 		INPUT("9",
 		      "\x49\x01\x12\x34"
 		      "123456789\xb1r",
-		      RST),
+		      COAX_CONTENT),
 		INPUT("12",
-		      "\x4c\x01\x12\x34"
+		      "\x4c\x01\x12\x35"
 		      "123456789abc\xb1r",
-		      RST),
+		      COAX_CONTENT),
+		INPUT("13",
+		      "\x4d\x01\x12\x36\0"
+		      "123456789abcd\xb1r",
+		      COAX_CONTENT),
+		INPUT("14",
+		      "\x4d\x01\x12\x37\1"
+		      "123456789abcde\xb1r",
+		      COAX_CONTENT),
+		INPUT("9 in a NON",
+		      "\x59\x01\x12\x38"
+		      "123456789\xb1r",
+		      COAX_CONTENT),
+	};
+
+	EXPECT_ANSWERS(inputs);
+}
+
+TEST("a token length of 15, or one whose bytes are missing, is a message format error")
+{
+	static const struct input inputs[] = {
 		INPUT("13 and no more bytes", "\x4d\x01\x12\x34", RST),
+		INPUT("13 of 0 bytes", "\x4d\x01\x12\x34\0", RST),
 		INPUT("14 and no more bytes", "\x4e\x01\x12\x34", RST),
+		INPUT("14 and one more byte", "\x4e\x01\x12\x34\0", RST),
+		INPUT("65804 of 3 bytes", "\x4e\x01\x12\x34\xff\xff\xb1r", RST),
 		INPUT("15",
 		      "\x4f\x01\x12\x34"
 		      "123456789abcdef\xb1r",
@@ -236,8 +272,12 @@ TEST("a token length of 9 to 15 is a message format error")
 		      "\x48\x01\x12\x34"
 		      "1234",
 		      RST),
-		INPUT("9 in a NON",
-		      "\x59\x01\x12\x34"
+		INPUT("9 of 8 bytes",
+		      "\x49\x01\x12\x34"
+		      "12345678",
+		      RST),
+		INPUT("15 in a NON",
+		      "\x5f\x01\x12\x34"
 		      "123456789\xb1r",
 		      SILENCE),
 	};
@@ -341,10 +381,11 @@ TEST("option numbers and lengths do not wrap")
 TEST("a malformed ACK or RST is never answered")
 {
 	static const struct input inputs[] = {
-		INPUT("ACK, token length 9",
-		      "\x69\x45\x12\x34"
-		      "123456789",
+		INPUT("ACK, token length 15",
+		      "\x6f\x45\x12\x34"
+		      "123456789abcdef",
 		      SILENCE),
+		INPUT("ACK, token length 13 and no more bytes", "\x6d\x45\x12\x34", SILENCE),
 		INPUT("ACK, marker without payload", "\x60\x45\x12\x34\xff", SILENCE),
 		INPUT("ACK, option past the end", "\x60\x45\x12\x34\xb5r", SILENCE),
 		INPUT("ACK, empty with a token", "\x61\x00\x12\x34t", SILENCE),
@@ -373,7 +414,8 @@ TEST("a critical option that is repeated, unknown or too long is 4.02, and nothi
 		      COAX_BAD_OPTION),
 		INPUT("If-Match that no handler minds", "\x40\x03\x12\x07\x10\xa1r",
 		      COAX_BAD_OPTION),
-		INPUT("Block1", "\x40\x03\x12\x08\xb1r\xd1\x03\x08\xffx", COAX_BAD_OPTION),
+		INPUT("two Block1", "\x40\x03\x12\x08\xb1r\xd1\x03\x08\x01\x08\xffx",
+		      COAX_BAD_OPTION),
 		INPUT("an unknown elective one is ignored", "\x40\x01\x12\x09\xb1r\xe0\xfc\xd2",
 		      COAX_CONTENT),
 		INPUT("Proxy-Uri",
@@ -510,7 +552,7 @@ TEST("a cached GET and one that differs in an option each get their own answer")
 		INPUT("Block2",
 		      "\x41\x01\x12\x0c"
 		      "1\xb1r\xc1\x06",
-		      COAX_BAD_OPTION),
+		      COAX_CONTENT),
 		INPUT("Observe",
 		      "\x41\x01\x12\x0d"
 		      "1\x60\x51r",

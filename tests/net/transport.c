@@ -2,12 +2,14 @@
 /*
  * The UDP transport by itself, on loopback.
  */
+#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include "transport/transport.h"
 #include "../harness.h"
 #include "../client.h"
@@ -244,6 +246,40 @@ TEST("a flood of ICMP errors about one peer costs no other a datagram")
 	}
 	EXPECT_EQ(received, 1000U * COAX_BATCH);
 	transport->ops->close(transport);
+}
+
+TEST("an IPv4 datagram that the path does not take whole leaves in fragments, the next one whole")
+{
+	struct coax_path path = {.local.sa.sa_family = AF_UNSPEC};
+	struct ifreq loopback = {.ifr_name = "lo", .ifr_mtu = 576};
+	struct coax_transport *from, *to;
+	struct coax_datagram *batch;
+	uint8_t bytes[1200] = {0};
+
+	if (unshare(CLONE_NEWNET))
+		SKIP("needs a network namespace of its own");
+	int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ASSERT_EQ(ioctl(control, SIOCSIFMTU, &loopback), 0);
+	loopback.ifr_flags = IFF_UP;
+	ASSERT_EQ(ioctl(control, SIOCSIFFLAGS, &loopback), 0);
+	from = open_on("127.0.0.1", 0, false);
+	to = open_on("127.0.0.1", 0, false);
+	ASSERT_EQ(coax_address_parse(&path.remote, "127.0.0.1", port_of(to)), 0);
+	struct coax_datagram out[] = {
+		{.path = path, .data = bytes, .length = 100},
+		{.path = path, .data = bytes, .length = 1200},
+		{.path = path, .data = bytes, .length = 101},
+	};
+
+	EXPECT_EQ(from->ops->send(from, out, 3), 3U);
+	ASSERT_EQ(to->ops->receive(to, 0, &batch), 3U);
+	EXPECT_EQ(batch[0].length, 100U);
+	EXPECT_EQ(batch[1].length, 1200U);
+	EXPECT_EQ(batch[2].length, 101U);
+	from->ops->close(from);
+	to->ops->close(to);
+	close(control);
 }
 
 TEST("what a full queue does not take is lost without blame, and is not sent later either")

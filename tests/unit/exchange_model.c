@@ -30,7 +30,7 @@ struct held {
 	struct coax_ticket ticket;
 	uint32_t number;
 	uint8_t token[COAX_TOKEN_MAX];
-	uint8_t token_length;
+	uint32_t token_length;
 };
 
 struct request {
@@ -98,7 +98,7 @@ static void client_sends(void *arg, const struct coax_path *path, const uint8_t 
 }
 
 static void answer(const struct coax_path *path, struct coax_ticket ticket, const uint8_t *token,
-		   uint8_t token_length, uint32_t number)
+		   uint32_t token_length, uint32_t number)
 {
 	uint8_t buffer[64];
 	struct coax_message response;
@@ -159,11 +159,12 @@ static void client_refuses(void *arg, const struct coax_path *path,
 }
 
 static void client_gets(void *arg, int result, const struct coax_message *response,
-			const union coax_address *remote)
+			const struct coax_path *from, bool last)
 {
 	struct request *request = arg;
 
-	(void)remote;
+	(void)from;
+	EXPECT_TRUE(last);
 	request->results++;
 	request->result = result;
 	if (result)
@@ -176,8 +177,9 @@ static void client_gets(void *arg, int result, const struct coax_message *respon
 	EXPECT_GE(request->runs, 1);
 }
 
-static const struct coax_exchange_ops server_ops = {server_sends, server_runs};
-static const struct coax_exchange_ops client_ops = {client_sends, client_refuses};
+static const struct coax_exchange_ops server_ops = {.send = server_sends, .request = server_runs};
+static const struct coax_exchange_ops client_ops = {.send = client_sends,
+						    .request = client_refuses};
 
 static struct coax_exchange *layer(const struct coax_exchange_ops *ops,
 				   struct coax_context_stats *stats, uint32_t seed)

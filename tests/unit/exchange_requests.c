@@ -4,8 +4,8 @@
 
 #define SERVER 5683
 
-static int request_with(const struct coax_path *path, uint8_t code,
-			const struct coax_ask *options, struct coax_pending **pending)
+static int request_with(const struct coax_path *path, uint8_t code, const struct coax_ask *options,
+			struct coax_pending **pending)
 {
 	uint8_t buffer[64];
 	struct coax_message message;
@@ -78,7 +78,7 @@ TEST("a request is a CON with options and payload as given, and a token of its o
 	sent = last_sent();
 	EXPECT_EQ((int)coax_message_type(&sent), COAX_TYPE_CON);
 	EXPECT_EQ((int)coax_message_code(&sent), COAX_GET);
-	EXPECT_GE(coax_message_token_length(&sent), 4);
+	EXPECT_GE(coax_message_token_length(&sent), 4u);
 	EXPECT_TRUE(coax_message_find(&sent, COAX_URI_PATH, &option));
 	EXPECT_MEMEQ(option.value, "time", 4);
 	world_end();
@@ -496,9 +496,9 @@ TEST("cancelling one that waits, and one that others wait for, leaves the others
 static struct coax_pending *to_cancel;
 
 static void cancel_in_callback(void *arg, int result, const struct coax_message *response,
-			       const union coax_address *remote)
+			       const struct coax_path *from, bool last)
 {
-	world_done(arg, result, response, remote);
+	world_done(arg, result, response, from, last);
 	coax_exchange_cancel(world.exchange, to_cancel, -ECANCELED);
 }
 
@@ -524,14 +524,14 @@ TEST("cancelling in the callback does nothing, and the response stays readable")
 static int wanted_more;
 
 static void request_in_callback(void *arg, int result, const struct coax_message *response,
-				const union coax_address *remote)
+				const struct coax_path *from, bool last)
 {
 	struct coax_path path = path_from(SERVER);
 	struct coax_ask options = {0};
 	uint8_t buffer[16];
 	struct coax_message message;
 
-	world_done(arg, result, response, remote);
+	world_done(arg, result, response, from, last);
 	if (wanted_more-- <= 0)
 		return;
 	coax_message_start(&message, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_GET, 0, NULL, 0);
@@ -543,7 +543,7 @@ TEST("a callback may make the next request, which goes behind those that wait")
 {
 	world_start();
 	wanted_more = 1;
-	request_in_callback(NULL, 0, NULL, NULL);
+	request_in_callback(NULL, 0, NULL, NULL, true);
 	request(COAX_GET);
 	wanted_more = 1;
 	server_says(0, COAX_TYPE_ACK, COAX_CONTENT, id_of(0), "1");
@@ -580,7 +580,7 @@ TEST("a network error ends what is pending with that remote, and nothing that be
 
 	world.results = 0;
 	wanted_more = 2;
-	request_in_callback(NULL, 0, NULL, NULL); /* wanted_more: 1 */
+	request_in_callback(NULL, 0, NULL, NULL, true); /* wanted_more: 1 */
 	coax_exchange_network_error(world.exchange, &path, EHOSTUNREACH);
 	EXPECT_EQ(world.results, 2);
 	EXPECT_FALSE(nothing_is_due());
@@ -591,7 +591,7 @@ TEST("pending requests end with -ESHUTDOWN when the layer goes, and no new ones 
 {
 	world_start();
 	wanted_more = 1;
-	request_in_callback(NULL, 0, NULL, NULL);
+	request_in_callback(NULL, 0, NULL, NULL, true);
 	request(COAX_GET);
 	request_non();
 	world.results = 0;
@@ -661,6 +661,7 @@ TEST("message IDs begin anywhere, go up by one, and tokens do not repeat")
 			EXPECT_TRUE(memcmp(tokens[i], tokens[j], COAX_TOKEN_MAX) != 0);
 		if (i)
 			EXPECT_EQ(id_of(0), (uint16_t)(id_of(1) + 1));
+		server_says(0, COAX_TYPE_NON, COAX_CONTENT, (uint16_t)i, NULL);
 	}
 	first = id_of(0);
 	world_end();

@@ -43,15 +43,26 @@ static struct world {
 	int requests;
 	struct coax_path path; /* of the latest request */
 	struct coax_ticket ticket;
-	uint8_t token[COAX_TOKEN_MAX];
-	uint8_t token_length;
+	uint8_t token[COAX_TOKEN_TAKEN_MAX];
+	uint32_t token_length;
 	int hold_result;
 	size_t reply_size; /* payload; its first bytes count the requests */
+	bool reply_empty;
 
 	int results; /* of requests of ours */
 	int result;
+	bool last;
+	struct coax_path from;
 	uint8_t response_code;
 	char response_payload[64];
+
+	const char *state; /* what notifications say; NULL: nothing is to be sent */
+	int composed;
+	int notified;
+	int notified_result;
+	struct coax_notice *notified_last;
+	bool removes; /* notices, once they are lost */
+
 	int lines[COAX_LOG_ERROR + 1];
 	char line[1024];
 } world;
@@ -80,8 +91,10 @@ static inline int world_answer(uint8_t code)
 	coax_message_start(&response, buffer, sizeof(buffer), COAX_TYPE_ACK, code, 0, world.token,
 			   world.token_length);
 	snprintf((char *)payload, sizeof(payload), "%d", world.requests);
-	coax_message_set_payload(&response, payload,
-				 world.reply_size ? world.reply_size : strlen((char *)payload));
+	if (!world.reply_empty)
+		coax_message_set_payload(&response, payload,
+					 world.reply_size ? world.reply_size
+							  : strlen((char *)payload));
 	return coax_exchange_respond(world.exchange, world.now, &world.path, world.ticket,
 				     &response);
 }
@@ -114,11 +127,12 @@ static inline void world_log(void *arg, enum coax_log_level level, const char *n
 static inline void world_done(void *arg, int result, const struct coax_message *response,
 			      const struct coax_path *from, bool last)
 {
-	(void)from;
-	(void)last;
 	(void)arg;
 	world.results++;
 	world.result = result;
+	world.last = last;
+	if (from)
+		world.from = *from;
 	world.response_code = 0;
 	world.response_payload[0] = 0;
 	if (response) {
@@ -131,9 +145,35 @@ static inline void world_done(void *arg, int result, const struct coax_message *
 	}
 }
 
+static inline size_t world_compose(void *arg, struct coax_notice *notice, uint8_t *buffer)
+{
+	struct coax_message message;
+
+	(void)arg;
+	world.composed++;
+	if (!world.state)
+		return 0;
+	coax_message_start(&message, buffer, COAX_DATAGRAM_OUT_MAX, COAX_TYPE_CON, COAX_CONTENT, 0,
+			   notice->token, notice->token_length);
+	coax_message_set_payload(&message, world.state, strlen(world.state));
+	return message.length;
+}
+
+static inline void world_notified(void *arg, struct coax_notice *notice, int result)
+{
+	(void)arg;
+	world.notified++;
+	world.notified_result = result;
+	world.notified_last = notice;
+	if (result && world.removes)
+		coax_exchange_notice_remove(world.exchange, notice);
+}
+
 static const struct coax_exchange_ops world_ops = {
 	.send = world_send,
 	.request = world_request,
+	.compose = world_compose,
+	.notified = world_notified,
 };
 
 static const struct coax_tuning world_tuning = {
@@ -144,6 +184,8 @@ static const struct coax_tuning world_tuning = {
 	.handler_timeout_ms = 60000,
 	.exchanges_max = 4096,
 	.deferred_max = 64,
+	.observers_max = 1024,
+	.notify_confirm_ms = 3600000,
 };
 
 static inline void world_start_with(const struct coax_tuning *tuning, uint32_t seed)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The message format of RFC 7252 section 3, read and written. */
+/* The message format of RFC 7252 section 3 and RFC 8974 section 2.1, read and written. */
 #include "../harness.h"
 
 #include <coax/message.h>
@@ -62,22 +62,120 @@ TEST("versions other than 1 are told apart from format errors, whatever follows"
 	CHECK_PARSE(cases);
 }
 
-TEST("a token of 0 to 8 bytes is accepted, a reserved or truncated one is a format error")
+TEST("a token of 0 to 12 bytes is accepted, a truncated one is a format error")
 {
-	for (unsigned int length = 0; length <= 15; length++) {
-		uint8_t data[4 + 15] = {(uint8_t)(0x40 | length), 0x01, 0x12, 0x34};
+	for (unsigned int length = 0; length <= 12; length++) {
+		uint8_t data[4 + 12] = {(uint8_t)(0x40 | length), 0x01, 0x12, 0x34};
 		struct coax_message m;
 
-		if (length <= 8) {
-			EXPECT_EQ(coax_message_parse(&m, data, 4 + length), 0);
-			EXPECT_EQ(coax_message_token_length(&m), length);
-			EXPECT_TRUE(coax_message_token(&m) == data + 4);
-		} else {
-			EXPECT_EQ(coax_message_parse(&m, data, 4 + length), -EBADMSG);
-			EXPECT_EQ(coax_message_parse(&m, data, 4), -EBADMSG);
-		}
+		EXPECT_EQ(coax_message_parse(&m, data, 4 + length), 0);
+		EXPECT_EQ(coax_message_token_length(&m), length);
+		EXPECT_TRUE(coax_message_token(&m) == data + 4);
 		if (length)
 			EXPECT_EQ(coax_message_parse(&m, data, 4 + length - 1), -EBADMSG);
+	}
+}
+
+TEST("a token length of 15 is a format error, and so are 13 and 14 without all that they promise")
+{
+	static const struct parse_case cases[] = {
+		{"15, nothing more", {0x4f, 1, 0, 1}, 4, -EBADMSG},
+		{"15 bytes of 15", {0x4f, 1, 0, 1}, 4 + 15, -EBADMSG},
+		{"15 and an extension", {0x4f, 1, 0, 1, 0, 0}, 24, -EBADMSG},
+		{"13, no extension", {0x4d, 1, 0, 1}, 4, -EBADMSG},
+		{"13, no token", {0x4d, 1, 0, 1, 0}, 5, -EBADMSG},
+		{"13, one byte short", {0x4d, 1, 0, 1, 0}, 5 + 12, -EBADMSG},
+		{"13, whole", {0x4d, 1, 0, 1, 0}, 5 + 13, 0},
+		{"13, of 14 bytes", {0x4d, 1, 0, 1, 1}, 5 + 14, 0},
+		{"13, of 14, one short", {0x4d, 1, 0, 1, 1}, 5 + 13, -EBADMSG},
+		{"13, of 268 bytes", {0x4d, 1, 0, 1, 255}, 24, -EBADMSG},
+		{"14, no extension", {0x4e, 1, 0, 1}, 4, -EBADMSG},
+		{"14, half an extension", {0x4e, 1, 0, 1, 0}, 5, -EBADMSG},
+		{"14, no token", {0x4e, 1, 0, 1, 0, 0}, 6, -EBADMSG},
+		{"14, of 65804 bytes", {0x4e, 1, 0, 1, 255, 255}, 24, -EBADMSG},
+		{"14, a length that wraps to 0", {0x4e, 1, 0, 1, 0xfe, 0xf3}, 6, -EBADMSG},
+		{"13 in an empty message", {0x4d, 0, 0, 1, 0}, 5 + 13, -EBADMSG},
+		{"14 in an empty message", {0x4e, 0, 0, 1}, 4, -EBADMSG},
+	};
+
+	CHECK_PARSE(cases);
+}
+
+TEST("type and message ID can be read whatever the token length field promises")
+{
+	for (unsigned int field = 13; field <= 15; field++) {
+		uint8_t *data = malloc(4);
+		struct coax_message m;
+		struct coax_option_iterator it;
+		struct coax_option option;
+
+		memcpy(data, BYTES((uint8_t)(0x70 | field), 0x01, 0xbe, 0xef), 4);
+		ASSERT_EQ(coax_message_parse(&m, data, 4), -EBADMSG);
+		EXPECT_EQ((int)coax_message_type(&m), COAX_TYPE_RST);
+		EXPECT_EQ(coax_message_id(&m), 0xbeef);
+		it = coax_options_begin(&m);
+		EXPECT_FALSE(coax_options_next(&it, &option));
+		free(data);
+	}
+}
+
+TEST("each token length takes the one encoding that RFC 8974 gives it")
+{
+	static const struct {
+		uint32_t length;
+		uint8_t field;
+		uint8_t extension[2];
+		uint32_t extension_length;
+	} cases[] = {
+		{8, 8, {0}, 0},
+		{9, 9, {0}, 0},
+		{12, 12, {0}, 0},
+		{13, 13, {0}, 1},
+		{14, 13, {1}, 1},
+		{128, 13, {115}, 1},
+		{268, 13, {255}, 1},
+		{269, 14, {0, 0}, 2},
+		{270, 14, {0, 1}, 2},
+		{1000, 14, {0x02, 0xdb}, 2},
+		{65804, 14, {255, 255}, 2},
+	};
+	static uint8_t token[65805];
+
+	for (size_t i = 0; i < sizeof(token); i++)
+		token[i] = (uint8_t)(i * 7 + 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t length = cases[i].length, before = 4 + cases[i].extension_length;
+		uint8_t *buffer = malloc(before + length + 4);
+		struct coax_message m, parsed;
+		struct coax_option option;
+		const uint8_t *rest;
+		size_t rest_length;
+
+		EXPECT_EQ(coax_message_start(&m, buffer, before + length - 1, COAX_TYPE_CON,
+					     COAX_GET, 1, token, length),
+			  -EMSGSIZE);
+		ASSERT_EQ(coax_message_start(&m, buffer, before + length + 4, COAX_TYPE_CON,
+					     COAX_GET, 1, token, length),
+			  0);
+		EXPECT_EQ(m.length, before + length);
+		EXPECT_EQ(buffer[0], 0x40 | cases[i].field);
+		EXPECT_MEMEQ(buffer + 4, cases[i].extension, cases[i].extension_length);
+		ASSERT_EQ(coax_message_set_payload(&m, "p", 1), 0);
+		ASSERT_EQ(coax_message_add_string(&m, COAX_URI_PATH, "a"), 0);
+
+		ASSERT_EQ(coax_message_parse(&parsed, buffer, m.length), 0);
+		ASSERT_EQ(coax_message_token_length(&parsed), length);
+		EXPECT_TRUE(coax_message_token(&parsed) == buffer + before);
+		EXPECT_MEMEQ(coax_message_token(&parsed), token, length);
+		ASSERT_TRUE(coax_message_find(&parsed, COAX_URI_PATH, &option));
+		EXPECT_TRUE(option.value == buffer + before + length + 1);
+		rest = coax_message_rest(&parsed, &rest_length);
+		ASSERT_EQ(rest_length, 4u);
+		EXPECT_MEMEQ(rest, BYTES(0xb1, 'a', 0xff, 'p'), 4);
+		/* It may end behind the token, but not in it. */
+		EXPECT_EQ(coax_message_parse(&parsed, buffer, before + length), 0);
+		EXPECT_EQ(coax_message_parse(&parsed, buffer, before + length - 1), -EBADMSG);
+		free(buffer);
 	}
 }
 
@@ -235,7 +333,7 @@ TEST("the exchange of RFC 7252 figure 17 is written and read byte for byte")
 	EXPECT_EQ((int)coax_message_type(&m), COAX_TYPE_CON);
 	EXPECT_EQ(coax_message_code(&m), COAX_GET);
 	EXPECT_EQ(coax_message_id(&m), 0x7d35);
-	EXPECT_EQ(coax_message_token_length(&m), 1);
+	EXPECT_EQ(coax_message_token_length(&m), 1u);
 	EXPECT_EQ(*coax_message_token(&m), 0x20);
 	ASSERT_TRUE(coax_message_find(&m, COAX_URI_PATH, &option));
 	ASSERT_EQ(option.length, 11u);
@@ -300,7 +398,8 @@ TEST("an option longer than section 3.1 can express is refused")
 
 TEST("a message starts only in a buffer that holds header and token")
 {
-	uint8_t buffer[12];
+	static const uint8_t token[65805];
+	static uint8_t buffer[70000];
 	struct coax_message m;
 
 	EXPECT_EQ(coax_message_start(&m, buffer, 3, COAX_TYPE_CON, COAX_GET, 1, NULL, 0),
@@ -308,7 +407,11 @@ TEST("a message starts only in a buffer that holds header and token")
 	EXPECT_EQ(coax_message_start(&m, buffer, 11, COAX_TYPE_CON, COAX_GET, 1, "12345678", 8),
 		  -EMSGSIZE);
 	EXPECT_EQ(coax_message_start(&m, buffer, 12, COAX_TYPE_CON, COAX_GET, 1, "12345678", 8), 0);
-	EXPECT_EQ(coax_message_start(&m, buffer, 12, COAX_TYPE_CON, COAX_GET, 1, "123456789", 9),
+	EXPECT_EQ(coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_GET, 1, token,
+				     65805),
+		  -EINVAL);
+	EXPECT_EQ(coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_GET, 1, token,
+				     SIZE_MAX),
 		  -EINVAL);
 }
 
@@ -595,15 +698,16 @@ TEST("random options in random order come back sorted, and rebuild to the same b
 	static struct model_option model[24];
 
 	for (int round = 0; round < 20000; round++) {
-		unsigned int count = random_below(24), token_length = random_below(9);
+		unsigned int count = random_below(24),
+			     token_length = random_below(random_below(8) ? 15 : 300);
 		unsigned int payload_length = random_below(3) ? random_below(64) : 0;
-		uint8_t token[8], payload[64];
+		uint8_t token[300], payload[64];
 		struct coax_message m, parsed, rebuilt;
 		struct coax_option_iterator it;
 		struct coax_option option;
 		size_t length;
 
-		for (unsigned int i = 0; i < 8; i++)
+		for (unsigned int i = 0; i < token_length; i++)
 			token[i] = (uint8_t)random_below(256);
 		for (unsigned int i = 0; i < 64; i++)
 			payload[i] = (uint8_t)random_below(256);
@@ -717,6 +821,16 @@ TEST("a message is described in one line")
 		     "ACK 2.05 Content mid=0x0001 ETag:01ff If-None-Match"
 		     " Uri-Path:a\\x20b\\x0a\\x5c\\xc3 2048:0a");
 
+	coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_NON, COAX_GET, 1, "0123456789ab",
+			   12);
+	EXPECT_STREQ(coax_message_describe(&m, text, sizeof(text)),
+		     "NON GET mid=0x0001 token=303132333435363738396162");
+	coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_NON, COAX_GET, 1, "0123456789abc",
+			   13);
+	coax_message_add_string(&m, COAX_URI_PATH, "time");
+	EXPECT_STREQ(coax_message_describe(&m, text, sizeof(text)),
+		     "NON GET mid=0x0001 token=303132333435363738396162...(13) Uri-Path:time");
+
 	coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_RST, COAX_EMPTY, 1, NULL, 0);
 	EXPECT_STREQ(coax_message_describe(&m, text, sizeof(text)), "RST 0.00 Empty mid=0x0001");
 }
@@ -753,7 +867,7 @@ TEST("what failed to parse can be described")
 		     "2 bytes: shorter than a header");
 	coax_message_parse(&m, BYTES(0x4f, 0x01, 0x00, 0x07), 4);
 	EXPECT_STREQ(coax_message_describe(&m, text, sizeof(text)),
-		     "CON GET mid=0x0007 4 bytes: a reserved token length");
+		     "CON GET mid=0x0007 4 bytes: a bad token length");
 }
 
 TEST("codes have the registry's names, unassigned ones their digits")

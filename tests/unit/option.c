@@ -193,17 +193,170 @@ TEST("an understood option without a definition here may have any length and be 
 	EXPECT_EQ(bad_option(&m), 0);
 }
 
+static const uint16_t block_options[] = {COAX_BLOCK1, COAX_BLOCK2};
+
+/* Into `key`; a buffer of just the message's length has to do. */
+static size_t cache_key(const struct coax_message *m, uint8_t key[512])
+{
+	uint8_t *exact = malloc(m->length);
+	int length = coax_message_cache_key(m, block_options, 2, exact, m->length);
+
+	ASSERT_GT(length, 0);
+	ASSERT_LE(length, 512);
+	memcpy(key, exact, (size_t)length);
+	free(exact);
+	return (size_t)length;
+}
+
+struct key_option {
+	uint16_t number;
+	const char *value;
+	size_t length;
+};
+
+#define KEY_OPTIONS 4
+
+static size_t key_of(uint8_t code, const struct key_option options[KEY_OPTIONS], uint8_t key[512])
+{
+	struct coax_message m;
+
+	start(&m);
+	coax_message_set_code(&m, code);
+	coax_message_add_string(&m, COAX_URI_PATH, "fw");
+	for (int i = 0; i < KEY_OPTIONS && options[i].number; i++)
+		coax_message_add(&m, options[i].number, options[i].value, options[i].length);
+	return cache_key(&m, key);
+}
+
+static bool same_key(uint8_t code, const struct key_option a[KEY_OPTIONS], uint8_t other_code,
+		     const struct key_option b[KEY_OPTIONS])
+{
+	uint8_t key[512], other[512];
+	size_t length = key_of(code, a, key);
+
+	return key_of(other_code, b, other) == length && memcmp(key, other, length) == 0;
+}
+
+TEST("requests have the same cache key when method and the options that are part of it agree")
+{
+	static const struct {
+		const char *what;
+		struct key_option a[KEY_OPTIONS], b[KEY_OPTIONS];
+		bool same;
+	} cases[] = {
+		{"nothing", {{0}}, {{0}}, true},
+		{"Size1", {{COAX_SIZE1, "\1", 1}}, {{0}}, true},
+		{"Size2", {{COAX_SIZE2, "", 0}}, {{0}}, true},
+		{"Echo", {{COAX_ECHO, "e", 1}}, {{COAX_ECHO, "f", 1}}, true},
+		{"unknown, NoCacheKey", {{0x7fc, "e", 1}}, {{0}}, true},
+		{"Observe", {{COAX_OBSERVE, "", 0}}, {{COAX_OBSERVE, "\1", 1}}, true},
+		{"Block1, of the left out", {{COAX_BLOCK1, "\x16", 1}}, {{0}}, true},
+		{"Block2, of the left out",
+		 {{COAX_BLOCK2, "\x16", 1}},
+		 {{COAX_BLOCK2, "\x26", 1}},
+		 true},
+		{"Request-Tag", {{COAX_REQUEST_TAG, "a", 1}}, {{COAX_REQUEST_TAG, "b", 1}}, false},
+		{"empty Request-Tag", {{COAX_REQUEST_TAG, "", 0}}, {{0}}, false},
+		{"Accept", {{COAX_ACCEPT, "\x32", 1}}, {{0}}, false},
+		{"Accept 0", {{COAX_ACCEPT, "", 0}}, {{0}}, false},
+		{"Accept, leading zero",
+		 {{COAX_ACCEPT, "\x32", 1}},
+		 {{COAX_ACCEPT, "\0\x32", 2}},
+		 true},
+		{"Accept 0 of no and two bytes",
+		 {{COAX_ACCEPT, "", 0}},
+		 {{COAX_ACCEPT, "\0\0", 2}},
+		 true},
+		{"Accept, too long to be one",
+		 {{COAX_ACCEPT, "\x32", 1}},
+		 {{COAX_ACCEPT, "\0\0\x32", 3}},
+		 false},
+		{"Hop-Limit 0, and too short to be one",
+		 {{COAX_HOP_LIMIT, "\0", 1}},
+		 {{COAX_HOP_LIMIT, "", 0}},
+		 false},
+		{"ETag, leading zero", {{COAX_ETAG, "\0a", 2}}, {{COAX_ETAG, "a", 1}}, false},
+		{"unknown, part of the key", {{0x7f8, "e", 1}}, {{0}}, false},
+		{"number", {{COAX_URI_PATH, "a", 1}}, {{COAX_URI_QUERY, "a", 1}}, false},
+		{"where one value ends",
+		 {{COAX_URI_PATH, "ab", 2}, {COAX_URI_PATH, "c", 1}},
+		 {{COAX_URI_PATH, "a", 1}, {COAX_URI_PATH, "bc", 2}},
+		 false},
+		{"order of values",
+		 {{COAX_URI_QUERY, "a", 1}, {COAX_URI_QUERY, "b", 1}},
+		 {{COAX_URI_QUERY, "b", 1}, {COAX_URI_QUERY, "a", 1}},
+		 false},
+		{"behind what is left out",
+		 {{COAX_OBSERVE, "", 0}, {COAX_BLOCK2, "\6", 1}, {COAX_REQUEST_TAG, "t", 1}},
+		 {{COAX_SIZE1, "\1", 1}, {COAX_REQUEST_TAG, "t", 1}},
+		 true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (same_key(COAX_PUT, cases[i].a, COAX_PUT, cases[i].b) != cases[i].same) {
+			HARNESS_SAY("%s", cases[i].what);
+			harness_failed = 1;
+		}
+		EXPECT_FALSE(same_key(COAX_PUT, cases[i].a, COAX_POST, cases[i].b));
+	}
+}
+
+TEST("token, type, message ID and payload are no part of the cache key")
+{
+	uint8_t buffer[64], key[512], other[512];
+	struct coax_message m;
+	size_t length;
+
+	start(&m);
+	coax_message_add_string(&m, COAX_URI_PATH, "fw");
+	length = cache_key(&m, key);
+	coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_NON, COAX_GET, 7, "token", 5);
+	coax_message_add_string(&m, COAX_URI_PATH, "fw");
+	coax_message_set_payload(&m, "payload", 7);
+	ASSERT_EQ(cache_key(&m, other), length);
+	EXPECT_MEMEQ(other, key, length);
+}
+
+TEST("a cache key that does not fit is refused and written nowhere else")
+{
+	struct coax_message m;
+	uint8_t key[512];
+	int length;
+
+	start(&m);
+	coax_message_add_string(&m, COAX_URI_PATH, "a path");
+	coax_message_add_string(&m, COAX_URI_QUERY, "a query that is longer than 12");
+	coax_message_add(&m, COAX_REQUEST_TAG, NULL, 0);
+	length = (int)cache_key(&m, key);
+	for (size_t size = 0; size < (size_t)length; size++) {
+		uint8_t *small = malloc(size + !size);
+
+		EXPECT_EQ(coax_message_cache_key(&m, NULL, 0, small, size), -EMSGSIZE);
+		free(small);
+	}
+	EXPECT_EQ(coax_message_cache_key(&m, NULL, 0, key, (size_t)length), length);
+}
+
 TEST("content formats are known by number, by media type and by digits")
 {
 	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_JSON), "application/json");
 	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_LINK), "application/link-format");
 	EXPECT_STREQ(coax_content_format_name(0), "text/plain;charset=utf-8");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_JSON_PATCH),
+		     "application/json-patch+json");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_MERGE_PATCH),
+		     "application/merge-patch+json");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_CBOR_SEQ), "application/cbor-seq");
+	EXPECT_STREQ(coax_content_format_name(COAX_FORMAT_SENML_ETCH_CBOR),
+		     "application/senml-etch+cbor");
 	EXPECT_TRUE(coax_content_format_name(65535) == NULL);
 
 	EXPECT_EQ(coax_content_format_by_name("application/json"), 50);
 	EXPECT_EQ(coax_content_format_by_name("Application/CBOR"), 60);
 	EXPECT_EQ(coax_content_format_by_name("text/plain"), 0);
 	EXPECT_EQ(coax_content_format_by_name("text/plain;charset=utf-8"), 0);
+	EXPECT_EQ(coax_content_format_by_name("application/merge-patch+json"), 52);
+	EXPECT_EQ(coax_content_format_by_name("application/senml-etch+json"), 320);
 	EXPECT_EQ(coax_content_format_by_name("0"), 0);
 	EXPECT_EQ(coax_content_format_by_name("12345"), 12345);
 	EXPECT_EQ(coax_content_format_by_name("65535"), 65535);

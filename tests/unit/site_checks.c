@@ -81,7 +81,7 @@ TEST("a GET is given to the resource's handler, which answers")
 	EXPECT_EQ(ask_plainly(&asked, site, COAX_GET, "plain"), COAX_CONTENT);
 	EXPECT_EQ(asked.answers, 1);
 	EXPECT_STREQ(asked_payload(&asked), "23.5");
-	EXPECT_EQ(coax_message_token_length(&asked.responder.response), 3);
+	EXPECT_EQ(coax_message_token_length(&asked.responder.response), 3u);
 	EXPECT_MEMEQ(coax_message_token(&asked.responder.response), "tok", 3);
 	coax_site_destroy(site);
 }
@@ -455,6 +455,182 @@ TEST("an If-Match longer than an ETag, and an If-None-Match with a value, get 4.
 	ask_option(&asked, COAX_IF_NONE_MATCH, "x", 1);
 	EXPECT_EQ(ask_site(&asked, site), COAX_BAD_OPTION);
 	EXPECT_EQ(runs, 0);
+	coax_site_destroy(site);
+}
+
+/* Bodies in blocks, where somebody gathers them. */
+
+TEST("a request with Block1 is gathered before its handler runs, one without is not")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	ask(&asked, COAX_PUT, "plain");
+	ask_option(&asked, COAX_BLOCK1, "\0", 1);
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_CHANGED);
+	EXPECT_EQ(asked.gathered, 1);
+	EXPECT_FALSE(asked.gathered_streaming);
+	EXPECT_EQ(asked.gathered_body_max, (uint64_t)0);
+	EXPECT_FALSE(coax_responder_part(&asked.responder));
+	ask(&asked, COAX_PUT, "plain");
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_CHANGED);
+	EXPECT_EQ(asked.gathered, 0);
+	coax_site_destroy(site);
+}
+
+TEST("a handler does not run while blocks are missing")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	ask(&asked, COAX_PUT, "plain");
+	ask_option(&asked, COAX_BLOCK1, "\10", 1);
+	asked.blocks = asked.incomplete = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTINUE);
+	EXPECT_EQ(asked.answers, 1);
+	EXPECT_EQ(runs, 0);
+	coax_site_destroy(site);
+}
+
+TEST("nothing is gathered of a request that a check refuses")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	ask(&asked, COAX_PUT, "sensor");
+	ask_option(&asked, COAX_BLOCK1, "\10", 1);
+	ask_uint(&asked, COAX_CONTENT_FORMAT, COAX_FORMAT_JSON);
+	ask_payload(&asked, "{}");
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_UNSUPPORTED_CONTENT_FORMAT);
+	EXPECT_EQ(asked.gathered, 0);
+	ask(&asked, COAX_POST, "sensor");
+	ask_option(&asked, COAX_BLOCK1, "\10", 1);
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_METHOD_NOT_ALLOWED);
+	EXPECT_EQ(asked.gathered, 0);
+	coax_site_destroy(site);
+}
+
+TEST("Block2 is understood where bodies leave in blocks; a bad length and repetition get 4.02")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	ask(&asked, COAX_GET, "plain");
+	ask_option(&asked, COAX_BLOCK2, "\2", 1);
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTENT);
+	EXPECT_EQ(asked.gathered, 0);
+	for (uint16_t number = COAX_BLOCK2; number <= COAX_BLOCK1; number += 4) {
+		ask(&asked, COAX_PUT, "plain");
+		ask_option(&asked, number, "\0\0\0\2", 4);
+		asked.blocks = true;
+		EXPECT_EQ(ask_site(&asked, site), COAX_BAD_OPTION);
+		ask(&asked, COAX_PUT, "plain");
+		ask_option(&asked, number, "\2", 1);
+		ask_option(&asked, number, "\2", 1);
+		asked.blocks = true;
+		EXPECT_EQ(ask_site(&asked, site), COAX_BAD_OPTION);
+		EXPECT_TRUE(strstr(asked_payload(&asked), "has a bad length or is repeated"));
+	}
+	coax_site_destroy(site);
+}
+
+TEST("a block size that is reserved gets 4.00, and no handler runs")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	for (uint16_t number = COAX_BLOCK2; number <= COAX_BLOCK1; number += 4) {
+		ask(&asked, COAX_PUT, "plain");
+		ask_option(&asked, number, "\27", 1);
+		asked.blocks = true;
+		EXPECT_EQ(ask_site(&asked, site), COAX_BAD_REQUEST);
+	}
+	EXPECT_EQ(runs, 0);
+	coax_site_destroy(site);
+}
+
+TEST("blocks beside Proxy-Uri get 5.05, and beside If-Match 4.02 where no conditions are kept")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	ask(&asked, COAX_PUT, "plain");
+	ask_option(&asked, COAX_BLOCK1, "\2", 1);
+	ask_option(&asked, COAX_PROXY_SCHEME, "http", 4);
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_PROXYING_NOT_SUPPORTED);
+	ask(&asked, COAX_PUT, "plain");
+	ask_option(&asked, COAX_BLOCK1, "\2", 1);
+	ask_option(&asked, COAX_IF_MATCH, "v1", 2);
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_BAD_OPTION);
+	EXPECT_STREQ(asked_payload(&asked), "option If-Match is not understood here");
+	coax_site_destroy(site);
+}
+
+static const struct coax_part *part;
+
+static void take_part(struct coax_responder *responder, void *arg)
+{
+	(void)arg;
+	part = coax_responder_part(responder);
+	coax_respond(responder, COAX_CONTINUE);
+}
+
+TEST("each request to a streaming resource is gathered as a part, and answered 2.31 before the last")
+{
+	const struct coax_resource_options options = {
+		.path = "stream", .put = take_part, .streaming = true, .body_max = 5000};
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
+	ask(&asked, COAX_PUT, "stream");
+	asked.blocks = true;
+	asked.responder.part = (struct coax_part){.offset = 64, .more = true};
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTINUE);
+	EXPECT_TRUE(asked.gathered_streaming);
+	EXPECT_EQ(asked.gathered_body_max, (uint64_t)5000);
+	EXPECT_TRUE(part == &asked.responder.part);
+
+	ask(&asked, COAX_PUT, "stream");
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_INTERNAL_SERVER_ERROR);
+	EXPECT_STREQ(asked_payload(&asked), "2.31 is no response code here");
+	EXPECT_EQ(asked.lines[COAX_LOG_ERROR], 1);
+	part = NULL;
+	EXPECT_EQ(ask_plainly(&asked, site, COAX_PUT, "stream"), COAX_BAD_OPTION);
+	EXPECT_FALSE(part);
+	coax_site_destroy(site);
+}
+
+/* RFC 8768. */
+
+TEST("a Hop-Limit of 0 or of another length than one byte gets 4.00, any other is ignored")
+{
+	static const struct {
+		const char *value;
+		size_t length;
+		uint8_t code;
+	} rows[] = {
+		{"\1", 1, COAX_CONTENT},       {"\377", 1, COAX_CONTENT},
+		{"\0", 1, COAX_BAD_REQUEST},   {"", 0, COAX_BAD_REQUEST},
+		{"\0\1", 2, COAX_BAD_REQUEST},
+	};
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask(&asked, COAX_GET, "plain");
+		ask_option(&asked, COAX_HOP_LIMIT, rows[i].value, rows[i].length);
+		EXPECT_EQ(ask_site(&asked, site), rows[i].code);
+	}
+	EXPECT_EQ(runs, 2);
 	coax_site_destroy(site);
 }
 

@@ -240,6 +240,106 @@ TEST("an error is not publishable, and neither is what has not been answered")
 	coax_site_destroy(site);
 }
 
+static struct coax_site *make_observable(bool cacheable)
+{
+	const struct coax_resource_options options = {.path = "o",
+						      .get = handle,
+						      .fetch = handle,
+						      .put = handle,
+						      .observable = true,
+						      .cacheable = cacheable,
+						      .notifications = COAX_RELIABLE};
+	struct coax_site *site = make_site(true, true);
+
+	ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
+	return site;
+}
+
+TEST("an observable resource has a subject for GET and FETCH, a cacheable one for GET")
+{
+	struct coax_site *site = make_observable(false);
+	struct asked asked;
+
+	ask_plainly(&asked, site, COAX_GET, "o");
+	EXPECT_TRUE(asked.responder.subject);
+	ask_plainly(&asked, site, COAX_FETCH, "o");
+	EXPECT_TRUE(asked.responder.subject);
+	ask_plainly(&asked, site, COAX_PUT, "o");
+	EXPECT_FALSE(asked.responder.subject);
+	ask_plainly(&asked, site, COAX_GET, "r");
+	EXPECT_TRUE(asked.responder.subject);
+	ask_plainly(&asked, site, COAX_FETCH, "r");
+	EXPECT_FALSE(asked.responder.subject);
+	coax_site_destroy(site);
+}
+
+TEST("a resource that is observable and not cacheable is not publishable, one that is both is")
+{
+	struct coax_site *merely = make_observable(false);
+	struct coax_site *both = make_observable(true);
+
+	EXPECT_FALSE(publishable(merely, COAX_GET, "o", 0, NULL, 0));
+	EXPECT_TRUE(publishable(both, COAX_GET, "o", 0, NULL, 0));
+	EXPECT_FALSE(publishable(both, COAX_GET, "o", COAX_OBSERVE, "", 0));
+	EXPECT_FALSE(publishable(both, COAX_GET, "o", COAX_OBSERVE, "\1", 1));
+	EXPECT_FALSE(publishable(both, COAX_GET, "o", COAX_OBSERVE, "\7", 1));
+	answer.option = COAX_OBSERVE;
+	answer.value = "\7";
+	answer.length = 1;
+	EXPECT_FALSE(publishable(both, COAX_GET, "o", 0, NULL, 0));
+	coax_site_destroy(merely);
+	coax_site_destroy(both);
+}
+
+static void name_subject(struct coax_responder *responder, void *arg)
+{
+	coax_responder_subject(responder, arg, coax_subject_generation(arg));
+	coax_respond(responder, COAX_CONTENT);
+}
+
+TEST("a subject that the handler names is publishable, whatever its resource is")
+{
+	struct coax_resource_options options = {
+		.path = "n", .get = name_subject, .observable = true};
+	struct coax_subject *subject;
+	struct coax_site *site;
+
+	ASSERT_EQ(coax_subject_create(&subject), 0);
+	ASSERT_EQ(coax_site_create(&site), 0);
+	options.arg = subject;
+	ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
+	EXPECT_TRUE(publishable(site, COAX_GET, "n", 0, NULL, 0));
+	coax_site_destroy(site);
+	coax_subject_put(subject);
+}
+
+static void give_body(struct coax_responder *responder, void *arg)
+{
+	static const uint8_t bytes[2000];
+
+	(void)arg;
+	ASSERT_EQ(coax_responder_set_payload(responder, bytes, sizeof(bytes)), 0);
+	coax_respond(responder, COAX_CONTENT);
+}
+
+TEST("a response whose body is still to be cut is not publishable")
+{
+	const struct coax_resource_options options = {
+		.path = "b", .get = give_body, .cacheable = true};
+	struct coax_site *site;
+	struct asked asked;
+
+	ASSERT_EQ(coax_site_create(&site), 0);
+	ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
+	ask(&asked, COAX_GET, "b");
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTENT);
+	EXPECT_FALSE(coax_responder_publishable(&asked.responder));
+	coax_responder_drop_body(&asked.responder);
+	EXPECT_TRUE(coax_responder_publishable(&asked.responder));
+	coax_site_destroy(site);
+}
+
 /* Subjects and generations. */
 
 static struct coax_resource *changing;

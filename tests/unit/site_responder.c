@@ -179,6 +179,21 @@ TEST("a code that is no response code becomes 5.00 and a line at ERROR")
 	coax_site_destroy(site);
 }
 
+static void answer_with_continue(struct coax_responder *responder)
+{
+	coax_respond(responder, COAX_CONTINUE);
+}
+
+TEST("2.31 is no response code but for a part of a body with more to come")
+{
+	struct coax_site *site = make_site(answer_with_continue);
+	struct asked asked;
+
+	EXPECT_EQ(ask_plainly(&asked, site, COAX_PUT, "r"), COAX_INTERNAL_SERVER_ERROR);
+	EXPECT_EQ(asked.lines[COAX_LOG_ERROR], 1);
+	coax_site_destroy(site);
+}
+
 static void answer_twice(struct coax_responder *responder)
 {
 	coax_respond(responder, COAX_CHANGED);
@@ -220,8 +235,31 @@ TEST("an error has a diagnostic payload and nothing else that was built, but its
 	it = coax_options_begin(response);
 	EXPECT_FALSE(coax_options_next(&it, &option));
 	EXPECT_STREQ(asked_payload(&asked), "it is 7");
-	EXPECT_EQ(coax_message_token_length(response), 3);
+	EXPECT_EQ(coax_message_token_length(response), 3u);
 	EXPECT_MEMEQ(coax_message_token(response), "tok", 3);
+	coax_site_destroy(site);
+}
+
+TEST("a token of 128 bytes reaches the site, and comes back with an error")
+{
+	struct coax_site *site = make_site(fail_halfway);
+	struct asked asked;
+	uint8_t token[COAX_TOKEN_TAKEN_MAX];
+
+	memset(token, 0x5a, sizeof(token));
+	ask(&asked, COAX_PUT, "r");
+	asked_ready(&asked);
+	ASSERT_EQ(coax_message_start(&asked.responder.response, asked.response_bytes,
+				     sizeof(asked.response_bytes), COAX_TYPE_ACK, COAX_EMPTY, 1,
+				     token, sizeof(token)),
+		  0);
+	rcu_read_lock();
+	coax_site_render(site, &asked.responder);
+	rcu_read_unlock();
+	EXPECT_EQ(coax_message_code(&asked.responder.response), COAX_CONFLICT);
+	EXPECT_STREQ(asked_payload(&asked), "it is 7");
+	ASSERT_EQ(coax_message_token_length(&asked.responder.response), (uint32_t)sizeof(token));
+	EXPECT_MEMEQ(coax_message_token(&asked.responder.response), token, sizeof(token));
 	coax_site_destroy(site);
 }
 
@@ -382,6 +420,40 @@ TEST("a responder that has been deferred cannot answer or defer any more")
 	EXPECT_EQ(asked.later->answers, 1);
 	free(asked.later);
 	coax_site_destroy(site);
+}
+
+/* RFC 7967. */
+
+/* Whether a response of this code is wanted by a request with this No-Response (NULL: none). */
+static bool is_wanted(uint8_t code, const void *no_response, size_t length)
+{
+	struct asked asked;
+
+	ask(&asked, COAX_PUT, "r");
+	if (no_response)
+		ask_option(&asked, COAX_NO_RESPONSE, no_response, length);
+	asked_ready(&asked);
+	coax_message_set_code(&asked.responder.response, code);
+	return coax_responder_is_wanted(&asked.responder);
+}
+
+TEST("No-Response rules classes out: 2 the 2.xx, 8 the 4.xx, 16 the 5.xx, sums of them several")
+{
+	for (int value = 0; value < 256; value++) {
+		uint8_t byte = (uint8_t)value;
+
+		EXPECT_EQ(is_wanted(COAX_CHANGED, &byte, 1), !(value & 2));
+		EXPECT_EQ(is_wanted(COAX_NOT_FOUND, &byte, 1), !(value & 8));
+		EXPECT_EQ(is_wanted(COAX_SERVICE_UNAVAILABLE, &byte, 1), !(value & 16));
+	}
+}
+
+TEST("without No-Response, or with one that is empty or too long, every response is wanted")
+{
+	EXPECT_TRUE(is_wanted(COAX_CHANGED, NULL, 0));
+	EXPECT_TRUE(is_wanted(COAX_CHANGED, "", 0));
+	EXPECT_TRUE(is_wanted(COAX_CHANGED, "\0\2", 2));
+	EXPECT_TRUE(is_wanted(COAX_SERVICE_UNAVAILABLE, "\32\32", 2));
 }
 
 TEST_MAIN()

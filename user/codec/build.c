@@ -21,66 +21,28 @@ int coax_message_start(struct coax_message *m, void *buffer, size_t capacity, en
 		       uint8_t code, uint16_t id, const void *token, size_t token_length)
 {
 	uint32_t length;
+	uint8_t *at;
 
-	if (token_length > COAX_TOKEN_MAX)
+	if (token_length > EXTENDED_MAX)
 		return -EINVAL;
-	if (capacity < COAX_HEADER_SIZE + token_length)
+	length = COAX_HEADER_SIZE + extended_size((uint32_t)token_length) + (uint32_t)token_length;
+	if (capacity < length)
 		return -EMSGSIZE;
 
-	length = COAX_HEADER_SIZE + (uint32_t)token_length;
 	*m = (struct coax_message){
 		.data = buffer,
 		.length = length,
 		.capacity = capacity < UINT32_MAX ? (uint32_t)capacity : UINT32_MAX,
 		.payload = length,
 	};
-	m->data[0] = (uint8_t)(COAX_VERSION << 6 | (type & 3) << 4 | token_length);
+	at = m->data + COAX_HEADER_SIZE;
+	m->data[0] = (uint8_t)(COAX_VERSION << 6 | (type & 3) << 4 |
+			       write_extended(&at, (uint32_t)token_length));
 	m->data[1] = code;
 	coax_message_set_id(m, id);
 	if (token_length)
-		memcpy(m->data + COAX_HEADER_SIZE, token, token_length);
+		memcpy(at, token, token_length);
 	return 0;
-}
-
-static uint32_t extended_size(uint32_t value)
-{
-	return value < EXTENDED_8BIT ? 0 : value < EXTENDED_16BIT ? 1 : 2;
-}
-
-static uint32_t head_size(uint32_t delta, uint32_t length)
-{
-	return 1 + extended_size(delta) + extended_size(length);
-}
-
-/* Write one extended number, and return its nibble. */
-static uint8_t write_extended(uint8_t **at, uint32_t value)
-{
-	uint8_t *p = *at;
-
-	if (value < EXTENDED_8BIT)
-		return (uint8_t)value;
-	if (value < EXTENDED_16BIT) {
-		p[0] = (uint8_t)(value - EXTENDED_8BIT);
-		*at = p + 1;
-		return NIBBLE_8BIT;
-	}
-	value -= EXTENDED_16BIT;
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-	*at = p + 2;
-	return NIBBLE_16BIT;
-}
-
-/* Write an option's head, and return where its value goes. */
-static uint8_t *write_head(uint8_t *head, uint32_t delta, uint32_t length)
-{
-	uint8_t *at = head + 1;
-	uint8_t nibbles;
-
-	nibbles = (uint8_t)(write_extended(&at, delta) << 4);
-	nibbles |= write_extended(&at, length);
-	*head = nibbles;
-	return at;
 }
 
 /*

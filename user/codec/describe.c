@@ -9,6 +9,9 @@
 
 #include "codec/text.h"
 
+/* A longer token shows so many bytes and its length. */
+#define TOKEN_SHOWN_MAX 12
+
 static const char *const type_names[] = {"CON", "NON", "ACK", "RST"};
 
 static const char *const code_names[256] = {
@@ -93,6 +96,17 @@ static void put_option(struct text *text, const struct coax_option *option)
 		put_bytes(text, option->value, option->length);
 }
 
+static void put_token(struct text *text, const uint8_t *token, uint32_t length)
+{
+	text_string(text, " token=");
+	if (length <= TOKEN_SHOWN_MAX) {
+		put_bytes(text, token, length);
+	} else {
+		put_bytes(text, token, TOKEN_SHOWN_MAX);
+		text_format(text, "...(%u)", length);
+	}
+}
+
 static void put_message(struct text *text, const struct coax_message *m)
 {
 	struct coax_option_iterator it;
@@ -109,10 +123,8 @@ static void put_message(struct text *text, const struct coax_message *m)
 		text_format(text, " %u bytes: %s", m->length, m->error);
 		return;
 	}
-	if (coax_message_token_length(m)) {
-		text_format(text, " token=");
-		put_bytes(text, coax_message_token(m), coax_message_token_length(m));
-	}
+	if (coax_message_token_length(m))
+		put_token(text, coax_message_token(m), coax_message_token_length(m));
 	it = coax_options_begin(m);
 	while (text->length < text->size && coax_options_next(&it, &option))
 		put_option(text, &option);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Reading messages: RFC 7252 section 3. */
+/* Reading messages: RFC 7252 section 3, RFC 8974 section 2.1. */
 #include <coax/message.h>
 
 #include <errno.h>
@@ -13,8 +13,8 @@ static int malformed(struct coax_message *m, const char *why)
 }
 
 /*
- * Take an extended delta or length (RFC 7252 section 3.1) off *at. Returns the value, or -1 where
- * the bytes end too early or the nibble is the reserved 15.
+ * Take an extended delta or length off *at. Returns the value, or -1 where the bytes end too early
+ * or the nibble is the reserved 15.
  */
 static int32_t take_extended(const uint8_t **at, const uint8_t *end, unsigned int nibble)
 {
@@ -72,7 +72,8 @@ static int parse_options(struct coax_message *m, const uint8_t *at)
 int coax_message_parse(struct coax_message *m, const void *data, size_t length)
 {
 	const uint8_t *bytes = data;
-	uint8_t token_length;
+	const uint8_t *at;
+	int32_t token_length;
 
 	m->data = (uint8_t *)data;
 	m->length = m->payload = (uint32_t)length;
@@ -88,20 +89,21 @@ int coax_message_parse(struct coax_message *m, const void *data, size_t length)
 		m->error = "not version 1";
 		return -EPROTONOSUPPORT;
 	}
-	token_length = bytes[0] & 0x0f;
 	if (bytes[1] == COAX_EMPTY) {
 		/* RFC 7252 section 4.1: a token or anything else here is a format error. */
-		if (length != COAX_HEADER_SIZE || token_length != 0)
+		if (length != COAX_HEADER_SIZE || coax_message_token_field(m) != 0)
 			return malformed(m, "an empty message with more than a header");
 		return 0;
 	}
-	if (token_length > COAX_TOKEN_MAX)
-		return malformed(m, "a reserved token length");
-	if (length - COAX_HEADER_SIZE < token_length)
-		return malformed(m, "a token longer than the message");
 	if (length > UINT32_MAX)
 		return malformed(m, "longer than any transport can carry");
-	return parse_options(m, bytes + COAX_HEADER_SIZE + token_length);
+	at = bytes + COAX_HEADER_SIZE;
+	token_length = take_extended(&at, bytes + length, coax_message_token_field(m));
+	if (token_length < 0)
+		return malformed(m, "a bad token length");
+	if (token_length > bytes + length - at)
+		return malformed(m, "a token longer than the message");
+	return parse_options(m, at + token_length);
 }
 
 const uint8_t *coax_message_payload(const struct coax_message *m, size_t *length)
@@ -116,7 +118,7 @@ struct coax_option_iterator coax_options_begin(const struct coax_message *m)
 	if (m->error)
 		return (struct coax_option_iterator){m->data, m->data, 0};
 	return (struct coax_option_iterator){
-		.at = m->data + COAX_HEADER_SIZE + coax_message_token_length(m),
+		.at = coax_message_token(m) + coax_message_token_length(m),
 		.end = m->data + options_end(m),
 	};
 }

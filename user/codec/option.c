@@ -2,9 +2,13 @@
 /* The options that are known: RFC 7252 table 4, RFC 7641, 7959, 7967, 8768 and 9175. */
 #include <coax/option.h>
 
+#include <errno.h>
+#include <string.h>
 #include <strings.h>
 
 #include <coax/message.h>
+
+#include "codec/encoding.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -109,4 +113,47 @@ uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *u
 			return option.number;
 	}
 	return 0;
+}
+
+/* Leading zero bytes say nothing (RFC 7252 section 3.2), but those that make a length a wrong one.
+ */
+static void strip_zeros(struct coax_option *option)
+{
+	const struct coax_option_info *info = coax_option_info(option->number);
+
+	if (!info || info->format != COAX_OPTION_UINT || option->length > info->max)
+		return;
+	while (option->length > info->min && *option->value == 0) {
+		option->value++;
+		option->length--;
+	}
+}
+
+int coax_message_cache_key(const struct coax_message *m, const uint16_t *without, size_t count,
+			   uint8_t *key, size_t size)
+{
+	struct coax_option_iterator it = coax_options_begin(m);
+	struct coax_option option;
+	uint16_t previous = 0;
+	uint8_t *at = key, *end = key + size;
+
+	if (size == 0)
+		return -EMSGSIZE;
+	*at++ = coax_message_code(m);
+	while (coax_options_next(&it, &option)) {
+		uint32_t delta = (uint32_t)(option.number - previous);
+
+		if (coax_option_is_no_cache_key(option.number) || option.number == COAX_OBSERVE ||
+		    is_among(option.number, without, count))
+			continue;
+		strip_zeros(&option);
+		if ((size_t)(end - at) < head_size(delta, option.length) + (size_t)option.length)
+			return -EMSGSIZE;
+		at = write_head(at, delta, option.length);
+		if (option.length)
+			memcpy(at, option.value, option.length);
+		at += option.length;
+		previous = option.number;
+	}
+	return (int)(at - key);
 }

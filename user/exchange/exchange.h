@@ -7,7 +7,8 @@
  * sockets: time comes in as an argument (nanoseconds of CLOCK_MONOTONIC, never going back), and
  * datagrams leave through the operations below.
  *
- * It counts in stats what is about messages; datagrams_in and datagrams_out are the caller's.
+ * It counts in stats what is about messages, `notifications` among it; datagrams_in and
+ * datagrams_out, and what is about observers, are the caller's.
  */
 #ifndef COAX_EXCHANGE_H
 #define COAX_EXCHANGE_H
@@ -17,6 +18,7 @@
 #include <stdint.h>
 #include <urcu/hlist.h>
 #include <coax/context.h>
+#include "exchange/backoff.h"
 #include "exchange/timer.h"
 #include "transport/transport.h"
 
@@ -49,13 +51,16 @@ struct coax_exchange_ops {
 	 * Build the newest notification for an observer into `buffer` (COAX_DATAGRAM_OUT_MAX
 	 * bytes): complete with its token, but for type and message ID. Called for each
 	 * transmission, also for those that repeat an unacknowledged one: RFC 7641 section 4.5.2
-	 * wants them up to date. Returns its length; 0: nothing is to be sent after all.
+	 * wants them up to date. What has not changed has the same bytes. Returns its length; 0:
+	 * nothing is to be sent after all, and a repetition is not tried again: `notified` gets 0
+	 * then. It calls nothing of this layer.
 	 */
 	size_t (*compose)(void *arg, struct coax_notice *notice, uint8_t *buffer);
 	/*
 	 * What became of it. 0: acknowledged, the next one may go. Else the observer is lost:
 	 * -ECONNRESET (RST, also to a non-confirmable one), -ETIMEDOUT, or what the network said;
-	 * coax_exchange_notice_remove() is to be called, now or later.
+	 * coax_exchange_notice_remove() is to be called, now or later. From here notices, also
+	 * others, may be removed and notified.
 	 */
 	void (*notified)(void *arg, struct coax_notice *notice, int result);
 };
@@ -73,9 +78,23 @@ enum coax_notify {
 	COAX_NOTIFY_UNRELIABLE,
 };
 
+/* A message of a notice that ACKs and RSTs can be about. */
+struct coax_notice_message {
+	struct cds_hlist_node by_id; /* while `listed` */
+	uint16_t id;
+	bool listed;
+	uint8_t at; /* which of the notice's messages it is */
+};
+
 /*
  * An observer, as far as messages to it are concerned. It belongs to whoever keeps observers, who
  * sets path and token and zeroes the rest.
+ *
+ * NSTART (RFC 7252 section 4.7) is kept to by notice: several at one remote may each have one
+ * confirmable notification unacknowledged. RFC 7641 section 4.5.1 limits what is on the way to a
+ * client for each observation it has made, and it is the client who chose to make so many; waiting
+ * for each other, one notification that is lost would hold up those of all other resources for
+ * MAX_TRANSMIT_WAIT. How many notices a remote can have is for the owner to limit.
  */
 struct coax_notice {
 	struct coax_path path;
@@ -84,12 +103,13 @@ struct coax_notice {
 
 	bool added;
 	bool unacknowledged; /* a confirmable one is on its way: no other is sent (section 4.5) */
-	uint8_t retransmitted;
-	uint16_t id;		   /* of the latest */
+	uint8_t latest;	     /* of `messages`; the other is the one before, whose RST may be late */
+	struct coax_notice_message messages[2];
+	struct coax_backoff backoff;
 	uint32_t rtt_us;	   /* smoothed; 0: not known */
+	uint64_t content;	   /* hash of the latest confirmable one */
 	uint64_t sent;		   /* when the latest left first, ns */
-	uint64_t confirmable_sent; /* when the latest confirmable one did */
-	uint64_t interval;	   /* until the next retransmission */
+	uint64_t confirmable_sent; /* when the latest confirmable one did; 0: none has */
 	struct coax_timer timer;
 	struct cds_hlist_node by_remote;
 };
@@ -123,9 +143,18 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 			   bool truncated);
 
 /*
+ * The same for up to COAX_BATCH datagrams in their order: what is known of each is fetched from
+ * memory while the others are looked at.
+ */
+void coax_exchange_receive_batch(struct coax_exchange *exchange, uint64_t now,
+				 const struct coax_datagram *batch, unsigned int count);
+
+/*
  * Answer a request. The message is complete but for its type and message ID, which are chosen here
  * and written into it: piggybacked (ACK), separate (CON, retransmitted until acknowledged) after an
- * empty ACK, NON to a NON (with the request's message ID, as the kernel half does).
+ * empty ACK, NON to a NON (with the request's message ID, as the kernel half does). What answers
+ * a request that came by multicast leaves within tuning.leisure_ms of that request, or not at all
+ * when it has nothing useful to say: errors, empty content (RFC 7252 section 8.2).
  *
  * Does nothing when the ticket has ended (a handler that was too late). Returns 0, -ESTALE or
  * -EMSGSIZE (longer than COAX_DATAGRAM_OUT_MAX; the ticket still stands).
@@ -143,6 +172,9 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
  */
 int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struct coax_path *path,
 		       struct coax_ticket ticket, const struct coax_message *request);
+
+/* Whether a ticket can still be answered. */
+bool coax_exchange_is_open(const struct coax_exchange *exchange, struct coax_ticket ticket);
 
 /*
  * There will be no response (RFC 7967 section 2): an empty ACK if the request was confirmable, and
@@ -163,7 +195,7 @@ struct coax_ask {
  * Takes what became of a request. `last`: it was the last call, and the request is gone when it
  * returns. Otherwise more may come: with `observe`, after a 2.xx response with an Observe option,
  * until one comes that is not; with `multicast`, until the time is up (-ETIMEDOUT). `from` is where
- * the response came from. Results are those of coax_response_fn.
+ * the response came from, or the request went to. Results are those of coax_response_fn.
  */
 typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message *response,
 			       const struct coax_path *from, bool last);
@@ -172,7 +204,9 @@ typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message 
  * A request of ours: `message`'s code, options and payload; a code of 0.00 is a ping. Only one
  * confirmable request to a remote is without an acknowledgement at a time (NSTART, RFC 7252 section
  * 4.7), the others wait for it; non-confirmable ones to a remote that does not respond wait until
- * tuning.probing_rate lets them go.
+ * tuning.probing_rate lets them go, or it does. A remote or group that is new has not responded
+ * yet: its first request goes at once. One that has is taken not to any more when 1 +
+ * tuning.max_retransmit of them in a row have timed out.
  *
  * `done` is called as coax_answer_fn says, and never before this has returned; *pending (may be
  * NULL) can be cancelled until the last call has returned. Returns 0, -EINVAL (no request code,
@@ -187,25 +221,32 @@ int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 /*
  * Send another message with the token of a request that observes: to register again (RFC 7641
  * section 3.3.1) or to deregister (3.6). What answers it comes to the same `done`; a failure of
- * this message is the request's. Returns 0, -EBUSY (the former message has not been answered yet)
- * or -EMSGSIZE.
+ * this message is the request's. While one that deregisters is unanswered, notifications that were
+ * on their way still come. Returns 0, -EBUSY (the former message has not been answered yet),
+ * -EINVAL, -EMSGSIZE, -ENOBUFS or -ESHUTDOWN; then the request is as before.
  */
 int coax_exchange_request_again(struct coax_exchange *exchange, uint64_t now,
 				struct coax_pending *pending, const struct coax_message *message);
 
-/* Ends it with `result` (a negative errno): its callback runs, unless it is running already. */
+/*
+ * Ends it with `result` (a negative errno): its callback runs, unless it is running already; then
+ * that was the last call. Nothing is sent: the RST to the next notification tells an observed
+ * remote.
+ */
 void coax_exchange_cancel(struct coax_exchange *exchange, struct coax_pending *pending, int result);
 
 /*
  * Observers. A notice is found by ACKs, RSTs and network errors from its remote from the time it
- * was added until it is removed.
+ * was added until it is removed. Adding returns 0, or -ENOBUFS when there are tuning.observers_max.
+ * coax_exchange_destroy() forgets them all: they are not told, and not to be removed afterwards.
  */
-void coax_exchange_notice_add(struct coax_exchange *exchange, struct coax_notice *notice);
+int coax_exchange_notice_add(struct coax_exchange *exchange, struct coax_notice *notice);
 void coax_exchange_notice_remove(struct coax_exchange *exchange, struct coax_notice *notice);
 
 /*
- * Send a notification: `compose` is called at once. Returns 0, or -EBUSY when one is not
- * acknowledged yet: `notified` tells when it is, and its repetitions are composed anew meanwhile.
+ * Send a notification: `compose` is called at once. Returns 0, -EINVAL (a notice that has not been
+ * added), or -EBUSY when one is not acknowledged yet: `notified` tells when it is, and its
+ * repetitions are composed anew meanwhile.
  */
 int coax_exchange_notify(struct coax_exchange *exchange, uint64_t now, struct coax_notice *notice,
 			 enum coax_notify how);
@@ -217,7 +258,10 @@ int coax_exchange_notify(struct coax_exchange *exchange, uint64_t now, struct co
 void coax_exchange_network_error(struct coax_exchange *exchange, const struct coax_path *path,
 				 int error);
 
-/* When coax_exchange_tick() is due next; UINT64_MAX: never. */
+/*
+ * When coax_exchange_tick() is due next; UINT64_MAX: never. One tick need not do all that is due,
+ * so that datagrams get their turn.
+ */
 uint64_t coax_exchange_deadline(const struct coax_exchange *exchange);
 void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now);
 

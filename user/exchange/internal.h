@@ -12,16 +12,20 @@
 #include "exchange/exchange.h"
 #include "hash.h"
 #include "memory.h"
+#include "probe.h"
 #include "timer.h"
 
-/* Requests of ours that can be pending in one exchange layer. */
+/* Requests of ours whose message can be unanswered in one exchange layer. */
 #define COAX_PENDING_MAX 4096
 
+/* Responses to multicast requests that can be waiting for their time in one exchange layer. */
+#define COAX_DELAYED_MAX 1024
+
 /* Chains of what is found by a hash. A power of two. */
-#define COAX_CHAINS 1024
+#define COAX_CHAINS 4096
 
 /* Message IDs are counted for so many groups of remotes apart. A power of two. */
-#define COAX_ID_GROUPS 256
+#define COAX_ID_GROUPS 4096
 
 /* Warnings about peers that are written in a second; the others are only counted. */
 #define COAX_WARNINGS_PER_SECOND 5
@@ -31,6 +35,13 @@ struct coax_warnings {
 	uint64_t since; /* start of the second, ns */
 	uint32_t written;
 	uint32_t suppressed;
+};
+
+/* Names of messages of a batch, that are worked out before their turn. */
+struct coax_expected {
+	const struct coax_path *path; /* of the message whose turn it is; NULL: no batch */
+	uint64_t name;
+	uint64_t names[COAX_BATCH];
 };
 
 struct coax_exchange {
@@ -48,6 +59,7 @@ struct coax_exchange {
 	uint16_t next_id[COAX_ID_GROUPS];
 
 	struct coax_duplicates duplicates;
+	struct coax_expected expected;
 	struct coax_timers timers;
 	struct coax_warnings warnings;
 
@@ -59,10 +71,22 @@ struct coax_exchange {
 	/* Messages of ours that a remote reacts to, and requests. */
 	struct coax_pool responses;
 	struct coax_pool requests;
+	struct coax_pool request_messages;
+	uint32_t observations; /* requests that observe */
 	struct cds_hlist_head by_id[COAX_CHAINS];
 	struct cds_hlist_head by_remote[COAX_CHAINS];
 	struct cds_hlist_head by_token[COAX_CHAINS];
 	struct cds_hlist_head leading[COAX_CHAINS];
+
+	struct coax_probe probes[COAX_PROBE_SETS][COAX_PROBE_WAYS];
+
+	struct coax_pool delayed; /* responses, by leisure */
+
+	/* Observers. */
+	uint32_t notices;
+	uint32_t notice_chains; /* of each of the two; a power of two */
+	struct cds_hlist_head *notices_by_remote;
+	struct cds_hlist_head *notices_by_id;
 };
 
 /* exchange.c */
@@ -74,6 +98,13 @@ void coax_exchange_send(struct coax_exchange *exchange, const struct coax_path *
 /* An ACK or RST without anything. */
 void coax_exchange_send_empty(struct coax_exchange *exchange, const struct coax_path *path,
 			      enum coax_type type, uint16_t id);
+
+/*
+ * Reject a message (RFC 7252 section 4.2, 4.3): RST to a confirmable one, silence to all others,
+ * and to whatever came by multicast (section 8.1).
+ */
+void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *message);
 
 /* endpoint.c: keyed hashes of who a message is from. */
 
@@ -98,9 +129,9 @@ void coax_exchange_warn(struct coax_exchange *exchange, const char *what, const 
 
 void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path *path,
 			 const struct coax_message *request);
-/* One that did not fit into a datagram. */
+/* One of which only the beginning has come, with the whole token. */
 void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
-				   const uint8_t *data, size_t length);
+				   const struct coax_message *request);
 
 /* respond.c */
 
@@ -108,17 +139,54 @@ int coax_responses_create(struct coax_exchange *exchange);
 void coax_responses_destroy(struct coax_exchange *exchange);
 uint64_t coax_responses_deadline(const struct coax_exchange *exchange);
 void coax_responses_tick(struct coax_exchange *exchange);
+/* There will be no response (as RFC 7967 section 2 has it). To one that is not held any more. */
+void coax_exchange_leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
+				    struct coax_seen *seen);
+
+/* leisure.c */
+
+int coax_leisure_create(struct coax_exchange *exchange);
+void coax_leisure_destroy(struct coax_exchange *exchange);
+/* The response, complete, to a request that came by multicast at `came`: maybe, and later. */
+void coax_leisure_respond(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *response, uint64_t came);
 
 /* request.c: the client's side. */
 
 int coax_requests_create(struct coax_exchange *exchange);
 void coax_requests_destroy(struct coax_exchange *exchange);
+/* Those that have a message of ours to wait for have ended already, by their transmission. */
+void coax_requests_end_all(struct coax_exchange *exchange, int result);
+
+/* answer.c */
+
 /* A separate response, confirmable or not. */
 void coax_exchange_take_response(struct coax_exchange *exchange, const struct coax_path *path,
 				 const struct coax_message *response);
+/*
+ * Any response of which only the beginning has come, with the whole token. Returns whether it is to
+ * a request of ours.
+ */
+bool coax_exchange_take_truncated_response(struct coax_exchange *exchange,
+					   const struct coax_path *path,
+					   const struct coax_message *response);
 /* An ACK, empty or with a response. */
 void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 					const struct coax_path *path,
 					const struct coax_message *acknowledgement);
+
+/* notify.c */
+
+int coax_notices_create(struct coax_exchange *exchange);
+void coax_notices_destroy(struct coax_exchange *exchange);
+/* Whether an unacknowledged notification to this remote has this ID. */
+bool coax_notice_awaits(struct coax_exchange *exchange, const union coax_address *remote,
+			uint16_t id);
+/* An empty ACK or a RST that may be about a notification. Returns whether it is. */
+bool coax_notice_acknowledged(struct coax_exchange *exchange, const struct coax_path *path,
+			      uint16_t id);
+bool coax_notice_reset(struct coax_exchange *exchange, const struct coax_path *path, uint16_t id);
+void coax_notices_network_error(struct coax_exchange *exchange, const union coax_address *remote,
+				int result);
 
 #endif

@@ -2,10 +2,11 @@
 #include <errno.h>
 #include "retransmit.h"
 
-static uint64_t ack_timeout(const struct coax_exchange *exchange)
-{
-	return exchange->tuning.ack_timeout_ms * NS_PER_MS;
-}
+/*
+ * Message IDs of unacknowledged notifications that are stepped over: somebody may allow one remote
+ * more observations than there are IDs.
+ */
+#define NOTICE_TRIES 1024
 
 static struct cds_hlist_head *remote_chain(struct coax_exchange *exchange,
 					   const union coax_address *remote)
@@ -21,29 +22,17 @@ static struct cds_hlist_head *id_chain(struct coax_exchange *exchange,
 				(COAX_CHAINS - 1)];
 }
 
-/* ACK_TIMEOUT times a random number between 1 and ACK_RANDOM_FACTOR. */
-static uint64_t first_interval(struct coax_exchange *exchange)
-{
-	uint64_t least = ack_timeout(exchange);
-	uint64_t spread = least * (exchange->tuning.ack_random_percent - 100) / 100;
-
-	return least + coax_exchange_draw(exchange) % (spread + 1);
-}
-
-/* MAX_TRANSMIT_SPAN (section 4.8.2). */
-static uint64_t transmit_span(const struct coax_exchange *exchange)
-{
-	return ack_timeout(exchange) * ((1ULL << exchange->tuning.max_retransmit) - 1) *
-	       exchange->tuning.ack_random_percent / 100;
-}
-
 uint16_t coax_transmission_next_id(struct coax_exchange *exchange, const union coax_address *remote)
 {
 	uint64_t hash = coax_exchange_hash_remote(exchange, remote);
 	uint16_t *next = &exchange->next_id[(hash >> 32) & (COAX_ID_GROUPS - 1)];
 
-	while (coax_transmission_find(exchange, remote, *next))
-		++*next;
+	for (uint32_t tries = 0;; ++*next) {
+		if (coax_transmission_find(exchange, remote, *next))
+			continue;
+		if (!coax_notice_awaits(exchange, remote, *next) || ++tries == NOTICE_TRIES)
+			break;
+	}
 	return (*next)++;
 }
 
@@ -54,35 +43,31 @@ static void retransmit(struct coax_exchange *exchange, struct coax_transmission 
 	coax_exchange_send(exchange, &transmission->path, transmission->data, transmission->length);
 }
 
-/*
- * The schedule is kept to even if this is called late, but for ACK_TIMEOUT between any two; what
- * would then fall out of the span for retransmissions is left out (section 4.2).
- */
 static void due(struct coax_exchange *exchange, struct coax_timer *timer)
 {
 	struct coax_transmission *transmission =
 		caa_container_of(timer, struct coax_transmission, timer);
-	uint64_t next, earliest = exchange->now + ack_timeout(exchange);
 
-	if (transmission->retransmitted >= exchange->tuning.max_retransmit) {
+	switch (coax_backoff_due(exchange, &transmission->backoff, timer)) {
+	case COAX_BACKOFF_SEND:
+		retransmit(exchange, transmission);
+		break;
+	case COAX_BACKOFF_SKIP:
+		break;
+	case COAX_BACKOFF_OVER:
 		coax_count(exchange->stats, timeouts);
 		coax_exchange_inform(exchange, "no acknowledgement from", &transmission->path,
 				     transmission->id);
 		transmission->ended(exchange, transmission, -ETIMEDOUT);
-		return;
+		break;
 	}
-	transmission->retransmitted++;
-	transmission->interval *= 2;
-	next = timer->due + transmission->interval;
-	coax_timer_start(&exchange->timers, timer, next > earliest ? next : earliest);
-	if (exchange->now <= transmission->last)
-		retransmit(exchange, transmission);
 }
 
 void coax_transmission_add(struct coax_exchange *exchange, struct coax_transmission *transmission)
 {
 	transmission->timer = (struct coax_timer){0};
 	transmission->sent = false;
+	transmission->id = 0;
 	cds_hlist_add_head(&transmission->by_remote,
 			   remote_chain(exchange, &transmission->path.remote));
 }
@@ -98,12 +83,8 @@ void coax_transmission_start(struct coax_exchange *exchange, struct coax_transmi
 	cds_hlist_add_head(&transmission->by_id, id_chain(exchange, remote, transmission->id));
 
 	if (coax_message_type(&message) == COAX_TYPE_CON) {
-		transmission->retransmitted = 0;
-		transmission->interval = first_interval(exchange);
-		transmission->last = exchange->now + transmit_span(exchange);
 		transmission->timer.fire = due;
-		coax_timer_start(&exchange->timers, &transmission->timer,
-				 exchange->now + transmission->interval);
+		coax_backoff_begin(exchange, &transmission->backoff, &transmission->timer);
 	}
 	coax_exchange_send(exchange, &transmission->path, transmission->data, transmission->length);
 }
@@ -177,4 +158,5 @@ void coax_exchange_network_error(struct coax_exchange *exchange, const struct co
 		cds_hlist_add_head(node, &victims);
 	}
 	end_chain(exchange, &victims, -error);
+	coax_notices_network_error(exchange, &path->remote, -error);
 }

@@ -6,6 +6,7 @@
 #ifndef COAX_RETRANSMIT_H
 #define COAX_RETRANSMIT_H
 
+#include "backoff.h"
 #include "internal.h"
 
 struct coax_transmission {
@@ -19,17 +20,15 @@ struct coax_transmission {
 	void (*ended)(struct coax_exchange *exchange, struct coax_transmission *transmission,
 		      int result);
 	struct coax_path path;
-	uint64_t interval; /* until the next retransmission, ns */
-	uint64_t last;	   /* when the span for retransmissions ends, ns */
+	struct coax_backoff backoff;
 	uint16_t id;
-	uint8_t retransmitted;
 	bool sent;
-	bool is_request;
+	struct coax_pending *request; /* NULL: it is a response */
 	uint32_t length;
 	uint8_t data[COAX_DATAGRAM_OUT_MAX];
 };
 
-/* Known by its remote from now on. `path`, `data`, `length`, `ended`, `is_request` are set. */
+/* Known by its remote from now on. `path`, `data`, `length`, `ended`, `request` are set. */
 void coax_transmission_add(struct coax_exchange *exchange, struct coax_transmission *transmission);
 
 /* Give it a message ID, send it, and if it is confirmable, again until acknowledged. */

@@ -6,6 +6,7 @@
 #ifndef COAX_TIMER_H
 #define COAX_TIMER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct coax_exchange;

@@ -29,3 +29,22 @@ void coax_site_path_read(struct coax_site_path *path, const struct coax_message 
 	}
 	path->length = (uint16_t)length;
 }
+
+uint16_t coax_site_path_key(const struct coax_site_path *path, unsigned int depth,
+			    uint64_t parameters, uint8_t key[COAX_SITE_PATH_MAX])
+{
+	uint32_t length = 0, from = 0;
+
+	for (unsigned int i = 0; parameters >> i; i++) {
+		if (!(parameters & 1ULL << i))
+			continue;
+		memcpy(key + length, path->bytes + from, path->ends[i] - from);
+		length += path->ends[i] - from;
+		key[length++] = 0;
+		from = path->ends[i + 1];
+		if (i == 63)
+			break;
+	}
+	memcpy(key + length, path->bytes + from, path->ends[depth] - from);
+	return (uint16_t)(length + path->ends[depth] - from);
+}

@@ -22,6 +22,13 @@ struct coax_site_path {
 	uint8_t bytes[COAX_SITE_PATH_MAX];
 };
 
+/*
+ * Write the first `depth` segments to `key` as the resource is found by that has parameters where
+ * `parameters` says (bit n: segment n): those count as empty. Returns the length.
+ */
+uint16_t coax_site_path_key(const struct coax_site_path *path, unsigned int depth,
+			    uint64_t parameters, uint8_t key[COAX_SITE_PATH_MAX]);
+
 /* Gather the Uri-Path options of a message. */
 void coax_site_path_read(struct coax_site_path *path, const struct coax_message *m);
 

@@ -61,7 +61,8 @@ bool coax_responder_publishable(const struct coax_responder *responder)
 {
 	uint8_t code = coax_message_code(&responder->response);
 
-	return responder->subject && coax_message_code(&responder->request) == COAX_GET &&
+	return responder->subject && !responder->only_observable && !responder->must_be_fresh &&
+	       !responder->has_body && coax_message_code(&responder->request) == COAX_GET &&
 	       responder->request.payload == responder->request.length &&
 	       (code == COAX_CONTENT || code == COAX_VALID) && is_request_repeatable(responder) &&
 	       is_response_repeatable(responder);

@@ -3,23 +3,36 @@
  * From a request to its handler, through what RFC 7252 section 5 wants checked before one runs.
  */
 #include <stdio.h>
+#include <coax/block.h>
 #include <coax/option.h>
+#include "site/echo.h"
+#include "site/queue.h"
 #include "site/responder.h"
 #include "site/tree.h"
 
 #define DIAGNOSTIC_MAX 128
 
-/* Critical options that are dealt with here or by coax_responder_preconditions(). */
+/*
+ * Critical options that are dealt with here, by coax_responder_preconditions() or by who gathers
+ * and cuts bodies. What is understood when is a stretch of them.
+ */
 static const uint16_t understood[] = {
-	COAX_URI_HOST, COAX_URI_PORT,	   COAX_URI_PATH,  COAX_URI_QUERY,    COAX_ACCEPT,
-	COAX_IF_MATCH, COAX_IF_NONE_MATCH, COAX_PROXY_URI, COAX_PROXY_SCHEME,
+	COAX_PROXY_URI, COAX_PROXY_SCHEME, COAX_IF_MATCH, COAX_IF_NONE_MATCH,
+	COAX_URI_HOST,	COAX_URI_PORT,	   COAX_URI_PATH, COAX_URI_QUERY,
+	COAX_ACCEPT,	COAX_BLOCK2,	   COAX_BLOCK1,
 };
 
-/* How many of these, from the start, are understood when... */
+/* Where it begins... */
 enum {
-	UNDERSTOOD_ALWAYS = 5,
-	UNDERSTOOD_CONDITIONAL = 7,
-	UNDERSTOOD_PROXIED = 9,
+	FROM_PROXIED = 0,
+	FROM_CONDITIONAL = 2,
+	FROM_ALWAYS = 4,
+};
+
+/* ... and ends. */
+enum {
+	TO_ALWAYS = 9,
+	TO_BLOCKS = 11,
 };
 
 /* Log a request that no handler gets to see, and answer it. */
@@ -39,14 +52,25 @@ static void refuse(struct coax_responder *responder, uint8_t code, const char *d
 	coax_responder_refuse(responder, code, diagnostic);
 }
 
-static void refuse_option(struct coax_responder *responder, uint16_t number,
-			  size_t understood_count)
+static size_t understood_to(const struct coax_responder *responder)
+{
+	return responder->ops->gather ? TO_BLOCKS : TO_ALWAYS;
+}
+
+/* The first critical option that is not understood, with `from` of the list understood; or 0. */
+static uint16_t find_bad_option(const struct coax_responder *responder, size_t from)
+{
+	return coax_message_bad_option(&responder->request, understood + from,
+				       understood_to(responder) - from);
+}
+
+static void refuse_option(struct coax_responder *responder, uint16_t number, size_t from)
 {
 	const struct coax_option_info *info = coax_option_info(number);
 	const char *what = "is not understood here";
 	char diagnostic[DIAGNOSTIC_MAX];
 
-	for (size_t i = 0; i < understood_count; i++)
+	for (size_t i = from; i < understood_to(responder); i++)
 		if (understood[i] == number)
 			what = "has a bad length or is repeated";
 	if (info)
@@ -69,9 +93,9 @@ static bool refuse_proxying(struct coax_responder *responder)
 	if (!coax_message_find(request, COAX_PROXY_URI, &option) &&
 	    !coax_message_find(request, COAX_PROXY_SCHEME, &option))
 		return false;
-	bad = coax_message_bad_option(request, understood, UNDERSTOOD_PROXIED);
+	bad = find_bad_option(responder, FROM_PROXIED);
 	if (bad)
-		refuse_option(responder, bad, UNDERSTOOD_PROXIED);
+		refuse_option(responder, bad, FROM_PROXIED);
 	else
 		refuse(responder, COAX_PROXYING_NOT_SUPPORTED, "");
 	return true;
@@ -85,16 +109,39 @@ static bool refuse_bad_option(struct coax_responder *responder,
 			      const struct coax_resource *resource)
 {
 	/* Where there is no resource, conditions do not matter (section 5.10.8). */
-	size_t count =
-		resource && !resource->conditional ? UNDERSTOOD_ALWAYS : UNDERSTOOD_CONDITIONAL;
-	uint16_t bad = coax_message_bad_option(&responder->request, understood, count);
+	size_t from = resource && !resource->conditional ? FROM_ALWAYS : FROM_CONDITIONAL;
+	uint16_t bad = find_bad_option(responder, from);
 
 	if (!bad)
 		return false;
 	/* The options of a proxy are critical too: only now need they be looked for. */
 	if (!refuse_proxying(responder))
-		refuse_option(responder, bad, count);
+		refuse_option(responder, bad, from);
 	return true;
+}
+
+/*
+ * Values that make a bad request: a Hop-Limit that is not one byte from 1 to 255 (RFC 8768
+ * section 3; who answers itself needs no more of it), and the reserved block size (RFC 7959
+ * section 2.2). Returns whether there was one, and so the request has been answered.
+ */
+static bool refuse_bad_value(struct coax_responder *responder)
+{
+	const struct coax_message *request = &responder->request;
+	struct coax_option limit;
+	struct coax_block block;
+
+	if (coax_message_find(request, COAX_HOP_LIMIT, &limit) &&
+	    (limit.length != 1 || limit.value[0] == 0)) {
+		refuse(responder, COAX_BAD_REQUEST, "Hop-Limit is one byte from 1 to 255");
+		return true;
+	}
+	if (coax_message_find_block(request, COAX_BLOCK1, &block) < 0 ||
+	    coax_message_find_block(request, COAX_BLOCK2, &block) < 0) {
+		refuse(responder, COAX_BAD_REQUEST, "a block size that is reserved");
+		return true;
+	}
+	return false;
 }
 
 static bool is_listed(uint32_t format, const uint16_t *formats, size_t count)
@@ -144,33 +191,113 @@ static bool is_format_taken(const struct coax_message *request,
 	       is_listed(coax_option_uint(&format), resource->accepts, resource->accept_count);
 }
 
-static void run(struct coax_responder *responder, const struct coax_resource *resource,
-		coax_handler_fn handler)
+/*
+ * RFC 7641 section 2. Observe is elective: another value, and what no uint of three bytes is, are
+ * as good as absent.
+ */
+static enum coax_observe_wish read_wish(const struct coax_message *request)
+{
+	uint8_t code = coax_message_code(request);
+	struct coax_option observe;
+
+	if ((code != COAX_GET && code != COAX_FETCH) ||
+	    !coax_message_find(request, COAX_OBSERVE, &observe) || observe.length > 3)
+		return COAX_OBSERVE_NOTHING;
+	switch (coax_option_uint(&observe)) {
+	case 0:
+		return COAX_OBSERVE_REGISTER;
+	case 1:
+		return COAX_OBSERVE_DEREGISTER;
+	default:
+		return COAX_OBSERVE_NOTHING;
+	}
+}
+
+/*
+ * The generation is read before rendering begins, and only then is it looked whether the resource
+ * that was found still is the one for this path: a later change of either kind makes the generation
+ * old (see take_over() in site.c). If it may not be, the generation is one that is old already:
+ * nothing is published, and observers look again. (The first one is not: nothing has been taken
+ * over from the resource yet.)
+ */
+static void set_subject(struct coax_responder *responder, const struct coax_site *site,
+			unsigned long version, const struct coax_resource *resource)
+{
+	uint8_t code = coax_message_code(&responder->request);
+
+	responder->cacheable_queries = resource->cacheable_queries;
+	responder->only_observable = !resource->cacheable;
+	responder->must_be_fresh = resource->fresh_ms != 0;
+	if (!resource->subject ||
+	    (code != COAX_GET && !(code == COAX_FETCH && resource->observable)))
+		return;
+	responder->subject = resource->subject;
+	responder->generation = coax_subject_generation(resource->subject);
+	if (__atomic_load_n(&site->version, __ATOMIC_SEQ_CST) != version &&
+	    responder->generation > 0)
+		responder->generation--;
+}
+
+static void set_observation(struct coax_responder *responder, const struct coax_resource *resource)
+{
+	uint8_t code = coax_message_code(&responder->request);
+
+	responder->observable = resource->observable && (code == COAX_GET || code == COAX_FETCH);
+	responder->notifications = resource->notifications;
+}
+
+/*
+ * A body in blocks is put together first, or handed on in parts. Returns whether the handler is to
+ * run; otherwise the request has been answered.
+ */
+static bool gather(struct coax_responder *responder, const struct coax_resource *resource)
+{
+	struct coax_option block;
+
+	if (!resource->streaming && !coax_message_find(&responder->request, COAX_BLOCK1, &block))
+		return true;
+	if (!responder->ops->gather) {
+		refuse(responder, COAX_BAD_OPTION, "no bodies in blocks here");
+		return false;
+	}
+	responder->streaming = resource->streaming;
+	return responder->ops->gather(responder, resource->streaming, resource->body_max);
+}
+
+/* `settled` outlives the handler, and is let go of when it is set. */
+static void begin(struct coax_responder *responder, const struct coax_resource *resource,
+		  bool *settled)
+{
+	*settled = false;
+	responder->settled = settled;
+	responder->resource = resource;
+}
+
+void coax_responder_run(struct coax_responder *responder, const struct coax_resource *resource)
 {
 	char description[COAX_DESCRIPTION_MAX];
+	bool settled;
 
-	handler(responder, resource->arg);
-	if (responder->answered)
+	begin(responder, resource, &settled);
+	resource->handlers[coax_message_code(&responder->request)](responder, resource->arg);
+	if (settled)
 		return;
 	coax_log(responder->logger, COAX_LOG_ERROR, "the handler neither answered nor deferred %s",
 		 coax_message_describe(&responder->request, description, sizeof(description)));
 	coax_responder_refuse(responder, COAX_INTERNAL_SERVER_ERROR, "");
 }
 
-/*
- * The generation is read before rendering begins, and only then is it looked whether the resource
- * that was found still is the one for this path: a later change of either kind makes the generation
- * old (see take_over() in site.c).
- */
-static void set_subject(struct coax_responder *responder, const struct coax_site *site,
-			unsigned long version, const struct coax_resource *resource)
+/* Have the handler run where the resource's queue is processed. */
+static void enqueue(struct coax_responder *responder, const struct coax_resource *resource)
 {
-	responder->cacheable_queries = resource->cacheable_queries;
-	if (!resource->subject || coax_message_code(&responder->request) != COAX_GET)
+	struct coax_responder *later = coax_responder_defer(responder);
+
+	if (!later) {
+		refuse(responder, COAX_SERVICE_UNAVAILABLE, "too many requests are waiting");
 		return;
-	responder->generation = coax_subject_generation(resource->subject);
-	if (__atomic_load_n(&site->version, __ATOMIC_SEQ_CST) == version)
-		responder->subject = resource->subject;
+	}
+	later->resource = resource;
+	coax_queue_add(resource->queue, later);
 }
 
 void coax_site_render(struct coax_site *site, struct coax_responder *responder)
@@ -181,6 +308,8 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	struct coax_site_path path;
 	unsigned long version;
 
+	/* Also for what is refused: who deregisters does so even where nothing is any more. */
+	responder->wish = read_wish(request);
 	if (!site) {
 		refuse(responder, COAX_NOT_FOUND, "not a server");
 		return;
@@ -189,7 +318,7 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	version = __atomic_load_n(&site->version, __ATOMIC_SEQ_CST);
 	resource = coax_site_find(site, &path);
 
-	if (refuse_bad_option(responder, resource))
+	if (refuse_bad_option(responder, resource) || refuse_bad_value(responder))
 		return;
 	/* Section 5.8: a method that nobody knows is not allowed on what does not exist either. */
 	if (code == COAX_EMPTY || code >= COAX_METHODS_MAX) {
@@ -204,8 +333,14 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	} else if (!is_format_taken(request, resource)) {
 		refuse_format(responder, COAX_UNSUPPORTED_CONTENT_FORMAT,
 			      "formats taken here:", resource->accepts, resource->accept_count);
-	} else {
+	} else if (resource->fresh_ms == 0 || coax_echo_is_fresh(responder, resource->fresh_ms)) {
 		set_subject(responder, site, version, resource);
-		run(responder, resource, resource->handlers[code]);
+		set_observation(responder, resource);
+		if (!gather(responder, resource))
+			return;
+		if (resource->queue)
+			enqueue(responder, resource);
+		else
+			coax_responder_run(responder, resource);
 	}
 }

@@ -4,36 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <coax/link.h>
+#include <coax/observer.h>
 #include <coax/option.h>
-#include <coax/uri.h>
+#include "accel/accel.h"
+#include "site/responder.h"
 #include "site/tree.h"
-
-/* A path's URI needs at most three characters a byte. */
-#define TARGET_MAX (3 * COAX_SITE_PATH_MAX + 2)
 
 static bool has_handler(const struct coax_resource_options *options)
 {
 	return options->get || options->put || options->post || options->delete || options->fetch ||
 	       options->patch || options->ipatch;
-}
-
-/* Read the path as a request for it would carry it, and its URI in the one normal encoding. */
-static int read_path(const char *text, struct coax_site_path *path, char target[TARGET_MAX])
-{
-	uint8_t buffer[COAX_HEADER_SIZE + COAX_SITE_PATH_MAX];
-	struct coax_option option;
-	struct coax_message m;
-	int err;
-
-	err = coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_GET, 0, NULL, 0);
-	if (!err)
-		err = coax_uri_path_add_options(text, &m);
-	if (err || coax_message_find(&m, COAX_URI_QUERY, &option))
-		return -EINVAL;
-	coax_site_path_read(path, &m);
-	if (!path->whole)
-		return -EINVAL;
-	return coax_uri_compose_path(&m, target, TARGET_MAX) < 0 ? -EINVAL : 0;
 }
 
 static bool has_attribute(const struct coax_resource_options *options, const char *name)
@@ -60,6 +40,9 @@ static void write_link(struct coax_link_writer *writer, const char *target,
 					   i ? " " : "", options->formats[i]);
 	if (length && !has_attribute(options, "ct"))
 		coax_link_add(writer, "ct", formats);
+	/* RFC 7641 section 6. */
+	if (options->observable && !has_attribute(options, "obs"))
+		coax_link_add(writer, "obs", NULL);
 }
 
 /* One link with attributes that can be read back: it must not break the listing of all others. */
@@ -108,40 +91,68 @@ static void set_handlers(struct coax_resource *resource,
 	resource->arg = options->arg;
 }
 
+static struct coax_resource *allocate(const struct coax_pattern *pattern)
+{
+	const struct coax_site_path *path = &pattern->path;
+	uint16_t pattern_length = pattern->parameters ? path->length : 0;
+	uint8_t key[COAX_SITE_PATH_MAX];
+	uint16_t length = coax_site_path_key(path, path->depth, pattern->parameters, key);
+	struct coax_resource *resource = calloc(1, sizeof(*resource) + length + pattern_length);
+
+	if (!resource)
+		return NULL;
+	cds_lfht_node_init(&resource->node);
+	resource->parameters = pattern->parameters;
+	resource->depth = path->depth;
+	resource->path_length = length;
+	resource->pattern_length = pattern_length;
+	memcpy(resource->path, key, length);
+	memcpy(resource->path + length, path->bytes, pattern_length);
+	return resource;
+}
+
+static void set_nature(struct coax_resource *resource, const struct coax_resource_options *options)
+{
+	resource->subtree = options->subtree;
+	resource->links = options->subtree ? options->links : NULL;
+	/* RFC 6690 has no links to all that a parameter stands for. */
+	resource->hidden = options->hidden || (resource->parameters && !resource->links);
+	resource->cacheable = options->cacheable;
+	resource->cacheable_queries = options->cacheable_queries;
+	resource->conditional = options->conditional;
+	resource->observable = options->observable;
+	resource->notifications = options->notifications;
+	resource->streaming = options->streaming;
+	resource->body_max = options->body_max;
+	resource->fresh_ms = options->fresh_ms;
+	resource->queue = options->queue;
+	resource->format_count = (uint8_t)options->format_count;
+	resource->accept_count = (uint8_t)options->accept_count;
+	memcpy(resource->formats, options->formats, sizeof(resource->formats));
+	memcpy(resource->accepts, options->accepts, sizeof(resource->accepts));
+}
+
 int coax_resource_create(struct coax_resource **result, const struct coax_resource_options *options,
-			 struct coax_site_path *path)
+			 struct coax_pattern *pattern)
 {
 	struct coax_resource *resource = NULL;
-	char target[TARGET_MAX];
 	int err;
 
 	if (!options->path || !has_handler(options) ||
 	    options->format_count > COAX_RESOURCE_FORMATS_MAX ||
 	    options->accept_count > COAX_RESOURCE_FORMATS_MAX)
 		return -EINVAL;
-	err = read_path(options->path, path, target);
+	err = coax_pattern_read(pattern, options->path);
 	if (err)
 		return err;
 
-	resource = calloc(1, sizeof(*resource) + path->length);
+	resource = allocate(pattern);
 	if (!resource)
 		return -ENOMEM;
-	cds_lfht_node_init(&resource->node);
-	resource->subtree = options->subtree;
-	resource->hidden = options->hidden;
-	resource->cacheable_queries = options->cacheable_queries;
-	resource->conditional = options->conditional;
-	resource->format_count = (uint8_t)options->format_count;
-	resource->accept_count = (uint8_t)options->accept_count;
-	memcpy(resource->formats, options->formats, sizeof(resource->formats));
-	memcpy(resource->accepts, options->accepts, sizeof(resource->accepts));
-	resource->links = options->subtree ? options->links : NULL;
-	resource->path_length = path->length;
-	memcpy(resource->path, path->bytes, path->length);
+	set_nature(resource, options);
 	set_handlers(resource, options);
-
-	err = set_link(resource, target, options);
-	if (!err && options->cacheable)
+	err = set_link(resource, pattern->target, options);
+	if (!err && (options->cacheable || options->observable))
 		err = coax_subject_create(&resource->subject);
 	if (err)
 		goto out;
@@ -150,6 +161,36 @@ int coax_resource_create(struct coax_resource **result, const struct coax_resour
 out:
 	coax_resource_free(resource);
 	return err;
+}
+
+/* The segment that a name stands for, or -1. */
+static int find_parameter(const struct coax_resource *resource, const char *name)
+{
+	const uint8_t *at = resource->path + resource->path_length;
+	size_t length = strlen(name);
+
+	for (int i = 0; i < 64 && resource->parameters >> i; i++, at += 1u + *at)
+		if (resource->parameters & 1ULL << i && *at == length + 2 &&
+		    memcmp(at + 2, name, length) == 0)
+			return i;
+	return -1;
+}
+
+const uint8_t *coax_responder_parameter(const struct coax_responder *responder, const char *name,
+					size_t *length)
+{
+	struct coax_option_iterator it = coax_options_begin(&responder->request);
+	int left = responder->resource ? find_parameter(responder->resource, name) : -1;
+	struct coax_option option;
+
+	*length = 0;
+	while (left >= 0 && coax_options_next(&it, &option)) {
+		if (option.number != COAX_URI_PATH || left-- > 0)
+			continue;
+		*length = option.length;
+		return option.value;
+	}
+	return NULL;
 }
 
 void coax_resource_free(struct coax_resource *resource)
@@ -165,4 +206,12 @@ void coax_resource_changed(struct coax_resource *resource)
 {
 	if (resource->subject)
 		coax_subject_changed(resource->subject);
+}
+
+int coax_resource_notify(struct coax_resource *resource, const struct coax_message *response,
+			 bool last)
+{
+	if (!resource->observable)
+		return -EINVAL;
+	return coax_subject_notify(resource->subject, response, last);
 }

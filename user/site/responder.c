@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,10 +36,10 @@ void coax_responder_subject(struct coax_responder *responder, struct coax_subjec
 {
 	responder->subject = subject;
 	responder->generation = generation;
+	responder->only_observable = false;
 }
 
-/* What is wrong with a call that comes when the responder has ended. */
-static bool is_over(const struct coax_responder *responder, const char *call)
+bool coax_responder_is_over(const struct coax_responder *responder, const char *call)
 {
 	char description[COAX_DESCRIPTION_MAX];
 
@@ -49,11 +51,19 @@ static bool is_over(const struct coax_responder *responder, const char *call)
 	return true;
 }
 
-/* The last that is done here: a deferred responder may be gone when this returns. */
-static void answer(struct coax_responder *responder, uint8_t code)
+/* The handler, if it still is one's, need do no more. */
+static void settle(struct coax_responder *responder)
+{
+	if (responder->settled)
+		*responder->settled = true;
+	responder->settled = NULL;
+}
+
+void coax_responder_answer(struct coax_responder *responder, uint8_t code)
 {
 	coax_message_set_code(&responder->response, code);
 	responder->answered = true;
+	settle(responder);
 	responder->ops->respond(responder);
 }
 
@@ -61,16 +71,17 @@ static void answer_error(struct coax_responder *responder, uint8_t code, char *d
 {
 	struct coax_message *response = &responder->response;
 	size_t length = coax_diagnostic_clean(diagnostic, strlen(diagnostic));
-	uint8_t token_length = coax_message_token_length(response);
-	uint8_t token[COAX_TOKEN_MAX];
+	uint32_t token_length = coax_message_token_length(response);
+	uint8_t token[COAX_TOKEN_TAKEN_MAX];
 
+	coax_responder_drop_body(responder);
 	memcpy(token, coax_message_token(response), token_length);
 	/* Neither fails: the message had room for its token before, and can do without the text. */
 	(void)coax_message_start(response, response->data, response->capacity,
 				 coax_message_type(response), code, coax_message_id(response),
 				 token, token_length);
 	(void)coax_message_set_payload(response, diagnostic, length);
-	answer(responder, code);
+	coax_responder_answer(responder, code);
 }
 
 void coax_responder_refuse(struct coax_responder *responder, uint8_t code, const char *diagnostic)
@@ -86,7 +97,7 @@ void coax_respond_error(struct coax_responder *responder, uint8_t code, const ch
 	char text[DIAGNOSTIC_MAX];
 	va_list args;
 
-	if (is_over(responder, "coax_respond_error"))
+	if (coax_responder_is_over(responder, "coax_respond_error"))
 		return;
 	va_start(args, format);
 	if (vsnprintf(text, sizeof(text), format, args) < 0)
@@ -95,8 +106,7 @@ void coax_respond_error(struct coax_responder *responder, uint8_t code, const ch
 	answer_error(responder, code, text);
 }
 
-/* Whether the response's ETag is one that the request brought (section 5.10.6.2). */
-static bool is_validated(const struct coax_responder *responder)
+bool coax_responder_is_validated(const struct coax_responder *responder)
 {
 	struct coax_option_iterator it = coax_options_begin(&responder->request);
 	struct coax_option current, option;
@@ -115,67 +125,130 @@ static bool is_validated(const struct coax_responder *responder)
 	return false;
 }
 
-static bool is_response_code(uint8_t code)
+/* RFC 7959 section 2.9.1: 2.31 asks for more, so there has to be more. */
+static bool is_response_code(const struct coax_responder *responder, uint8_t code)
 {
+	if (code == COAX_CONTINUE)
+		return responder->streaming && responder->part.more;
 	return COAX_CODE_CLASS(code) == 2 || COAX_CODE_CLASS(code) == 4 ||
 	       COAX_CODE_CLASS(code) == 5;
 }
 
-/* Returns whether the response cannot be sent as it stands; then it has been replaced by 5.00. */
-static bool refuse_response(struct coax_responder *responder, uint8_t code)
+/* What the handler gave cannot be sent. */
+static void fail(struct coax_responder *responder, enum coax_log_level level, uint8_t code,
+		 char *text)
 {
-	const struct coax_message *response = &responder->response;
-	uint32_t payload = response->length - response->payload;
 	char description[COAX_DESCRIPTION_MAX];
-	char text[DIAGNOSTIC_MAX];
-	enum coax_log_level level = COAX_LOG_WARNING;
 
-	if (!is_response_code(code)) {
-		snprintf(text, sizeof(text), "%d.%02d is no response code", COAX_CODE_CLASS(code),
-			 COAX_CODE_DETAIL(code));
-		level = COAX_LOG_ERROR;
-	} else if (payload > COAX_PAYLOAD_MAX) {
-		snprintf(text, sizeof(text), "%u bytes are too large for one message of %d",
-			 payload, COAX_PAYLOAD_MAX);
-	} else if (response->length > COAX_MESSAGE_MAX) {
-		snprintf(text, sizeof(text), "a response of %u bytes is too large, %d are the most",
-			 response->length, COAX_MESSAGE_MAX);
-	} else {
-		return false;
-	}
 	coax_log(responder->logger, level, "%s: %s", text,
 		 coax_message_describe(&responder->request, description, sizeof(description)));
-	answer_error(responder, COAX_INTERNAL_SERVER_ERROR, text);
-	return true;
+	answer_error(responder, code, text);
+}
+
+static void fail_to_fit(struct coax_responder *responder, int err)
+{
+	const struct coax_message *response = &responder->response;
+	uint64_t length =
+		responder->has_body ? responder->body.length : response->length - response->payload;
+	uint8_t code = COAX_INTERNAL_SERVER_ERROR;
+	char text[DIAGNOSTIC_MAX];
+
+	if (err == -ENOMEM) {
+		code = COAX_SERVICE_UNAVAILABLE;
+		snprintf(text, sizeof(text), "no memory for a body of %" PRIu64 " bytes", length);
+	} else if (length > COAX_PAYLOAD_MAX) {
+		snprintf(text, sizeof(text),
+			 "%" PRIu64 " bytes are too large for one message of %d", length,
+			 COAX_PAYLOAD_MAX);
+	} else {
+		snprintf(text, sizeof(text), "a response of %u bytes is too large, %d are the most",
+			 response->length, COAX_MESSAGE_MAX);
+	}
+	fail(responder, COAX_LOG_WARNING, code, text);
+}
+
+static void respond(struct coax_responder *responder, uint8_t code)
+{
+	char text[DIAGNOSTIC_MAX];
+	int err;
+
+	if (!is_response_code(responder, code)) {
+		snprintf(text, sizeof(text), "%d.%02d is no response code here",
+			 COAX_CODE_CLASS(code), COAX_CODE_DETAIL(code));
+		fail(responder, COAX_LOG_ERROR, COAX_INTERNAL_SERVER_ERROR, text);
+		return;
+	}
+	err = coax_responder_fit_payload(responder, code);
+	if (err)
+		fail_to_fit(responder, err);
+	else
+		coax_responder_answer(responder, code);
 }
 
 void coax_respond(struct coax_responder *responder, uint8_t code)
 {
-	struct coax_message *response = &responder->response;
-
-	if (is_over(responder, "coax_respond"))
+	if (coax_responder_is_over(responder, "coax_respond"))
 		return;
-	if (code == COAX_CONTENT && is_validated(responder)) {
-		coax_message_set_payload(response, NULL, 0);
-		coax_message_remove(response, COAX_CONTENT_FORMAT);
+	if (code == COAX_CONTENT && coax_responder_is_validated(responder)) {
+		coax_message_remove(&responder->response, COAX_CONTENT_FORMAT);
 		code = COAX_VALID;
 	}
-	if (!refuse_response(responder, code))
-		answer(responder, code);
+	respond(responder, code);
+}
+
+/* What has been built so far stays behind. */
+static struct coax_responder *defer(struct coax_responder *responder)
+{
+	bool has_body = responder->has_body;
+	struct coax_responder *later;
+
+	if (!responder->ops->defer)
+		return responder;
+	responder->has_body = false;
+	later = responder->ops->defer(responder);
+	responder->has_body = has_body;
+	if (!later)
+		return NULL;
+	coax_responder_drop_body(responder);
+	responder->answered = true;
+	return later;
 }
 
 struct coax_responder *coax_responder_defer(struct coax_responder *responder)
 {
 	struct coax_responder *later;
 
-	if (is_over(responder, "coax_responder_defer"))
+	if (coax_responder_is_over(responder, "coax_responder_defer"))
 		return NULL;
-	if (!responder->ops->defer)
-		return responder;
-	later = responder->ops->defer(responder);
-	if (later)
-		responder->answered = true;
+	later = defer(responder);
+	if (!later)
+		return NULL;
+	settle(responder);
+	later->settled = NULL;
+	later->resource = NULL;
 	return later;
+}
+
+struct coax_observer *coax_responder_accept(struct coax_responder *responder,
+					    coax_observer_ended_fn ended, void *arg)
+{
+	if (coax_responder_is_over(responder, "coax_responder_accept") ||
+	    responder->wish != COAX_OBSERVE_REGISTER || responder->observable ||
+	    responder->observer || !responder->ops->accept)
+		return NULL;
+	responder->observer = responder->ops->accept(responder, ended, arg);
+	return responder->observer;
+}
+
+bool coax_responder_is_wanted(const struct coax_responder *responder)
+{
+	unsigned int response_class = COAX_CODE_CLASS(coax_message_code(&responder->response));
+	struct coax_option option;
+
+	/* Elective: one that is longer is as good as absent (RFC 7252 section 5.4.3). */
+	if (!coax_message_find(&responder->request, COAX_NO_RESPONSE, &option) || option.length > 1)
+		return true;
+	return !(coax_option_uint(&option) << 1 & 1u << response_class);
 }
 
 static bool is_etag(const struct coax_option *option, const uint8_t *etag, size_t length)

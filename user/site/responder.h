@@ -5,6 +5,7 @@
 #ifndef COAX_SITE_RESPONDER_H
 #define COAX_SITE_RESPONDER_H
 
+#include <urcu/wfcqueue.h>
 #include <coax/log.h>
 #include <coax/observer.h>
 #include <coax/site.h>
@@ -28,7 +29,8 @@ struct coax_responder_ops {
 	 * against running a handler. Put it to what has come before. Returns true when a handler is
 	 * to run: responder->request is the whole request then, or with `streaming`, this part of
 	 * it, and responder->part says which. Otherwise the responder has been answered.
-	 * `body_max`: the resource's limit, or 0. NULL: no body comes in blocks here; 4.02.
+	 * `body_max`: the resource's limit, or 0. NULL: no body comes in blocks here; 4.02. In
+	 * responders that have been deferred it only says that bodies may leave in blocks.
 	 */
 	bool (*gather)(struct coax_responder *responder, bool streaming, uint64_t body_max);
 	/*
@@ -56,7 +58,11 @@ struct coax_responder {
 	const struct coax_responder_ops *ops;
 	const struct coax_logger *logger;
 	struct coax_message request;
-	struct coax_message response; /* begun by the owner: token set, code 0.00, no options */
+	/*
+	 * Begun by the owner: token set (at most COAX_TOKEN_TAKEN_MAX bytes), code 0.00, no
+	 * options.
+	 */
+	struct coax_message response;
 	struct coax_body body; /* instead of the response's payload; released by who sends it */
 	bool has_body;
 	struct coax_part part; /* of a streaming resource's request */
@@ -66,20 +72,56 @@ struct coax_responder {
 	enum coax_observe_wish wish; /* GET and FETCH with a sound Observe option */
 	bool observable;	     /* the owner is to register the observer itself */
 	enum coax_reliability notifications;
-	struct coax_observer *observer;	      /* of coax_responder_accept() */
-	const struct coax_resource *resource; /* while its handler runs, for parameters */
+	struct coax_observer *observer; /* of coax_responder_accept() */
+	/* While its handler runs, or the request waits in its queue. */
+	const struct coax_resource *resource;
+	struct cds_wfcq_node queued;
 	union coax_address remote;
 	union coax_address local;
 	struct coax_subject *subject; /* NULL: the response is not for the kernel */
 	uint64_t generation;
 	bool cacheable_queries;
+	bool only_observable; /* the subject is for observers, not for the kernel */
+	bool must_be_fresh;   /* so the answer is for this request alone */
 	bool answered;
+	bool *settled; /* while a handler runs: set when it has answered or deferred */
 };
+
+/*
+ * Send the response as it stands, with `code`. The last that is done: a deferred responder may be
+ * gone when this returns.
+ */
+void coax_responder_answer(struct coax_responder *responder, uint8_t code);
+
+/*
+ * Whether the response's ETag is one that the request brought: then a 2.05 is a 2.03 (RFC 7252
+ * section 5.10.6.2).
+ */
+bool coax_responder_is_validated(const struct coax_responder *responder);
 
 /*
  * coax_respond_error() with a diagnostic that is ready: UTF-8 or not, "" for none (section 5.5.2).
  */
 void coax_responder_refuse(struct coax_responder *responder, uint8_t code, const char *diagnostic);
+
+/*
+ * Run the handler of `resource` for the request. Unless it answers or defers, it has failed: 5.00.
+ * A deferred responder may be gone when this returns.
+ */
+void coax_responder_run(struct coax_responder *responder, const struct coax_resource *resource);
+
+/* Whether `call` comes when the responder has ended: says so in the log. */
+bool coax_responder_is_over(const struct coax_responder *responder, const char *call);
+
+/* Release the body that the response was to have, if any. */
+void coax_responder_drop_body(struct coax_responder *responder);
+
+/*
+ * Make the payload of a response what can be sent with `code`: what is too large for one message
+ * becomes the body, what the code does not carry goes. Returns 0, -EMSGSIZE (no bodies here) or
+ * -ENOMEM.
+ */
+int coax_responder_fit_payload(struct coax_responder *responder, uint8_t code);
 
 /*
  * Find the resource for responder->request and run its handler; where there is none, or the request
@@ -92,8 +134,14 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder);
  * Whether the exchange that `responder` has been answered with may be published for the kernel:
  * a GET without payload, a 2.05 or 2.03 with a subject, and no options in the request but those
  * whose meaning is fully in the key (Uri-Host, Uri-Port, Uri-Path, Accept, ETag, and Uri-Query
- * where the resource says so).
+ * where the resource says so). A body that has not been cut yet makes it unpublishable.
  */
 bool coax_responder_publishable(const struct coax_responder *responder);
+
+/*
+ * Whether the client wants a response of this code's class: it may have ruled it out by
+ * No-Response (RFC 7967 section 2).
+ */
+bool coax_responder_is_wanted(const struct coax_responder *responder);
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <stdlib.h>
+#include <coax/observer.h>
 #include <coax/option.h>
+#include "site/queue.h"
 #include "site/tree.h"
 
 #define BUCKETS_FIRST 64
@@ -54,6 +56,7 @@ void coax_site_destroy(struct coax_site *site)
 	if (!site)
 		return;
 	if (site->table) {
+		coax_site_leave_queues(site);
 		rcu_read_lock();
 		cds_lfht_for_each_entry (site->table, &iter, resource, node) {
 			cds_lfht_del(site->table, &resource->node);
@@ -62,6 +65,7 @@ void coax_site_destroy(struct coax_site *site)
 		rcu_read_unlock();
 		cds_lfht_destroy(site->table, NULL);
 	}
+	free(site->shapes);
 	pthread_mutex_destroy(&site->lock);
 	free(site);
 }
@@ -80,50 +84,85 @@ static void grow(struct coax_site *site)
 	cds_lfht_resize(site->table, site->buckets);
 }
 
-/*
- * A subtree that answered for the new resource's path until now may have had replies published
- * for it. Those are withdrawn here; one that is being rendered from a lookup made before finds that
- * the version has moved, or that its subject's generation has.
- */
-static void take_over(struct coax_site *site, const struct coax_site_path *path)
+static bool has_shape(const struct coax_resource *resource)
 {
-	struct coax_resource *former;
-
-	__atomic_add_fetch(&site->version, 1, __ATOMIC_SEQ_CST);
-	former = path->depth ? coax_site_find_subtree(site, path, path->depth) : NULL;
-	if (former)
-		coax_resource_changed(former);
+	return resource->subtree || resource->parameters;
 }
 
-int coax_site_add(struct coax_site *site, const struct coax_resource_options *options,
-		  struct coax_resource **result)
+/*
+ * Subtrees and resources with parameters that answered for some of the new resource's paths until
+ * now may have had replies published for them. Those are withdrawn here; one that is being rendered
+ * from a lookup made before finds that the version has moved, or that its subject's generation has.
+ *
+ * `former` answered for the new resource's own path. That is all, unless the new one stands for
+ * many paths.
+ */
+static void take_over(struct coax_site *site, const struct coax_resource *resource,
+		      struct coax_resource *former)
 {
-	struct coax_resource *resource;
+	struct coax_resource *other = NULL;
+	struct cds_lfht_iter iter;
+
+	__atomic_add_fetch(&site->version, 1, __ATOMIC_SEQ_CST);
+	if (!has_shape(resource)) {
+		if (former)
+			coax_resource_changed(former);
+		return;
+	}
+	cds_lfht_for_each_entry (site->table, &iter, other, node)
+		if (other != resource && has_shape(other) &&
+		    coax_resources_overlap(other, resource))
+			coax_resource_changed(other);
+}
+
+/* Put it where requests find it. Returns 0, -EEXIST or -ENOMEM. */
+static int insert(struct coax_site *site, struct coax_resource *resource)
+{
+	const struct coax_path_bytes key = {
+		.at = resource->path,
+		.length = resource->path_length,
+		.parameters = resource->parameters,
+	};
 	struct cds_lfht_node *node;
-	struct coax_path_bytes key;
-	struct coax_site_path path;
 	int err;
 
-	err = coax_resource_create(&resource, options, &path);
-	if (err)
-		return err;
-
-	key.at = path.bytes;
-	key.length = path.length;
-	pthread_mutex_lock(&site->lock);
-	grow(site);
-	rcu_read_lock();
+	if (has_shape(resource)) {
+		err = coax_shapes_add(&site->shapes, resource->parameters, resource->depth,
+				      resource->subtree);
+		if (err)
+			return err;
+	}
 	coax_handing_over(resource);
 	node = cds_lfht_add_unique(site->table, coax_site_hash(site, &key), coax_resource_has_path,
 				   &key, &resource->node);
 	if (node == &resource->node) {
 		site->count++;
-		if (resource->subtree && path.depth >= site->subtree_levels)
-			__atomic_store_n(&site->subtree_levels, path.depth + 1u, __ATOMIC_RELEASE);
-		take_over(site, &path);
-	} else {
-		err = -EEXIST;
+		return 0;
 	}
+	if (has_shape(resource))
+		coax_shapes_remove(&site->shapes, resource->parameters, resource->depth);
+	return -EEXIST;
+}
+
+int coax_site_add(struct coax_site *site, const struct coax_resource_options *options,
+		  struct coax_resource **result)
+{
+	struct coax_resource *resource, *former;
+	struct coax_pattern pattern;
+	int err;
+
+	err = coax_resource_create(&resource, options, &pattern);
+	if (err)
+		return err;
+
+	pthread_mutex_lock(&site->lock);
+	grow(site);
+	rcu_read_lock();
+	resource->site = site;
+	former = coax_site_find(site, &pattern.path);
+	err = insert(site, resource);
+	if (!err)
+		take_over(site, resource, former);
 	rcu_read_unlock();
 	pthread_mutex_unlock(&site->lock);
 
@@ -134,6 +173,20 @@ int coax_site_add(struct coax_site *site, const struct coax_resource_options *op
 	return err;
 }
 
+/* That there is nothing any more is the last that observers hear. */
+static void notify_gone(struct coax_resource *resource)
+{
+	uint8_t buffer[COAX_HEADER_SIZE];
+	struct coax_message gone;
+
+	if (!resource->observable)
+		return;
+	(void)coax_message_start(&gone, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_NOT_FOUND, 0,
+				 NULL, 0);
+	/* Who cannot be told so finds out by looking again. */
+	(void)coax_resource_notify(resource, &gone, true);
+}
+
 void coax_site_remove(struct coax_site *site, struct coax_resource *resource)
 {
 	pthread_mutex_lock(&site->lock);
@@ -141,9 +194,14 @@ void coax_site_remove(struct coax_site *site, struct coax_resource *resource)
 	cds_lfht_del(site->table, &resource->node);
 	rcu_read_unlock();
 	site->count--;
+	if (has_shape(resource))
+		coax_shapes_remove(&site->shapes, resource->parameters, resource->depth);
 	pthread_mutex_unlock(&site->lock);
 
 	synchronize_rcu();
+	if (resource->queue)
+		coax_queue_leave(resource->queue, site, resource, COAX_NOT_FOUND);
+	notify_gone(resource);
 	/* Not left to the last reference: deferred responders may hold others. */
 	coax_resource_changed(resource);
 	coax_resource_free(resource);

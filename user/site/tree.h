@@ -10,20 +10,29 @@
 #include <coax/site.h>
 #include "hash.h"
 #include "rcu.h"
-#include "site/path.h"
+#include "site/pattern.h"
+#include "site/shape.h"
 
 /* Methods that have a name: RFC 7252 section 5.8 and RFC 8132, GET to iPATCH. */
 #define COAX_METHODS_MAX (COAX_IPATCH + 1)
 
 struct coax_resource {
 	struct cds_lfht_node node;
-	struct coax_subject *subject;		    /* NULL: not cacheable */
+	const struct coax_site *site;
+	struct coax_subject *subject;		    /* NULL: neither cacheable nor observable */
 	coax_handler_fn handlers[COAX_METHODS_MAX]; /* by code */
 	void *arg;
 	bool subtree;
 	bool hidden;
+	bool cacheable;
 	bool cacheable_queries;
 	bool conditional;
+	bool observable;
+	bool streaming;
+	enum coax_reliability notifications;
+	uint32_t fresh_ms;
+	uint64_t body_max;
+	struct coax_queue *queue;
 	uint8_t format_count;
 	uint8_t accept_count;
 	uint16_t formats[COAX_RESOURCE_FORMATS_MAX];
@@ -31,15 +40,18 @@ struct coax_resource {
 	coax_links_fn links;
 	char *link; /* its link in /.well-known/core, complete */
 	size_t link_length;
+	uint64_t parameters; /* bit n: segment n of the path is one */
+	uint16_t depth;
 	uint16_t path_length;
+	uint16_t pattern_length;
+	/* The key that it is found by; with parameters, then their names where they stand. */
 	uint8_t path[];
 };
 
 struct coax_site {
 	struct cds_lfht *table;
 	struct coax_hash_key hash_key;
-	/* One more than the depth of the deepest subtree that there has been; 0: none. */
-	unsigned int subtree_levels;
+	struct coax_shapes *shapes; /* of subtrees and resources with parameters */
 	/* Grows when a new resource has taken paths over from a subtree. */
 	unsigned long version;
 	/* Whether it has been said that the list of links is too large: anybody may ask for it. */
@@ -51,36 +63,31 @@ struct coax_site {
 };
 
 /*
- * The resource that answers for a path: the one with exactly this path, or the subtree with the
- * longest beginning of it; or NULL. Within an RCU read section.
+ * The resource that answers for a path: the one with exactly this path, else the one that fits and
+ * whose shape comes first; or NULL. Within an RCU read section.
  */
 struct coax_resource *coax_site_find(const struct coax_site *site,
 				     const struct coax_site_path *path);
 
-/*
- * The subtree with the longest path among the first 0 to `levels` - 1 segments of `path`, or NULL.
- * Depths below the Site's deepest subtree are not tried, so a peer does not make this long by
- * sending many segments. Within an RCU read section.
- */
-struct coax_resource *coax_site_find_subtree(const struct coax_site *site,
-					     const struct coax_site_path *path,
-					     unsigned int levels);
+/* Whether there are paths that both resources would answer for. */
+bool coax_resources_overlap(const struct coax_resource *a, const struct coax_resource *b);
 
 /* For the hash table: a key, its hash, and whether a node has it (a cds_lfht_match_fct). */
 struct coax_path_bytes {
 	const uint8_t *at;
 	size_t length;
+	uint64_t parameters;
 };
 
 unsigned long coax_site_hash(const struct coax_site *site, const struct coax_path_bytes *path);
 int coax_resource_has_path(struct cds_lfht_node *node, const void *path);
 
 /*
- * Make a resource as `options` say, and read its path to `path`; it is in no Site yet.
+ * Make a resource as `options` say, and read its path to `pattern`; it is in no Site yet.
  * Returns 0, -EINVAL or -ENOMEM.
  */
 int coax_resource_create(struct coax_resource **resource,
-			 const struct coax_resource_options *options, struct coax_site_path *path);
+			 const struct coax_resource_options *options, struct coax_pattern *pattern);
 
 /* Free it. NULL: nothing. */
 void coax_resource_free(struct coax_resource *resource);

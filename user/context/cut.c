@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Bodies of responses, cut into blocks: RFC 7959 section 2.4. */
+#include <errno.h>
+#include <string.h>
+#include <coax/option.h>
+#include "blocks_internal.h"
+#include "clock.h"
+
+/* Block2, Size2 and the payload marker. */
+#define OPTIONS_ROOM 16
+
+/* Which part of a body is to leave, and how. */
+struct piece {
+	const struct coax_body *body;
+	uint64_t offset;
+	uint8_t exponent; /* the largest */
+	bool with_size;
+};
+
+static bool has_payload(const struct coax_message *m)
+{
+	return m->payload < m->length;
+}
+
+/* For a payload, besides the options that have still to come. */
+static uint32_t room_in(const struct coax_message *m)
+{
+	uint32_t capacity = m->capacity < COAX_MESSAGE_MAX ? m->capacity : COAX_MESSAGE_MAX;
+	uint32_t used = (has_payload(m) ? m->payload - 1 : m->length) + OPTIONS_ROOM;
+
+	return capacity > used ? capacity - used : 0;
+}
+
+/* Read `length` bytes of the body to where the payload goes: it needs no other copy. */
+static int read_payload(struct coax_message *m, const struct coax_body *body, uint64_t offset,
+			uint32_t length)
+{
+	uint8_t *to = m->data + m->length + 1;
+	uint32_t have = 0;
+
+	while (have < length) {
+		ssize_t got = body->read(body->arg, offset + have, to + have, length - have);
+
+		if (got < 0)
+			return (int)got;
+		if (got == 0 || (size_t)got > length - have)
+			return -EIO;
+		have += (uint32_t)got;
+	}
+	if (length) {
+		m->data[m->length] = COAX_PAYLOAD_MARKER;
+		m->payload = m->length + 1;
+		m->length += 1 + length;
+	}
+	return 0;
+}
+
+static int put_payload(struct coax_message *m, const struct coax_body *body, uint64_t offset,
+		       uint32_t length)
+{
+	const uint8_t *data = body->data;
+
+	return data ? coax_message_set_payload(m, data + offset, length)
+		    : read_payload(m, body, offset, length);
+}
+
+/*
+ * Make the response one block. The message has its other options; where it has a payload, that is
+ * the body. Returns 0, -EMSGSIZE or what the body's `read` did.
+ */
+static int put_piece(struct coax_message *m, const struct piece *piece)
+{
+	uint64_t left = piece->body->length - piece->offset;
+	struct coax_block block = {.exponent = piece->exponent};
+	uint32_t room = room_in(m);
+	uint32_t length;
+	int err;
+
+	/* Where options or a long token leave too little room, blocks are smaller. */
+	while (block.exponent && coax_block_size(&block) > room && left > room)
+		block.exponent--;
+	length = left < coax_block_size(&block) ? (uint32_t)left : coax_block_size(&block);
+	if (length > room)
+		return -EMSGSIZE;
+	block.number = (uint32_t)(piece->offset >> (block.exponent + 4));
+	block.more = left > length;
+
+	/* A payload in the message is taken from there before anything moves. */
+	if (has_payload(m)) {
+		err = put_payload(m, piece->body, piece->offset, length);
+		if (err)
+			return err;
+	}
+	err = coax_message_add_block(m, COAX_BLOCK2, &block);
+	if (!err && piece->with_size)
+		err = coax_message_add_uint(m, COAX_SIZE2, (uint32_t)piece->body->length);
+	if (!err && !has_payload(m))
+		err = put_payload(m, piece->body, piece->offset, length);
+	return err;
+}
+
+/* Section 4: where the size is asked for, and in the first block. */
+static bool wants_size(const struct coax_responder *responder, uint64_t offset)
+{
+	struct coax_option option;
+
+	return offset == 0 || coax_message_find(&responder->request, COAX_SIZE2, &option);
+}
+
+static void fail(struct coax_blocks *blocks, struct coax_responder *responder, int err)
+{
+	char description[COAX_DESCRIPTION_MAX];
+
+	if (coax_log_wants(blocks->logger, COAX_LOG_ERROR))
+		coax_log(blocks->logger, COAX_LOG_ERROR,
+			 "the body of the response cannot be read or sent: %s: %s", strerror(-err),
+			 coax_message_describe(&responder->request, description,
+					       sizeof(description)));
+	coax_blocks_set_error(responder, COAX_INTERNAL_SERVER_ERROR, "");
+}
+
+static void refuse_beyond_end(struct coax_blocks *blocks, uint64_t now,
+			      struct coax_responder *responder)
+{
+	coax_blocks_warn(blocks, now, responder, "a block that does not exist is asked for");
+	coax_blocks_set_error(responder, COAX_BAD_REQUEST, "there is no such block");
+}
+
+/*
+ * Further blocks of what is kept.
+ */
+
+/*
+ * Blocks that come in order are those of one representation, however long it takes. Who asks for
+ * one again may be looking for news: after the time for which the response was fresh there may be
+ * some.
+ */
+static bool is_outdated(const struct coax_outgoing *download, uint64_t now, uint64_t offset)
+{
+	return download->can_be_rendered && offset <= download->offset &&
+	       now - download->rendered > download->max_age * NS_PER_SEC;
+}
+
+/* The first block's options. Max-Age is about the time when it was rendered. */
+static int put_options(struct coax_message *m, const struct coax_outgoing *download, uint64_t now)
+{
+	const struct coax_kept_body *kept = download->kept;
+	uint64_t age = (now - download->rendered) / NS_PER_SEC;
+
+	if (m->capacity - m->length < kept->options_length)
+		return -EMSGSIZE;
+	memcpy(m->data + m->length, kept->options, kept->options_length);
+	m->length += kept->options_length;
+	m->payload = m->length;
+	m->last_option = kept->last_option;
+	if (kept->code != COAX_CONTENT || (!download->has_max_age && !age))
+		return 0;
+	return coax_message_add_uint(
+		m, COAX_MAX_AGE, age < download->max_age ? download->max_age - (uint32_t)age : 0);
+}
+
+/*
+ * Nothing is kept for a request for a further block. What is safe can be rendered anew; the rest
+ * must not be run a second time, nor with the empty payload that such requests have (section 2.7).
+ */
+static bool refuse_unsafe(struct coax_responder *responder)
+{
+	const struct coax_message *request = &responder->request;
+	uint8_t method = coax_message_code(request);
+
+	if (method == COAX_GET || (method == COAX_FETCH && has_payload(request)))
+		return false;
+	coax_blocks_set_error(responder, COAX_REQUEST_ENTITY_INCOMPLETE,
+			      "the response is not here any more");
+	return true;
+}
+
+/* RFC 7641 section 2: such a request is about the resource as it is now. */
+static bool is_about_observing(const struct coax_message *request)
+{
+	uint8_t method = coax_message_code(request);
+	struct coax_option option;
+
+	return (method == COAX_GET || method == COAX_FETCH) &&
+	       coax_message_find(request, COAX_OBSERVE, &option);
+}
+
+static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
+			struct coax_outgoing *download, const struct coax_block *asked)
+{
+	struct coax_message *response = &responder->response;
+	struct piece piece = {
+		.body = &download->kept->body,
+		.offset = coax_block_offset(asked),
+		.exponent = asked->exponent < blocks->exponent ? asked->exponent : blocks->exponent,
+		.with_size = wants_size(responder, coax_block_offset(asked)),
+	};
+	int err;
+
+	coax_outgoing_touch(blocks, download, now);
+	if (piece.offset >= piece.body->length) {
+		refuse_beyond_end(blocks, now, responder);
+		return;
+	}
+	download->offset = piece.offset;
+	coax_message_set_code(response, download->kept->code);
+	err = put_options(response, download, now);
+	if (!err)
+		err = put_piece(response, &piece);
+	if (err) {
+		coax_outgoing_drop(blocks, download);
+		fail(blocks, responder, err);
+		return;
+	}
+	coax_blocks_count(&blocks->stats->blocks_out);
+}
+
+bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
+			  struct coax_responder *responder)
+{
+	struct coax_outgoing *download;
+	struct coax_block asked, block1;
+	struct coax_block_key key;
+	int result;
+
+	result = coax_message_find_block(&responder->request, COAX_BLOCK2, &asked);
+	if (result < 0) {
+		/* Section 2.2. */
+		coax_blocks_warn(blocks, now, responder, "a Block2 option that cannot be");
+		coax_blocks_set_error(responder, COAX_BAD_REQUEST,
+				      "a Block2 option that cannot be");
+		return true;
+	}
+	if (result == 0 || asked.number == 0 ||
+	    coax_message_find_block(&responder->request, COAX_BLOCK1, &block1) ||
+	    is_about_observing(&responder->request))
+		return false;
+
+	key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
+	download = coax_outgoing_find(blocks, &key);
+	if (download && is_outdated(download, now, coax_block_offset(&asked))) {
+		coax_outgoing_drop(blocks, download);
+		download = NULL;
+	}
+	if (!download)
+		return refuse_unsafe(responder);
+	answer_from(blocks, now, responder, download, &asked);
+	return true;
+}
+
+/*
+ * What has been rendered.
+ */
+
+/* Nothing is kept for who cannot be asked again, nor for a group's many members' clients. */
+static bool is_to_be_kept(const struct coax_responder *responder)
+{
+	return responder->remote.sa.sa_family != AF_UNSPEC &&
+	       !coax_address_is_multicast(&responder->local);
+}
+
+/* Returns 0 or a negative errno. *kept: the body has been taken over. */
+static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
+	       struct piece piece, bool blockwise, bool *kept)
+{
+	struct coax_message *response = &responder->response;
+	struct coax_outgoing *download = NULL;
+	struct coax_body body = *piece.body;
+	bool hashed;
+	int err;
+
+	if (body.length > COAX_BODY_LENGTH_MAX)
+		return -EFBIG;
+	hashed = coax_etag_add(blocks, responder, &body);
+	/* The ETag may be new to its handler, but not to the client. */
+	if (coax_message_code(response) == COAX_CONTENT && coax_responder_is_validated(responder)) {
+		coax_message_remove(response, COAX_CONTENT_FORMAT);
+		coax_message_set_code(response, COAX_VALID);
+		return coax_message_set_payload(response, NULL, 0);
+	}
+	/* A payload has moved now. It is taken from the message all the same when it is kept. */
+	if (has_payload(response))
+		body.data = coax_message_payload(response, &(size_t){0});
+	piece.body = &body;
+	if (is_to_be_kept(responder))
+		download = coax_outgoing_keep(blocks, now, responder, &body, blockwise);
+	if (download) {
+		*kept = true;
+		if (hashed)
+			coax_etag_remember(blocks, responder, download->kept);
+		download->offset = piece.offset;
+		if (!has_payload(response))
+			piece.body = &download->kept->body;
+	}
+	err = put_piece(response, &piece);
+	if (err && download)
+		coax_outgoing_drop(blocks, download);
+	if (!err)
+		coax_blocks_count(&blocks->stats->blocks_out);
+	return err;
+}
+
+/* What is one message in any case: errors, and what has no payload. */
+static bool is_one_message(uint8_t code, const struct coax_body *body)
+{
+	if (body->length > COAX_PAYLOAD_MAX)
+		return false;
+	return COAX_CODE_CLASS(code) != 2 || code == COAX_CONTINUE || code == COAX_VALID ||
+	       (body->length == 0 && code != COAX_CONTENT);
+}
+
+/* All of the body in this message. */
+static int put_whole(struct coax_message *response, const struct coax_body *body)
+{
+	if (has_payload(response))
+		return 0;
+	return body->length > room_in(response)
+		       ? -EMSGSIZE
+		       : put_payload(response, body, 0, (uint32_t)body->length);
+}
+
+/* Nobody is in the middle of what was kept for such requests any more. */
+static void forget(struct coax_blocks *blocks, const struct coax_responder *responder)
+{
+	/* A FETCH may be known by its payload too: see coax_outgoing_keep(). */
+	int ways = coax_message_code(&responder->request) == COAX_FETCH ? 2 : 1;
+
+	for (int way = 0; way < ways; way++) {
+		struct coax_block_key key =
+			coax_blocks_key(blocks, responder, true, way == 1, NULL, 0);
+		struct coax_outgoing *download = coax_outgoing_find(blocks, &key);
+
+		if (download)
+			coax_outgoing_drop(blocks, download);
+	}
+}
+
+void coax_blocks_forget(struct coax_blocks *blocks, const union coax_address *remote,
+			const union coax_address *local, const struct coax_message *request)
+{
+	forget(blocks,
+	       &(struct coax_responder){.request = *request, .remote = *remote, .local = *local});
+}
+
+/* Section 2.4: who mentions Block2 is answered with it, and is not in the middle any more. */
+static int put_only_block(struct coax_blocks *blocks, struct coax_responder *responder,
+			  uint8_t exponent)
+{
+	const struct coax_block block = {.exponent = exponent};
+
+	forget(blocks, responder);
+	coax_blocks_count(&blocks->stats->blocks_out);
+	return coax_message_add_block(&responder->response, COAX_BLOCK2, &block);
+}
+
+/* Returns 0 or a negative errno. *kept: the body has been taken over. */
+static int fit(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
+	       const struct coax_body *body, bool blockwise, bool *kept)
+{
+	struct coax_message *response = &responder->response;
+	struct piece piece = {.body = body, .exponent = blocks->exponent};
+	struct coax_block asked = {.exponent = blocks->exponent};
+	struct coax_option option;
+	int result, err;
+
+	if (coax_message_find(response, COAX_BLOCK2, &option) ||
+	    is_one_message(coax_message_code(response), body))
+		return put_whole(response, body);
+
+	result = coax_message_find_block(&responder->request, COAX_BLOCK2, &asked);
+	if (result < 0) {
+		coax_blocks_set_error(responder, COAX_BAD_REQUEST,
+				      "a Block2 option that cannot be");
+		return 0;
+	}
+	piece.offset = coax_block_offset(&asked);
+	if (asked.exponent < piece.exponent)
+		piece.exponent = asked.exponent;
+	if (piece.offset && piece.offset >= body->length) {
+		refuse_beyond_end(blocks, now, responder);
+		return 0;
+	}
+	/* A payload that its handler has put into the message is one that fits. */
+	if (!piece.offset && body->length <= 16u << piece.exponent &&
+	    ((has_payload(response) && !result) || body->length <= room_in(response))) {
+		err = result ? put_only_block(blocks, responder, piece.exponent) : 0;
+		return err ? err : put_whole(response, body);
+	}
+	piece.with_size = wants_size(responder, piece.offset);
+	return cut(blocks, now, responder, piece, blockwise, kept);
+}
+
+/* What the response carries, as a body; a payload stays where it is. */
+static struct coax_body take_body(struct coax_responder *responder)
+{
+	struct coax_body body = responder->body;
+	size_t length;
+
+	if (responder->has_body) {
+		responder->has_body = false;
+		(void)coax_message_set_payload(&responder->response, NULL, 0);
+		return body;
+	}
+	body = (struct coax_body){.data = coax_message_payload(&responder->response, &length)};
+	body.length = length;
+	return body;
+}
+
+void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
+		     struct coax_gathered *gathered)
+{
+	struct coax_message *response = &responder->response;
+	struct coax_body body = take_body(responder);
+	bool blockwise = false, kept = false;
+	struct coax_block block1;
+	int err;
+
+	if (gathered)
+		blockwise =
+			coax_incoming_answered(gathered, now, coax_message_code(response), &block1);
+	err = fit(blocks, now, responder, &body, blockwise, &kept);
+	if (err)
+		fail(blocks, responder, err);
+	if (!kept && body.release)
+		body.release(body.arg);
+	if (blockwise)
+		(void)coax_message_add_block(response, COAX_BLOCK1, &block1);
+}
