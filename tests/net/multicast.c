@@ -273,6 +273,8 @@ TEST("groups are listened to on the interface that was named, and on no other")
 					     "ff02::abcd%" OTHER_SERVER};
 	static const char *const bind = "*:0";
 	struct coax_context_options options = options_for(&bind, 1, groups, 3, 4);
+	struct group_req others = {.gr_interface = 0};
+	union coax_address group;
 	struct coax_context *server;
 	in_port_t port;
 
@@ -285,6 +287,14 @@ TEST("groups are listened to on the interface that was named, and on no other")
 	expect_silence("ff02::1", "ff02::abcd", port, OTHER_CLIENT);
 	expect_silence("ff02::fd", "ff02::abcd", port, OTHER_CLIENT);
 	expect_silence("ff02::abcd", "ff02::1", port, LAB_CLIENT);
+	/* Somebody else on this host is in the group there. */
+	others.gr_interface = if_nametoindex(OTHER_SERVER);
+	group = at("ff05::fd", 0);
+	memcpy(&others.gr_group, &group, sizeof(group.in6));
+	ASSERT_EQ(setsockopt(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), IPPROTO_IPV6,
+			     MCAST_JOIN_GROUP, &others, sizeof(others)),
+		  0);
+	expect_silence("ff05::fd", "ff02::abcd", port, OTHER_CLIENT);
 	end(server);
 }
 
@@ -437,6 +447,36 @@ TEST("so they are by a server with addresses of its own")
 	static const char *const bind[] = {LAB_SERVER_IPV4 ":0", "[" LAB_SERVER_IPV6 "]:0"};
 
 	expect_to_hear_again(bind, 2);
+}
+
+TEST("a link that went and came under its number, both unseen, is joined again")
+{
+	static const char *const bind = "*:0", *const group = OTHER_SERVER;
+	struct coax_context_options options = options_for(&bind, 1, &group, 1, 1);
+	struct coax_context *server;
+
+	begin();
+	options.site = new_site();
+	options.own_loop = true;
+	ASSERT_EQ(coax_context_create(&server, &options), 0);
+	replace_link(true);
+	coax_context_process(server);
+	for (size_t i = 0; i < sizeof(all_nodes) / sizeof(all_nodes[0]); i++) {
+		int fd = ask_group(all_nodes[i], coax_context_port(server), OTHER_CLIENT);
+		struct pollfd ends[] = {{.fd = coax_context_fd(server), .events = POLLIN},
+					{.fd = fd, .events = POLLIN}};
+
+		for (int k = 0; k < 100 && !ends[1].revents; k++) {
+			int timeout = coax_context_timeout(server);
+
+			/* The leisure is a timeout; without one, a second is long enough. */
+			poll(ends, 2, timeout < 0 ? 1000 : timeout);
+			coax_context_process(server);
+		}
+		EXPECT_NE(response(fd).sa.sa_family, AF_UNSPEC);
+		close(fd);
+	}
+	end(server);
 }
 
 TEST("another interface that gets the name is the one that is listened to")
