@@ -15,7 +15,9 @@
 
 struct coax_body {
 	uint64_t length;
-	const void *data; /* all of it; NULL: it is read */
+	/* All of it; NULL: it is read. Must not change until it is released; without `release`:
+	 * ever. */
+	const void *data;
 	/*
 	 * Read up to `size` bytes from `offset` on, the same ones each time. Returns how many
 	 * (fewer only at the end), or a negative errno, which ends the transfer. On a worker; must

@@ -82,7 +82,8 @@ int coax_observation_fail(struct coax_observation *observation, int error);
  * coax_observation_cancel - lose interest: no notification is given any more once this has returned
  * (unless it is called from a callback, then after that one). The server is told by a GET with
  * Observe 1 (section 3.6), and by RST should it notify all the same. Any thread, also from
- * a callback; a second time does nothing.
+ * a callback (but callbacks of two observations must not wait for each other by this); a second
+ * time does nothing.
  */
 void coax_observation_cancel(struct coax_observation *observation);
 

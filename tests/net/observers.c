@@ -39,6 +39,23 @@ TEST("a client that registers is told of each change, in order")
 	observed_end();
 }
 
+TEST("who rules the response out by No-Response does not observe (RFC 7967 section 2)")
+{
+	/* CON GET, token 05, Observe 0, Uri-Path state, No-Response 2: no 2.xx. */
+	const uint8_t get[] = {0x41, 1,	  0x12, 0x34, 5,    0x60, 0x55, 's',
+			       't',  'a', 't',	'e',  0xd1, 0xea, 2};
+	struct told told;
+	int fd;
+
+	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
+	fd = observed_open();
+	ASSERT_EQ(send(fd, get, sizeof(get), 0), (ssize_t)sizeof(get));
+	ASSERT_TRUE(told_next(fd, &told));
+	EXPECT_EQ(coax_message_code(&told.m), COAX_EMPTY);
+	EXPECT_EQ(COUNTED(observers), 0);
+	observed_end();
+}
+
 TEST("Observe 1 ends an observation, a GET without Observe does not")
 {
 	struct told told;

@@ -545,6 +545,33 @@ TEST("the entries in memory are bounded, and one that goes takes its replies alo
 	coaxd_cache_destroy(cache);
 }
 
+static void ignore_change(struct coax_subject_watch *watch)
+{
+	(void)watch;
+}
+
+TEST("an entry that is observed is not evicted, and those beside it are")
+{
+	struct coax_subject_watch watch = {.changed = ignore_change};
+	struct coaxd_entry *observed;
+	struct coaxd_cache *cache;
+	char path[16];
+
+	ASSERT_EQ(coaxd_cache_create(&cache, 4), 0);
+	rcu_read_lock();
+	observed = coaxd_cache_obtain(cache, "observed", 8);
+	coax_subject_watch(observed->subject, &watch);
+	for (int i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "%d", i);
+		coaxd_cache_obtain(cache, path, strlen(path));
+	}
+	EXPECT_EQ(cache->count, 4U);
+	EXPECT_TRUE(coaxd_cache_find(cache, "observed", 8) == observed);
+	coax_subject_unwatch(&watch);
+	rcu_read_unlock();
+	coaxd_cache_destroy(cache);
+}
+
 TEST("a directory that is not there is an error with a reason")
 {
 	const struct coaxd_files_options options = {

@@ -319,6 +319,20 @@ TEST("a flood of POSTs that are answered 4.xx keeps none out, and each is rememb
 	world_end();
 }
 
+TEST("blocks that are only kept for later do not fill the table, however many a body has")
+{
+	start_small(64);
+	world.conduct = HOLDS;
+	for (uint16_t id = 100; id < 1100; id++) {
+		arrive_message(COAX_TYPE_CON, COAX_POST, id, 7, NULL);
+		coax_exchange_relax(world.exchange, world.ticket);
+		ASSERT_EQ(world_answer(COAX_CONTINUE), 0);
+	}
+	EXPECT_EQ(COUNTED(refused), 0);
+	EXPECT_EQ(world.requests, 1000);
+	world_end();
+}
+
 TEST("safe requests are forgotten before idempotent ones, the oldest first")
 {
 	start_small(64);

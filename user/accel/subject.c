@@ -103,6 +103,16 @@ void coax_subject_unwatch(struct coax_subject_watch *watch)
 	coax_subject_put(subject);
 }
 
+bool coax_subject_is_watched(struct coax_subject *subject)
+{
+	bool watched;
+
+	pthread_mutex_lock(&subject->lock);
+	watched = !cds_list_empty(&subject->watches);
+	pthread_mutex_unlock(&subject->lock);
+	return watched;
+}
+
 int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
 			bool last)
 {

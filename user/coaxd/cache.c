@@ -3,11 +3,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include "accel/accel.h"
 #include "coaxd/cache.h"
 #include "hash.h"
 
 /* Chains of four with the table full; growing it would cost more than it saves. */
 #define ENTRIES_PER_BUCKET 4
+
+/* Entries that are looked at to find one that can go. */
+#define EVICTION_TRIES 256
 
 struct coaxd_cache {
 	struct cds_lfht *table;
@@ -96,20 +100,25 @@ static void evict(struct coaxd_cache *cache, struct coaxd_entry *entry)
 	call_rcu(&entry->rcu, free_entry);
 }
 
-/* Oldest first, but those used since the last look get a second chance. */
+/*
+ * Oldest first, but those used since the last look get a second chance. One that is observed stays:
+ * its observers would have it rendered again at once. So there may be more than `max`, by as many
+ * as are observed.
+ */
 static void evict_one(struct coaxd_cache *cache)
 {
 	struct coaxd_entry *entry;
 
-	for (;;) {
+	for (int i = 0; i < EVICTION_TRIES; i++) {
 		entry = cds_list_first_entry(&cache->order, struct coaxd_entry, order);
-		if (!CMM_LOAD_SHARED(entry->used))
-			break;
+		if (!CMM_LOAD_SHARED(entry->used) && !coax_subject_is_watched(entry->subject)) {
+			evict(cache, entry);
+			return;
+		}
 		CMM_STORE_SHARED(entry->used, false);
 		cds_list_del(&entry->order);
 		cds_list_add_tail(&entry->order, &cache->order);
 	}
-	evict(cache, entry);
 }
 
 void coaxd_cache_destroy(struct coaxd_cache *cache)
@@ -181,7 +190,7 @@ struct coaxd_entry *coaxd_cache_obtain(struct coaxd_cache *cache, const char *pa
 	entry = new_entry(&key);
 	if (!entry)
 		goto out;
-	if (cache->count == cache->max)
+	if (cache->count >= cache->max)
 		evict_one(cache);
 	cds_lfht_add(cache->table, hash, &entry->node);
 	cds_list_add_tail(&entry->order, &cache->order);

@@ -163,10 +163,17 @@ static void run_cancel(struct coax_worker *worker, struct coax_work *work)
 
 void coax_request_cancel(struct coax_request *request)
 {
+	struct coax_worker *worker = atomic_load(&request->worker);
+
 	if (atomic_exchange(&request->cancelled, true))
 		return;
-	atomic_fetch_add(&request->references, 1);
-	coax_worker_post(atomic_load(&request->worker), &request->cancel);
+	/* Once the Context has closed, all requests end by themselves. */
+	rcu_read_lock();
+	if (!atomic_load(&worker->context->closed)) {
+		atomic_fetch_add(&request->references, 1);
+		coax_worker_post(worker, &request->cancel);
+	}
+	rcu_read_unlock();
 }
 
 struct coax_worker *coax_worker_for(const struct coax_context *context,

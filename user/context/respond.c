@@ -80,8 +80,15 @@ static void deliver(struct coax_worker *worker, const struct coax_path *path,
 	if (observes)
 		coax_observers_answered(worker, path, responder);
 	coax_blocks_cut(worker->blocks, worker->now, responder, gathered);
-	/* A body that cannot be cut makes an error of what was a success. */
-	failed = COAX_CODE_CLASS(coax_message_code(&responder->response)) != 2;
+	/*
+	 * A body that cannot be cut makes an error of what was a success; and who does not want the
+	 * response would not know that it observes. To be looked at while the response is there.
+	 */
+	failed = COAX_CODE_CLASS(coax_message_code(&responder->response)) != 2 ||
+		 !coax_responder_is_wanted(responder);
+	/* A block that was kept, and nothing done yet: a large body takes up many message IDs. */
+	if (coax_message_code(&responder->response) == COAX_CONTINUE && !responder->streaming)
+		coax_exchange_relax(worker->exchange, ticket);
 	publish(worker, responder, site_version);
 	if (send_response(worker, path, ticket, responder))
 		failed = true;

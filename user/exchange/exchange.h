@@ -173,6 +173,9 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struct coax_path *path,
 		       struct coax_ticket ticket, const struct coax_message *request);
 
+/* What is answered here may be run again: it need not be remembered when room is short. */
+void coax_exchange_relax(struct coax_exchange *exchange, struct coax_ticket ticket);
+
 /* Whether a ticket can still be answered. */
 bool coax_exchange_is_open(const struct coax_exchange *exchange, struct coax_ticket ticket);
 

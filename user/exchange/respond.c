@@ -180,6 +180,14 @@ void coax_exchange_leave_unanswered(struct coax_exchange *exchange, const struct
 	coax_duplicates_answer(&exchange->duplicates, seen, NULL, 0, exchange->now);
 }
 
+void coax_exchange_relax(struct coax_exchange *exchange, struct coax_ticket ticket)
+{
+	struct coax_seen *seen = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
+
+	if (seen)
+		coax_duplicates_relax(&exchange->duplicates, seen);
+}
+
 bool coax_exchange_is_open(const struct coax_exchange *exchange, struct coax_ticket ticket)
 {
 	return coax_duplicates_by_ticket(&exchange->duplicates, ticket);
