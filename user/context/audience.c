@@ -51,6 +51,7 @@ static struct coax_audience *create(struct coax_worker *worker, const struct wan
 	pthread_mutex_init(&audience->lock, NULL);
 	audience->work.run = coax_audience_attend;
 	audience->how = responder->notifications;
+	audience->format = coax_response_format(&responder->response);
 	audience->state.subject = responder->subject;
 	audience->state.generation = responder->generation;
 	audience->request_length = wanted->length;

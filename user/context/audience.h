@@ -21,6 +21,10 @@
 /* What of a number fits into the option (section 4.4). */
 #define COAX_OBSERVE_MASK 0xffffffU
 
+/* Instead of a content format: there is no such option, there has been no 2.05. */
+#define COAX_FORMAT_NONE    INT64_C(-1)
+#define COAX_FORMAT_UNKNOWN INT64_C(-2)
+
 struct coax_audience;
 struct coax_share;
 
@@ -86,6 +90,7 @@ struct coax_audience {
 	uint64_t hash;
 	bool pipes; /* bodies are whole */
 	enum coax_reliability how;
+	int64_t format; /* of the first response; COAX_FORMAT_NONE, COAX_FORMAT_UNKNOWN */
 
 	atomic_uint references;
 
@@ -173,6 +178,9 @@ size_t coax_notification_size(const struct coax_notification *notification, size
  */
 size_t coax_notification_write(const struct coax_notification *notification, const uint8_t *token,
 			       size_t token_length, uint32_t number, uint8_t *buffer);
+
+/* Which content format a response has. */
+int64_t coax_response_format(const struct coax_message *response);
 
 /*
  * audience.c

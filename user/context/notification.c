@@ -61,6 +61,17 @@ struct coax_notification *coax_notification_create(const struct coax_message *re
 	return notification;
 }
 
+int64_t coax_response_format(const struct coax_message *response)
+{
+	uint32_t format;
+
+	if (coax_message_code(response) != COAX_CONTENT)
+		return COAX_FORMAT_UNKNOWN;
+	if (!coax_message_find_uint(response, COAX_CONTENT_FORMAT, &format))
+		return COAX_FORMAT_NONE;
+	return format;
+}
+
 struct coax_notification *coax_notification_get(struct coax_notification *notification)
 {
 	atomic_fetch_add_explicit(&notification->references, 1, memory_order_relaxed);

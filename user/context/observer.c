@@ -20,7 +20,7 @@ struct coax_observer *coax_observers_accept(struct coax_worker *worker,
 		free(observer);
 		return NULL;
 	}
-	observer->audience = audience;
+	observer->audience = coax_audience_get(audience);
 	observer->ended = ended;
 	observer->arg = arg;
 	return observer;

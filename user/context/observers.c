@@ -24,7 +24,7 @@ int coax_observers_create(struct coax_observers **result, struct coax_context *c
 	if (!err)
 		err = coax_hash_key_random(&observers->key);
 	for (unsigned int i = 0; i < context->worker_count && !err; i++)
-		err = coax_members_create(&observers->members[i], buckets);
+		err = coax_members_create(&observers->members[i], buckets / context->worker_count);
 	if (err)
 		coax_observers_destroy(observers);
 	else
@@ -130,6 +130,15 @@ void coax_observers_answered(struct coax_worker *worker, const struct coax_path 
 	coax_message_remove(&responder->response, COAX_OBSERVE);
 	if (member && coax_message_add_uint(&responder->response, COAX_OBSERVE,
 					    member->number & COAX_OBSERVE_MASK))
+		coax_member_remove(member);
+}
+
+void coax_observers_unanswered(struct coax_worker *worker, const struct coax_path *path,
+			       const struct coax_message *request)
+{
+	struct coax_member *member = coax_members_find(worker, path, request);
+
+	if (member)
 		coax_member_remove(member);
 }
 

@@ -3,9 +3,14 @@
  * Observers of the Site's resources (RFC 7641 section 4).
  *
  * An audience are the observers of a Context that asked with the same bytes (the code and all after
- * the token, but for Observe): they get the same notifications, rendered once. It watches the
- * subject that its latest rendering came from. One worker, its home, renders; each worker keeps and
- * notifies the observers whose requests it received.
+ * the token, but for Observe and Echo): they get the same notifications, rendered once. It watches
+ * the subject that its latest rendering came from. One worker, its home, renders; each worker keeps
+ * and notifies the observers whose requests it received.
+ *
+ * Memory (64-bit): an observer 288 bytes, and 48 a remote that has some; an audience 320 bytes, its
+ * request, its latest notification, and 88 bytes a worker that has members of it. At most
+ * tuning.observers_max observers, so no more audiences than that. A change costs each observer
+ * nothing but the message.
  */
 #ifndef COAX_OBSERVERS_H
 #define COAX_OBSERVERS_H
@@ -30,6 +35,13 @@ void coax_observers_destroy(struct coax_observers *observers);
  */
 void coax_observers_answered(struct coax_worker *worker, const struct coax_path *path,
 			     struct coax_responder *responder);
+
+/*
+ * The exchange layer does not take the response to a request that has been handed to
+ * coax_observers_answered(): its client has got another one, and does not observe.
+ */
+void coax_observers_unanswered(struct coax_worker *worker, const struct coax_path *path,
+			       const struct coax_message *request);
 
 /* The Site's `accept`: see site/responder.h. Any thread. */
 struct coax_observer *coax_observers_accept(struct coax_worker *worker,

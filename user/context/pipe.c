@@ -90,7 +90,7 @@ void coax_pipe_deliver(struct coax_pipe *pipe, const struct coax_notification *n
 		give_error(pipe, COAX_INTERNAL_SERVER_ERROR);
 		return;
 	}
-	length = coax_notification_write(notification, NULL, 0, number, buffer);
+	length = coax_notification_write(notification, (const uint8_t *)"", 0, number, buffer);
 	/* Built here, so it can be read. */
 	(void)coax_message_parse(&m, buffer, length);
 	give(pipe, &m, notification->last);

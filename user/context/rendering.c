@@ -38,6 +38,26 @@ out:
 	return installed;
 }
 
+/* Section 4.2: the content format stays, or it is over. */
+static void check_format(const struct coax_audience *audience, struct coax_responder *responder)
+{
+	struct coax_message *response = &responder->response;
+	int64_t format = coax_response_format(response);
+	char description[COAX_DESCRIPTION_MAX];
+
+	if (format == audience->format || format == COAX_FORMAT_UNKNOWN ||
+	    audience->format == COAX_FORMAT_UNKNOWN)
+		return;
+	coax_log(responder->logger, COAX_LOG_WARNING,
+		 "observers of %s get 4.06: its content format is another one than when they "
+		 "registered",
+		 coax_message_describe(&responder->request, description, sizeof(description)));
+	coax_responder_drop_body(responder);
+	/* There is room for a header. */
+	(void)coax_message_start(response, response->data, response->capacity, COAX_TYPE_ACK,
+				 COAX_NOT_ACCEPTABLE, 0, NULL, 0);
+}
+
 /* What leaves over the network is the first block of it (RFC 7959 section 2.6). */
 static struct coax_notification *keep_response(struct coax_worker *worker,
 					       const struct coax_audience *audience,
@@ -46,6 +66,7 @@ static struct coax_notification *keep_response(struct coax_worker *worker,
 	struct coax_notification *notification;
 	uint8_t *whole = NULL;
 
+	check_format(audience, responder);
 	if (audience->pipes)
 		whole = coax_responder_make_whole(responder, worker->context->tuning.body_max);
 	else

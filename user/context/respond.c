@@ -49,16 +49,27 @@ static void publish(struct coax_worker *worker, const struct coax_responder *res
 		__atomic_fetch_add(&worker->stats.published, 1, __ATOMIC_RELAXED);
 }
 
+/* On the worker. What it registers for is not there when the ticket has ended meanwhile. */
+static void send_response(struct coax_worker *worker, const struct coax_path *path,
+			  struct coax_ticket ticket, struct coax_responder *responder)
+{
+	bool observes = responder->wish != COAX_OBSERVE_NOTHING;
+
+	if (observes)
+		coax_observers_answered(worker, path, responder);
+	if (coax_exchange_respond(worker->exchange, worker->now, path, ticket,
+				  &responder->response) &&
+	    observes)
+		coax_observers_unanswered(worker, path, &responder->request);
+}
+
 static void respond_now(struct coax_responder *responder)
 {
 	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
 	struct coax_worker *worker = immediate->worker;
 
 	publish(worker, responder, immediate->site_version);
-	if (responder->wish != COAX_OBSERVE_NOTHING)
-		coax_observers_answered(worker, immediate->path, responder);
-	coax_exchange_respond(worker->exchange, worker->now, immediate->path, immediate->ticket,
-			      &responder->response);
+	send_response(worker, immediate->path, immediate->ticket, responder);
 }
 
 static struct coax_deferred *take(struct coax_worker *worker)
@@ -99,11 +110,8 @@ static void run_deferred(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_deferred *deferred = caa_container_of(work, struct coax_deferred, work);
 
-	if (deferred->base.wish != COAX_OBSERVE_NOTHING)
-		coax_observers_answered(worker, &deferred->path, &deferred->base);
+	send_response(worker, &deferred->path, deferred->ticket, &deferred->base);
 	coax_subject_put(deferred->subject);
-	coax_exchange_respond(worker->exchange, worker->now, &deferred->path, deferred->ticket,
-			      &deferred->base.response);
 	give_back(worker, deferred);
 	coax_context_unreference(worker->context);
 }

@@ -76,35 +76,57 @@ static void count_up(struct coax_member *member, uint64_t now)
 		member->number = clock;
 }
 
+/* What the latest notification is to who was answered with `responder`. */
+enum relation {
+	RELATION_OLDER, /* or the same */
+	RELATION_NEWER,
+	RELATION_UNKNOWN,
+};
+
+/* Holding audience->lock. */
+static enum relation compare(const struct coax_audience *audience,
+			     const struct coax_responder *responder)
+{
+	const struct coax_notification *latest = audience->latest;
+
+	/* An observer of its own has been triggered since it was accepted. */
+	if (latest && (latest->last || audience->observer))
+		return RELATION_NEWER;
+	if (audience->observer)
+		return RELATION_OLDER;
+	if (responder->subject != audience->state.subject)
+		return RELATION_UNKNOWN;
+	return latest && responder->generation < audience->state.generation ? RELATION_NEWER
+									    : RELATION_OLDER;
+}
+
 void coax_share_answered(struct coax_member *member, const struct coax_responder *responder,
 			 uint64_t now)
 {
 	struct coax_share *share = member->share;
 	struct coax_audience *audience = share->audience;
-	const struct coax_state *state = &audience->state;
-	bool comparable, behind;
+	enum relation latest;
 
 	pthread_mutex_lock(&audience->lock);
 	refresh(share);
-	/* An observer of its own has been triggered since it was accepted. */
-	comparable = audience->observer || responder->subject == state->subject;
-	behind = share->current && comparable &&
-		 (audience->observer || responder->generation < state->generation);
-	if (behind)
+	latest = compare(audience, responder);
+	if (latest == RELATION_NEWER)
 		coax_share_post(share);
 	pthread_mutex_unlock(&audience->lock);
 
 	count_up(member, now);
-	if (!member->notice.unacknowledged) {
-		cds_list_del(&member->node);
-		if (behind)
-			cds_list_add(&member->node, &share->ready);
-		else
-			cds_list_add_tail(&member->node, &share->ready);
-	}
-	member->version = share->current ? share->current->version - behind : 0;
-	if (!comparable)
+	member->version = share->current ? share->current->version : 0;
+	if (latest == RELATION_NEWER)
+		member->version--;
+	if (latest == RELATION_UNKNOWN)
 		coax_audience_outdated(audience);
+	if (member->notice.unacknowledged)
+		return;
+	cds_list_del(&member->node);
+	if (latest == RELATION_NEWER)
+		cds_list_add(&member->node, &share->ready);
+	else
+		cds_list_add_tail(&member->node, &share->ready);
 }
 
 static enum coax_notify how(const struct coax_share *share)
