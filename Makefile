@@ -54,13 +54,15 @@ EXAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard tools/examples/*.c))
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
 TEST_SRC  := $(filter-out %.bpf.c,$(wildcard tests/unit/*.c tests/bpf/test_*.c tests/net/*.c tests/torture/*.c))
 TEST_BPF  := $(wildcard tests/bpf/*.bpf.c)
+PEER_SRC  := $(wildcard tests/interop/*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 
 LIB_OBJ   := $(LIB_SRC:%.c=$(B)/%.o)
 TESTS     := $(TEST_SRC:%.c=$(B)/%)
+PEERS     := $(PEER_SRC:%.c=$(B)/%)
 FUZZERS   := $(FUZZ_SRC:%.c=$(B)/%)
 
-all: lib coaxd coax coax-bench ## the library, the daemon and the tools (in build/)
+all: lib coaxd coax coax-bench examples ## the library, the daemon and the tools (in build/)
 lib: $(B)/libcoax.a $(B)/libcoax.so
 coaxd: $(B)/coaxd
 coax: $(B)/coax
@@ -97,7 +99,7 @@ $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -ljansson
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -ljansson -lcbor -lm
 
 $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -105,9 +107,15 @@ $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 $(EXAMPLES): $(B)/%: $(B)/%.o $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Tests are one file each; what they share are tests/*.h and tests/bpf/*.h.
-$(TESTS): $(B)/%: $(B)/%.o $(B)/libcoax.a
+# Tests are one file each, and so are the programs that scripts among them start; what they share are
+# tests/*.h and tests/bpf/*.h.
+$(TESTS) $(PEERS): $(B)/%: $(B)/%.o $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# How the tool shows payloads is tested without the rest of it.
+TOOL_SHOW := $(patsubst %.c,$(B)/%.o,tools/coax/safe.c $(wildcard tools/coax/show*.c))
+$(B)/tests/unit/tool_show: $(TOOL_SHOW)
+$(B)/tests/unit/tool_show: LDLIBS := $(B)/libcoax.a $(LDLIBS) -ljansson -lcbor -lm
 
 # Fuzzers are built whole, library and all, with coverage and sanitizers.
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
@@ -116,7 +124,7 @@ $(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/exchange/*.c user/hash.c 
 	$(call say,FUZZ,$@)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: all $(TESTS)
+tests: all $(TESTS) $(PEERS)
 fuzzers: $(FUZZERS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -129,6 +137,10 @@ test: tests fuzzers ## install what is missing, build, lint and run the whole su
 
 check: tests ## unit and packet tests only: the short loop while working
 	$(Q)COAX_BUILD=$(B) tests/run $(filter $(B)/tests/unit/% $(B)/tests/bpf/%,$(TESTS))
+
+soak: tests ## the torture tests for longer, with bodies of 1 MiB over a path that loses 30 %
+	$(Q)COAX_BUILD=$(B) COAX_LOSSY_BYTES=1048576 COAX_TORTURE_SECONDS=80 \
+		tests/run $(filter $(B)/tests/torture/%,$(TESTS))
 
 lint: ## clang-format, cppcheck, shellcheck, and a build with clang
 	$(Q)COAX_BUILD=$(B) tests/lint
@@ -158,4 +170,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check lint demo bench install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check soak lint demo bench install clean help

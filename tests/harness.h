@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -185,6 +186,8 @@ static inline int harness_fork(const struct harness_test *test)
 	harness_child = fork();
 	if (harness_child == 0) {
 		setpgid(0, 0);
+		/* Not left behind when this program itself is killed. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		test->run();
 		fflush(stdout);
 		/* exit(), so that leak checkers get their turn. */

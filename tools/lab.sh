@@ -221,11 +221,22 @@ lab_ready_or_gone() {
 	[ -s "$LAB_DIR/ready" ] || ! lab_running "$LAB_PID"
 }
 
-# lab_coap_server NAME TEXT: start libcoap's coap-server on the server's side with a resource
-# /NAME. Its process ID is in LAB_PID.
+# lab_coap_server NAME TEXT [OPTIONS...]: start libcoap's coap-server on the server's side with
+# a resource /NAME. Its process ID is in LAB_PID.
 lab_coap_server() {
-	lab_start_server coap-server-notls -A "$LAB_SERVER_4" -d 10
-	lab_wait_for 10 lab_created "coap://$LAB_SERVER_4/$1" "$2" || lab_fail "coap-server does not serve"
+	lab_name=$1
+	lab_text=$2
+	shift 2
+	lab_start_server coap-server-notls -A "$LAB_SERVER_4" -d 10 "$@"
+	lab_wait_for 10 lab_created "coap://$LAB_SERVER_4/$lab_name" "$lab_text" ||
+		lab_fail "coap-server does not serve"
+}
+
+# lab_bench_server NAME TEXT: the same with coax-bench serve.
+lab_bench_server() {
+	lab_start_server "$LAB_BUILD/coax-bench" serve --bind "$LAB_SERVER_4" >/dev/null
+	lab_wait_for 10 lab_created "coap://$LAB_SERVER_4/$1" "$2" ||
+		lab_fail "coax-bench does not serve"
 }
 
 lab_created() {

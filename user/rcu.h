@@ -34,6 +34,9 @@ static inline void coax_synchronize_seen(void)
 	coax_taken_over(&coax_rcu_readers);
 }
 
+/* For what call_rcu() calls. */
+#define coax_readers_are_gone() coax_taken_over(&coax_rcu_readers)
+
 #undef rcu_read_unlock
 #undef synchronize_rcu
 #define rcu_read_unlock coax_read_unlock_seen
@@ -41,6 +44,7 @@ static inline void coax_synchronize_seen(void)
 #else
 #define coax_handing_over(object) ((void)(object))
 #define coax_taken_over(object)	  ((void)(object))
+#define coax_readers_are_gone()	  ((void)0)
 #endif
 
 #endif

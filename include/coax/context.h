@@ -53,7 +53,8 @@ struct coax_context_options {
 	/*
 	 * Groups to listen to: "ff05::fd%eth0", "224.0.1.187%eth0", or an interface's name alone
 	 * for All CoAP Nodes of IPv4 and IPv6 (link-local and site-local; RFC 7252 section 12.8)
-	 * and the all-nodes groups on it. Joined again when the interface comes back.
+	 * and the all-nodes groups on it. On the port of the first address of their family. Joined
+	 * again when the interface comes back.
 	 */
 	const char *const *groups;
 	size_t group_count;
@@ -72,13 +73,13 @@ struct coax_context_stats {
 	uint64_t datagrams_in;
 	uint64_t datagrams_out;
 	uint64_t datagrams_dropped; /* not sent, for want of room in the network stack */
-	uint64_t requests;	  /* handed to the site */
-	uint64_t responses;	  /* sent */
-	uint64_t duplicates;	  /* requests that came again */
-	uint64_t retransmissions; /* of our own confirmable messages */
-	uint64_t timeouts;	  /* confirmable messages that nobody acknowledged */
-	uint64_t malformed;	  /* datagrams that are no CoAP message */
-	uint64_t ignored;	  /* other versions, unmatched responses and acknowledgements */
+	uint64_t requests;	    /* handed to the site */
+	uint64_t responses;	    /* sent */
+	uint64_t duplicates;	    /* requests that came again */
+	uint64_t retransmissions;   /* of our own confirmable messages */
+	uint64_t timeouts;	    /* confirmable messages that nobody acknowledged */
+	uint64_t malformed;	    /* datagrams that are no CoAP message */
+	uint64_t ignored;	    /* other versions, unmatched responses and acknowledgements */
 	uint64_t resets_in;
 	uint64_t resets_out; /* pings among them */
 	uint64_t pings;

@@ -28,7 +28,7 @@ typedef void (*coax_log_fn)(void *arg, enum coax_log_level level, const char *na
 struct coax_logger {
 	coax_log_fn write; /* NULL: stderr */
 	void *arg;
-	const char *name; /* NULL: "coap", of a server's Context "coap-server" */
+	const char *name;	  /* NULL: "coap", of a server's Context "coap-server" */
 	enum coax_log_level from; /* lines below it are not formatted; 0: WARNING */
 };
 

@@ -71,14 +71,15 @@ static inline uint32_t coax_message_token_extension(const struct coax_message *m
 static inline uint32_t coax_message_token_length(const struct coax_message *m)
 {
 	const uint8_t *extension = m->data + COAX_HEADER_SIZE;
+	uint8_t field = coax_message_token_field(m);
 
-	switch (coax_message_token_field(m)) {
+	switch (field) {
 	case 13:
 		return 13u + extension[0];
 	case 14:
 		return 269u + (uint32_t)(extension[0] << 8 | extension[1]);
 	default:
-		return coax_message_token_field(m);
+		return field;
 	}
 }
 

@@ -77,11 +77,16 @@ struct coax_request_options {
  * `remote` NULL: the message says where to, by its Uri-Host (a name is looked up as
  * coax_find_remote() does, an IP literal is taken as it is and not sent) and Uri-Port.
  *
+ * A message with Block1, or with Block2 for a block other than the first, is about a single block
+ * and goes as with `single`; a Block2 for the first one is a wish for its size.
+ *
  * `message` is copied. Not necessarily sent before this returns. *request (may be NULL) can be
  * cancelled until the callback has run. Any thread, until coax_context_shutdown() has returned.
- * Returns 0, -EINVAL (no request, or no address of one host and a port), -EDESTADDRREQ (no remote
- * and no Uri-Host), -EMSGSIZE, -EAFNOSUPPORT (no socket for IPv4 or IPv6), -ENOBUFS or -ESHUTDOWN;
- * then the callback does not run, and a body given is released.
+ * Returns 0, -EINVAL (no request, no address of one host and a port, a block_size that there is
+ * not), -EDESTADDRREQ (no remote and no Uri-Host), -EMSGSIZE (options, or with `single` the
+ * payload, that no message holds, or a body that no block numbers express), -EAFNOSUPPORT (no
+ * socket for IPv4 or IPv6), -ENOBUFS or -ESHUTDOWN; then the callback does not run, and a body
+ * given is released.
  */
 int coax_request(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,
@@ -123,7 +128,9 @@ typedef void (*coax_multicast_fn)(void *arg, int result, const struct coax_messa
  * as long as messages take; 10 s here). `group` may name an interface as its scope. Bodies that
  * come in blocks are fetched from their responders, each by itself.
  *
- * As coax_request() otherwise. -EINVAL also for an address that is no group's.
+ * As coax_request() otherwise. -EINVAL also for an address that is no group's, and for a sink;
+ * -EMSGSIZE for a body larger than a block. Up to 1024 responders are told apart. `results` is not
+ * looked at: a response of any code is given.
  */
 int coax_request_multicast(struct coax_context *context, const union coax_address *group,
 			   const struct coax_message *message,
@@ -169,9 +176,9 @@ typedef void (*coax_found_fn)(void *arg, int result, const struct coax_found *fo
  * coax_find_remote - find the transport and the addresses for a URI, without blocking: names are
  * looked up by a thread of the Context's that does only this.
  *
- * Any thread. Returns 0, -EINVAL (no URI that can be asked; *error, if not NULL, says why),
- * -EPROTONOSUPPORT (no transport for its scheme), -ENOBUFS (too many lookups under way) or
- * -ESHUTDOWN; then `found` does not run.
+ * Any thread. Returns 0, -EINVAL (no URI that can be asked; *error, if not NULL, says why, until
+ * this thread asks again), -EPROTONOSUPPORT (no transport for its scheme, which *error names),
+ * -ENOBUFS (too many lookups under way) or -ESHUTDOWN; then `found` does not run.
  */
 int coax_find_remote(struct coax_context *context, const char *uri, coax_found_fn found, void *arg,
 		     const char **error);

@@ -61,7 +61,8 @@ struct coax_message *coax_responder_response(struct coax_responder *responder);
  * one message leaves in blocks (RFC 7959 section 2.4), from a copy that is kept for this client,
  * under one ETag. `payload` is copied.
  *
- * Returns 0, -EMSGSIZE (more than COAX_BODY_LENGTH_MAX) or -ENOMEM.
+ * Returns 0, -EMSGSIZE (more than COAX_BODY_LENGTH_MAX), -ENOMEM, or -EINVAL (the request has been
+ * answered).
  */
 int coax_responder_set_payload(struct coax_responder *responder, const void *payload,
 			       size_t length);
@@ -69,7 +70,7 @@ int coax_responder_set_payload(struct coax_responder *responder, const void *pay
 /**
  * coax_responder_set_body - the same without a copy. The body is taken over, and released once no
  * client is in the middle of it, also when this or coax_respond() fails. Give it an ETag when it is
- * read and can change. Returns 0 or -EMSGSIZE.
+ * read and can change. Returns 0, -EMSGSIZE or -EINVAL.
  */
 int coax_responder_set_body(struct coax_responder *responder, const struct coax_body *body);
 
@@ -102,7 +103,10 @@ const struct coax_part *coax_responder_part(const struct coax_responder *respond
  * request only with cacheable_queries.
  *
  * The caller sees to it that `subject` stays until coax_respond() has returned: by a reference, or
- * in a handler by RCU.
+ * in a handler on a worker by RCU.
+ *
+ * NULL: nothing tells when it changes, so it is neither published nor observed. In a notification
+ * it makes this the last one.
  */
 void coax_responder_subject(struct coax_responder *responder, struct coax_subject *subject,
 			    uint64_t generation);

@@ -43,7 +43,8 @@ enum coax_reliability {
 struct coax_resource_options {
 	/*
 	 * "sensors/temperature", percent-encoded as in a URI. A segment "{name}" stands for any one
-	 * segment (coax_responder_parameter()); where several resources fit, the one whose path
+	 * segment (coax_responder_parameter()), and is not listed in /.well-known/core; braces that
+	 * mean themselves are percent-encoded. Where several resources fit, the one whose path
 	 * names more of the first segments literally answers.
 	 */
 	const char *path;
@@ -105,8 +106,10 @@ void coax_site_destroy(struct coax_site *site);
  * answered for the path until now does so no more, and what the kernel answered from that subtree's
  * own subject is withdrawn (not what it answered from others: see coax_responder_subject()).
  *
- * Any thread, also from a handler. Returns 0, -EEXIST, -EINVAL (a path that is malformed or does
- * not fit into a message, an attribute that cannot be written, no handler at all) or -ENOMEM.
+ * Any thread, also from a handler. Returns 0, -EEXIST (also where only names of parameters differ),
+ * -EINVAL (a path that is malformed or does not fit into a message, a parameter that has no name,
+ * the name of another one or more than 63 segments before it, an attribute that cannot be written,
+ * no handler at all) or -ENOMEM.
  */
 int coax_site_add(struct coax_site *site, const struct coax_resource_options *options,
 		  struct coax_resource **resource);

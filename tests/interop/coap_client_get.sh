@@ -93,8 +93,11 @@ get_conditional() {
 	ask 4.12 /hello.txt -O 1,0x0011 && ask 4.12 /hello.txt -O 5,
 }
 
-get_too_large() {
-	ask 5.00 /large.bin && has 'block-wise' && logged 'WARNING.*large.bin'
+get_large() {
+	ask 2.05 /large.bin && cmp "$served/large.bin" "$work/body" && has Size2:1025 || return 1
+	truncate -s $(((1 << 30) + 1)) "$served/huge.bin"
+	ask 5.00 /huge.bin && has 1073741824 && logged 'WARNING.*huge.bin'
+	rm "$served/huge.bin"
 }
 
 get_proxied() {
@@ -102,16 +105,17 @@ get_proxied() {
 }
 
 list_directory() {
-	ask 2.05 /few/ && body_is '</few/b.txt>;ct=0' && has 'Content-Format:application/link-format' &&
-		ask 4.04 /few && has 'slash' && ask 5.00 /many/
+	ask 2.05 /few/ && body_is '</few/b.txt>;ct=0;obs' && has 'Content-Format:application/link-format' &&
+		ask 4.04 /few && has 'slash' && ask 2.05 /many/ &&
+		[ "$(tr , '\n' <"$work/body" | grep -c '^</many/file-[0-9]*.cbor>;ct=60;obs$')" -eq 100 ]
 }
 
 discover() {
 	rm -r "$served/many"
-	ask 2.05 /.well-known/core && grep -qF '</sub%20dir/a.json>;ct=50' "$work/body" &&
+	ask 2.05 /.well-known/core && grep -qF '</sub%20dir/a.json>;ct=50;obs' "$work/body" &&
 		! grep -qE 'hidden|link|secret' "$work/body" &&
-		ask 2.05 '/.well-known/core?ct=50' && body_is '</sub%20dir/a.json>;ct=50' &&
-		ask 2.05 '/.well-known/core?href=/few/*' && body_is '</few/b.txt>;ct=0'
+		ask 2.05 '/.well-known/core?ct=50' && body_is '</sub%20dir/a.json>;ct=50;obs' &&
+		ask 2.05 '/.well-known/core?href=/few/*' && body_is '</few/b.txt>;ct=0;obs'
 }
 
 # The file is served as it is as soon as the kernel has told of the change.
@@ -140,9 +144,9 @@ check "no path leads out of the directory (4.04)" get_escape
 check "changes of files that are read only, and other methods, are answered 4.05" change_read_only
 check "GET with Accept of another format is answered 4.06" get_not_acceptable
 check "GET with conditions that do not hold is answered 4.12" get_conditional
-check "GET of a file larger than one message is answered 5.00 with the reason, and logged" get_too_large
+check "a file larger than one message comes in blocks, one of more than 1 GiB is answered 5.00" get_large
 check "a request to a proxy is answered 5.05" get_proxied
-check "a directory is listed at its path with a slash; too long a listing is answered 5.00" list_directory
+check "a directory is listed at its path with a slash, however many entries it has" list_directory
 check "/.well-known/core lists the files and filters them" discover
 check "a file that somebody replaces is served as it is then" changed_by_others
 stop_coaxd

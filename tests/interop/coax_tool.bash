@@ -4,24 +4,24 @@
 # What the tests of the command line tool share: Debian's CoAP server on loopback, running coax, and
 # saying what was wrong. Sourced from the top of the tree.
 
-coax=${COAX_BUILD:-build}/coax
+build=${COAX_BUILD:-build}
+coax=$build/coax
 work=$(mktemp -d) || exit 1
 number=0
 failed=0
 faults=0
 server_pid=
+started=
 command_line=
 
-stop_server() {
-	[ -n "$server_pid" ] || return 0
-	kill -CONT "$server_pid" 2>/dev/null
-	kill "$server_pid" 2>/dev/null
-	wait "$server_pid" 2>/dev/null
-	server_pid=
-}
-
+# What start_server, start_peer, start_coaxd and begin have started ends with the script.
 clean_up() {
-	stop_server
+	local pid
+	for pid in $started; do
+		kill -CONT "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
 	rm -rf "$work"
 }
 trap clean_up EXIT
@@ -63,6 +63,7 @@ start_server() {
 	port=$(free_port) || exit 1
 	coap-server-notls -A 127.0.0.1 -p "$port" -d 4 >"$work/server.log" 2>&1 &
 	server_pid=$!
+	started+=" $server_pid"
 	if ! wait_for 10 listens_on "$port"; then
 		echo "# coap-server-notls does not come up:"
 		sed 's/^/# /' "$work/server.log"
@@ -71,6 +72,41 @@ start_server() {
 	fi
 	# shellcheck disable=SC2034 # for the tests
 	uri=coap://127.0.0.1:$port
+}
+
+# must_listen LOG: wait for what is to listen on $port; what it says is in LOG.
+must_listen() {
+	wait_for 10 listens_on "$port" && return
+	echo "# it does not come up:"
+	sed 's/^/# /' "$1"
+	echo "not ok $((number + 1)) the server starts"
+	exit 1
+}
+
+# tool_server on 127.0.0.1, its URI in $peer.
+start_peer() {
+	local port
+	port=$(free_port) || exit 1
+	"$build/tests/interop/tool_server" "127.0.0.1:$port" >"$work/peer.log" 2>&1 &
+	started+=" $!"
+	must_listen "$work/peer.log"
+	# shellcheck disable=SC2034 # for the tests
+	peer=coap://127.0.0.1:$port
+}
+
+# start_coaxd OPTIONS...: coaxd for $work/tree on 127.0.0.1, its URI in $files, its process ID in
+# $coaxd_pid and what it says in $work/coaxd.log.
+start_coaxd() {
+	local port
+	mkdir -p "$work/tree"
+	port=$(free_port) || exit 1
+	"$build/coaxd" "$@" --bind "127.0.0.1:$port" "$work/tree" >"$work/coaxd.log" 2>&1 &
+	# shellcheck disable=SC2034 # for the tests
+	coaxd_pid=$!
+	started+=" $!"
+	must_listen "$work/coaxd.log"
+	# shellcheck disable=SC2034 # for the tests
+	files=coap://127.0.0.1:$port
 }
 
 # run ARGUMENTS...: coax, its output in $work/out and $work/err, its exit status in $status.
@@ -89,11 +125,49 @@ run_with_input() {
 	status=$?
 }
 
+# begin ARGUMENTS...: run in the background, its process ID in $begun; ended by end. A shell has what
+# it starts in the background ignore SIGINT.
+begin() {
+	command_line="coax $*"
+	: >"$work/out"
+	: >"$work/err"
+	env --default-signal=INT "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null &
+	begun=$!
+	started+=" $begun"
+}
+
+# Wait for what begin has started; $status is 124 when it does not end.
+end() {
+	wait_for 20 gone "$begun" || kill -KILL "$begun"
+	wait "$begun" 2>/dev/null
+	status=$?
+	started=${started/ $begun/}
+	[ "$status" -ne 137 ] || status=124
+}
+
+gone() {
+	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+	'' | Z*) return 0 ;;
+	esac
+	return 1
+}
+
+# The same as run, standard output and standard error being a terminal of 80 columns: all is in $work/out.
+on_terminal() {
+	command_line="coax $* (on a terminal)"
+	: >"$work/err"
+	timeout --kill-after=2 30 script --quiet --return --echo never --command \
+		"stty cols 80; exec $(printf '%q ' "$coax" "$@")" "$work/typescript" \
+		</dev/null >"$work/terminal" 2>"$work/err"
+	status=$?
+	sed 's/\r$//' "$work/terminal" >"$work/out"
+}
+
 fault() {
 	faults=$((faults + 1))
 	echo "# $command_line: $1"
-	sed 's/^/#   out: /' "$work/out" | head -n 20
-	sed 's/^/#   err: /' "$work/err" | head -n 20
+	head -n 20 "$work/out" | cut -c 1-200 | sed 's/^/#   out: /'
+	head -n 20 "$work/err" | cut -c 1-200 | sed 's/^/#   err: /'
 }
 
 expect_status() {
@@ -103,6 +177,20 @@ expect_status() {
 # The whole standard output.
 expect_out() {
 	printf '%s' "$1" | cmp -s - "$work/out" || fault "standard output is not: $1"
+}
+
+# The whole standard output, a file.
+expect_out_file() {
+	cmp -s "$1" "$work/out" || fault "standard output is not what is in $1"
+}
+
+# expect_out_lines COUNT
+expect_out_lines() {
+	[ "$(wc -l <"$work/out")" -eq "$1" ] || fault "standard output has not $1 lines"
+}
+
+expect_same() {
+	cmp -s "$1" "$2" || fault "$1 and $2 differ"
 }
 
 expect_out_line() {

@@ -36,7 +36,7 @@ result "filters leave the links that pass them all"
 
 run discover -v "$uri" obs 'if=c*' rt=ticks
 expect_out_line '/time .*'
-expect_err_line '.* to 127\.0\.0\.1:[0-9]+: CON GET .*Uri-Query:if=c\*.*'
+expect_err_line '> 127\.0\.0\.1:[0-9]+: CON GET .*Uri-Query:if=c\*.*'
 grep -q 'Uri-Query.*Uri-Query' "$work/err" && fault "more than one query"
 result "the server gets one filter as its query"
 

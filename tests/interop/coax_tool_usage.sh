@@ -30,12 +30,12 @@ run --help
 expect_status 0
 expect_no_err
 expect_out_line 'Usage: coax .*'
-for command in get put post delete ping discover status cache on off; do
+for command in get put post delete fetch patch ipatch observe ping discover status cache on off; do
 	expect_out_line "  $command +[a-z].*"
 done
 result "help lists the commands"
 
-for command in get put post delete ping discover status cache on off; do
+for command in get put post delete fetch patch ipatch observe ping discover status cache on off; do
 	run "$command" --help
 	expect_status 0
 	expect_no_err
@@ -63,9 +63,9 @@ result "without a command the help goes to standard error"
 run dis --help
 expect_status 0
 expect_out_line 'Usage: coax discover .*'
-refused 'coax: "p" is ambiguous; it could be put post ping' p coap://127.0.0.1
-refused 'coax: "o" is ambiguous; it could be on off' o
-refused 'coax: unknown command "fetch" .*' fetch coap://127.0.0.1
+refused 'coax: "p" is ambiguous; it could be put post patch ping' p coap://127.0.0.1
+refused 'coax: "o" is ambiguous; it could be observe on off' o
+refused 'coax: unknown command "search" .*' search coap://127.0.0.1
 refused 'coax: unknown command "" .*' ''
 result "the beginning of a command is enough when it is unambiguous"
 
@@ -103,7 +103,8 @@ result "a host name that is not known is a local error"
 refused 'coax get: host "fe80::1": .* interface, .*%25eth0.*' get 'coap://[fe80::1]/'
 refused 'coax ping: host "fe80::1": .* interface, .*' ping 'coap://[fe80::1]'
 refused 'coax get: host "224\.0\.1\.187": .*multicast.*' get coap://224.0.1.187/
-refused 'coax discover: host "ff02::fd%lo": .*multicast.*' discover 'coap://[ff02::fd%25lo]/'
+refused 'coax observe: host "ff02::fd%lo": .*multicast.*' observe 'coap://[ff02::fd%25lo]/'
+refused 'coax discover: host "ff02::fd": .* interface, .*%25eth0.*' discover 'coap://[ff02::fd]/'
 result "an address that no request can go to is refused, with the reason"
 
 refused 'coax get: --timeout "soon": give seconds, .*' get --timeout soon coap://127.0.0.1/
@@ -121,6 +122,23 @@ refused 'coax get: --accept "65536": give a media type .*' get --accept 65536 co
 refused 'coax ping: --count "0": give a number .*' ping -c 0 coap://127.0.0.1/
 refused 'coax ping: --count "-1": give a number .*' ping -c -1 coap://127.0.0.1/
 refused 'coax ping: --count "1x": give a number .*' ping -c 1x coap://127.0.0.1/
+refused 'coax observe: --count "0": give a number .*' observe -c 0 coap://127.0.0.1/
+refused 'coax observe: --for "0": give seconds, .*' observe --for 0 coap://127.0.0.1/
+for bad in 0 15 24 2048 064 '' x; do
+	refused "coax get: --block-size \"$bad\": give 16, 32, .*" get --block-size "$bad" coap://127.0.0.1/
+done
+for bad in some 128 -1 3.xx '2.xx,' ',2.xx' '' '2.xx,all'; do
+	refused "coax put: --no-response \"$bad\": give all, none, .*" put --no-response "$bad" coap://127.0.0.1/
+done
+for bad in No-Such=1 65536=x =x '' -1=x 1x=y; do
+	refused "coax get: --option \"$bad\": no option is called so .*" get --option "$bad" coap://127.0.0.1/
+done
+for bad in Hop-Limit=x Hop-Limit=-1 Hop-Limit= 16=4294967296; do
+	refused "coax get: --option \"$bad\": no number from 0 .*" get --option "$bad" coap://127.0.0.1/
+done
+refused 'coax get: --option "If-None-Match=1": it has no value .*' get --option If-None-Match=1 \
+	coap://127.0.0.1/
+refused 'coax get: --option "0x0": give pairs .*' get --option 65001=0x0 coap://127.0.0.1/
 result "values of options are checked, and what is wanted is said"
 
 refused 'coax put: give --payload or --file, not both' put -p x -f y coap://127.0.0.1/

@@ -38,6 +38,10 @@ mistakes() {
 		refused '--workers takes' --workers x "$served" &&
 		refused '1 to 256' --workers 257 "$served" &&
 		refused '--max-age takes' --max-age -1 "$served" &&
+		refused '--max-size takes' --max-size 0 "$served" &&
+		refused '--max-size takes' --max-size 1073741825 "$served" &&
+		refused '--max-uploads takes' --max-uploads 0 "$served" &&
+		refused '--max-open takes' --max-open x "$served" &&
 		refused '--instance takes' --instance ../x "$served" &&
 		refused '--ready-fd takes' --ready-fd -1 "$served"
 }
@@ -51,6 +55,11 @@ help() {
 # A number that names nothing now would be one of the daemon's own files later.
 ready_fd_closed() {
 	refused 'file descriptor 8' --bind 127.0.0.1:0 --ready-fd 8 "$served"
+}
+
+no_group() {
+	timeout 10 "$coaxd" --bind 127.0.0.1:0 --group nosuch0 "$served" 2>"$work/err"
+	[ $? -eq 1 ] && grep -q 'cannot listen to group "nosuch0": there is no such interface' "$work/err"
 }
 
 no_directory() {
@@ -144,13 +153,14 @@ killed() {
 }
 
 if [ "$(id -u)" -eq 0 ]; then
-	plan 9
+	plan 10
 else
-	plan 8
+	plan 9
 fi
 check "--help and --version are answered on stdout" help
 check "a mistake on the command line is exit status 2, and is named" mistakes
 check "--ready-fd takes only a file descriptor that is open" ready_fd_closed
+check "a group on an interface that there is not is exit status 1, with the reason" no_group
 check "a directory that cannot be served is exit status 1, with the reason" no_directory
 for signal in INT HUP; do
 	check "coaxd ends orderly on SIG$signal" ends_on "$signal"

@@ -483,4 +483,64 @@ TEST("a change is never overtaken by what was rendered before it, whoever publis
 	coax_accel_close(race.accel);
 }
 
+TEST("all that is published is withdrawn at once, and the same may be published anew")
+{
+	struct coax_subject *one = new_subject(), *two = new_subject();
+	struct coax_accel *accel;
+
+	lab_begin();
+	accel = keeper_begin();
+	for (int i = 0; i < 3; i++) {
+		ASSERT_TRUE(keeper_publish(accel, one, "a", "1"));
+		ASSERT_TRUE(keeper_publish(accel, one, "b", "1"));
+		ASSERT_TRUE(keeper_publish(accel, two, "c", "1"));
+		coax_subject_changed(two);
+		coax_accel_withdraw_all(accel);
+		EXPECT_FALSE(keeper_is_published("a"));
+		EXPECT_FALSE(keeper_is_published("b"));
+		EXPECT_FALSE(keeper_is_published("c"));
+	}
+	coax_subject_put(one);
+	coax_subject_put(two);
+	coax_accel_withdraw_all(accel);
+	coax_accel_close(accel);
+}
+
+TEST("all is withdrawn whoever publishes, changes and goes meanwhile")
+{
+	struct race race = {0};
+	struct coax_subject *calm = new_subject();
+	pthread_t threads[3];
+	int fd;
+
+	lab_begin();
+	race.accel = keeper_begin();
+	fd = keeper_map("slots");
+	race.slots =
+		mmap(NULL, KEEPER_SLOTS * sizeof(struct coax_slot), PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_TRUE(race.slots != MAP_FAILED);
+	close(fd);
+	for (int i = 0; i < 4; i++)
+		race.subjects[i] = new_subject();
+	ASSERT_EQ(pthread_create(&threads[0], NULL, race_publisher, &race), 0);
+	ASSERT_EQ(pthread_create(&threads[1], NULL, race_publisher, &race), 0);
+	ASSERT_EQ(pthread_create(&threads[2], NULL, race_changer, &race), 0);
+	for (int i = 0; i < 300; i++) {
+		keeper_publish(race.accel, calm, "calm", "x");
+		coax_accel_withdraw_all(race.accel);
+		EXPECT_FALSE(keeper_is_published("calm"));
+	}
+	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(race.stale, 0UL);
+
+	coax_accel_withdraw_all(race.accel);
+	EXPECT_EQ(keeper_entries("index"), 0U);
+	coax_subject_put(calm);
+	for (int i = 0; i < 4; i++)
+		coax_subject_put(race.subjects[i]);
+	coax_accel_close(race.accel);
+}
+
 TEST_MAIN()

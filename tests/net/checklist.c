@@ -414,7 +414,8 @@ TEST("a critical option that is repeated, unknown or too long is 4.02, and nothi
 		      COAX_BAD_OPTION),
 		INPUT("If-Match that no handler minds", "\x40\x03\x12\x07\x10\xa1r",
 		      COAX_BAD_OPTION),
-		INPUT("Block1", "\x40\x03\x12\x08\xb1r\xd1\x03\x08\xffx", COAX_BAD_OPTION),
+		INPUT("two Block1", "\x40\x03\x12\x08\xb1r\xd1\x03\x08\x01\x08\xffx",
+		      COAX_BAD_OPTION),
 		INPUT("an unknown elective one is ignored", "\x40\x01\x12\x09\xb1r\xe0\xfc\xd2",
 		      COAX_CONTENT),
 		INPUT("Proxy-Uri",
@@ -551,7 +552,7 @@ TEST("a cached GET and one that differs in an option each get their own answer")
 		INPUT("Block2",
 		      "\x41\x01\x12\x0c"
 		      "1\xb1r\xc1\x06",
-		      COAX_BAD_OPTION),
+		      COAX_CONTENT),
 		INPUT("Observe",
 		      "\x41\x01\x12\x0d"
 		      "1\x60\x51r",

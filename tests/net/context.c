@@ -530,8 +530,8 @@ static void count_line(void *arg, enum coax_log_level level, const char *name, c
 TEST("a Context that cannot be made has said why at ERROR, once")
 {
 	static const char *const elsewhere[] = {"192.0.2.1:5683", "192.0.2.1:0"};
-	const char *many[32];
-	char texts[32][32];
+	const char *many[200];
+	char texts[200][32];
 	atomic_int lines = 0;
 	struct coax_context_options options = {
 		.logger = {.write = count_line, .arg = &lines},
@@ -545,12 +545,12 @@ TEST("a Context that cannot be made has said why at ERROR, once")
 		EXPECT_EQ(coax_context_create(&context, &options), -EADDRNOTAVAIL);
 		EXPECT_EQ(lines, i + 1);
 	}
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < 200; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "127.0.0.%d:0", i + 1);
 		many[i] = texts[i];
 	}
 	options.bind = many;
-	options.bind_count = 32;
+	options.bind_count = 200;
 	EXPECT_EQ(coax_context_create(&context, &options), -E2BIG);
 	EXPECT_EQ(lines, 3);
 
@@ -586,6 +586,202 @@ TEST("a request to a broadcast address is one to many: a CON is ignored, errors 
 	coax_context_stats_read(server, &stats);
 	EXPECT_EQ(stats.requests, 1U);
 	EXPECT_EQ(stats.ignored, 1U);
+	coax_context_shutdown(server);
+	coax_site_destroy(site);
+}
+
+/* What was logged last from WARNING on, and under which name. */
+static struct {
+	char name[32];
+	char line[256];
+} heard;
+
+static void hear(void *arg, enum coax_log_level level, const char *name, const char *line)
+{
+	(void)arg;
+	(void)level;
+	snprintf(heard.name, sizeof(heard.name), "%s", name);
+	snprintf(heard.line, sizeof(heard.line), "%s", line);
+}
+
+static int create_and_end(struct coax_context_options options)
+{
+	struct coax_context *context;
+	int err;
+
+	options.logger.write = hear;
+	memset(&heard, 0, sizeof(heard));
+	err = coax_context_create(&context, &options);
+	if (!err)
+		coax_context_shutdown(context);
+	return err;
+}
+
+TEST("a server without a Site binds to port 5683 of all addresses and answers 4.04 not a server")
+{
+	static const uint8_t request[] = {0x40, 0x01, 0x12, 0x34, 0xb5, 'h', 'e', 'l', 'l', 'o'};
+	struct coax_context_options options = {.server = true, .logger = quiet};
+	struct coax_site *site = hello_site();
+	struct coax_context *server;
+	uint8_t reply[64];
+
+	if (unshare(CLONE_NEWNET))
+		SKIP("needs a network namespace of its own");
+	ASSERT_EQ(system("ip link set lo up"), 0);
+	ASSERT_EQ(coax_context_create(&server, &options), 0);
+	EXPECT_EQ(coax_context_port(server), COAX_PORT);
+	ASSERT_EQ(client_ask(client_open("127.0.0.1", COAX_PORT), request, sizeof(request), reply,
+			     sizeof(reply)),
+		  4 + 1 + 12);
+	EXPECT_EQ(reply[1], COAX_NOT_FOUND);
+	EXPECT_MEMEQ(reply + 5, "not a server", 12);
+	/* And the Site is given later. */
+	coax_context_set_site(server, site);
+	ASSERT_GT(client_ask(client_open("::1", COAX_PORT), request, sizeof(request), reply,
+			     sizeof(reply)),
+		  4);
+	EXPECT_EQ(reply[1], COAX_CONTENT);
+	coax_context_shutdown(server);
+	coax_site_destroy(site);
+}
+
+TEST("a Context listens to several addresses, with and without a port")
+{
+	static const char *const bind[] = {"127.0.0.1", "127.0.0.2:5700", "[::1]:5701",
+					   "127.0.0.3"};
+	static const struct {
+		const char *address;
+		in_port_t port;
+	} served[] = {{"127.0.0.1", 5683}, {"127.0.0.2", 5700}, {"::1", 5701}, {"127.0.0.3", 5683}};
+	struct coax_site *site = hello_site();
+	struct coax_context_options options = {
+		.site = site, .bind = bind, .bind_count = 4, .workers = 2, .logger = quiet};
+	static const uint8_t request[] = {0x40, 0x01, 0x12, 0x34, 0xb5, 'h', 'e', 'l', 'l', 'o'};
+	struct coax_context *server;
+	uint8_t reply[64];
+
+	if (unshare(CLONE_NEWNET))
+		SKIP("needs a network namespace of its own");
+	ASSERT_EQ(system("ip link set lo up"), 0);
+	ASSERT_EQ(coax_context_create(&server, &options), 0);
+	for (int i = 0; i < 4; i++) {
+		int fd = client_open(served[i].address, served[i].port);
+
+		ASSERT_GT(client_ask(fd, request, sizeof(request), reply, sizeof(reply)), 4);
+		EXPECT_EQ(reply[1], COAX_CONTENT);
+	}
+	coax_context_shutdown(server);
+	coax_site_destroy(site);
+}
+
+TEST("a Context's lines go by its name, coap for a client's and coap-server for a server's")
+{
+	static const char *const wrong = "nowhere";
+	const struct coax_context_options options = {.bind = &wrong, .bind_count = 1};
+	struct coax_context_options server = options, named = options;
+
+	EXPECT_EQ(create_and_end(options), -EINVAL);
+	EXPECT_STREQ(heard.name, "coap");
+	server.server = true;
+	EXPECT_EQ(create_and_end(server), -EINVAL);
+	EXPECT_STREQ(heard.name, "coap-server");
+	named.logger.name = "pump";
+	EXPECT_EQ(create_and_end(named), -EINVAL);
+	EXPECT_STREQ(heard.name, "pump");
+}
+
+TEST("transports are chosen by name, and one that there is not is an error that names those")
+{
+	static const char *const udp[] = {"udp"}, *const unknown[] = {"udp", "pigeon"};
+
+	EXPECT_EQ(create_and_end(
+			  (struct coax_context_options){.transports = udp, .transport_count = 1}),
+		  0);
+	EXPECT_EQ(create_and_end((struct coax_context_options){.transports = unknown,
+							       .transport_count = 2}),
+		  -EPROTONOSUPPORT);
+	EXPECT_STREQ(heard.line, "there is no transport \"pigeon\"; there are: udp");
+}
+
+TEST("a tuning that makes no sense is refused with a word on which")
+{
+	static const struct {
+		struct coax_tuning tuning;
+		const char *word;
+	} wrong[] = {
+		{{.block_size = 8}, "block_size"},
+		{{.block_size = 100}, "block_size"},
+		{{.block_size = 2048}, "block_size"},
+		{{.body_max = 1ULL << 31}, "body_max"},
+		{{.body_max = 1 << 20, .bodies_max = 1 << 19}, "bodies_max"},
+		{{.notify_confirm_ms = 90000000}, "notify_confirm_ms"},
+	};
+	static const struct coax_tuning sound[] = {
+		{.block_size = 16},
+		{.block_size = 1024, .notify_confirm_ms = 86400000},
+		{.body_max = 1 << 30, .bodies_max = 1 << 30},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		EXPECT_EQ(create_and_end((struct coax_context_options){.tuning = wrong[i].tuning}),
+			  -EINVAL);
+		EXPECT_TRUE(strstr(heard.line, wrong[i].word));
+	}
+	for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++)
+		EXPECT_EQ(create_and_end((struct coax_context_options){.tuning = sound[i]}), 0);
+}
+
+/* Many requests that are answered all at once, some of whose clients are gone by then. */
+#define CROWD 110
+#define GONE  10 /* each eleventh */
+
+static struct {
+	struct coax_responder *responders[CROWD];
+	atomic_int count;
+} crowd;
+
+static void join_crowd(struct coax_responder *responder, void *arg)
+{
+	struct coax_responder *later = coax_responder_defer(responder);
+
+	(void)arg;
+	ASSERT_TRUE(later);
+	crowd.responders[atomic_load(&crowd.count)] = later;
+	atomic_fetch_add(&crowd.count, 1);
+}
+
+TEST("peers that vanish cost no other its response")
+{
+	struct coax_resource_options resource = {.path = "crowd", .get = join_crowd};
+	struct coax_site *site = site_with(&resource, 1);
+	struct coax_context *server = serve(site, "127.0.0.1:0", 1);
+	uint8_t request[] = {0x50, 0x01, 0, 0, 0xb5, 'c', 'r', 'o', 'w', 'd'};
+	int clients[CROWD], lost = 0;
+	uint8_t reply[64];
+
+	for (int i = 0; i < CROWD; i++)
+		clients[i] = client_open("127.0.0.1", coax_context_port(server));
+	for (int round = 0; round < 100; round++) {
+		atomic_store(&crowd.count, 0);
+		request[3] = (uint8_t)round;
+		for (int i = 0; i < CROWD; i++)
+			ASSERT_EQ(send(clients[i], request, sizeof(request), 0),
+				  (ssize_t)sizeof(request));
+		while (atomic_load(&crowd.count) < CROWD)
+			sched_yield();
+		for (int i = 0; i < CROWD; i += CROWD / GONE)
+			close(clients[i]);
+		for (int i = 0; i < CROWD; i++)
+			coax_respond(crowd.responders[i], COAX_CONTENT);
+		for (int i = 0; i < CROWD; i++) {
+			if (i % (CROWD / GONE) == 0)
+				clients[i] = client_open("127.0.0.1", coax_context_port(server));
+			else if (client_receive(clients[i], reply, sizeof(reply)) < 4 ||
+				 reply[3] != request[3])
+				lost++;
+		}
+	}
+	EXPECT_EQ(lost, 0);
 	coax_context_shutdown(server);
 	coax_site_destroy(site);
 }

@@ -197,6 +197,7 @@ TEST("what is no request is refused at once, and the callback does not run")
 	struct coax_context *requester = start(1);
 	union coax_address remote = at("127.0.0.1", client_silent_port()), nowhere = {.in = {0}};
 	union coax_address group = at("224.0.1.187", COAX_PORT), port_less = at("127.0.0.1", 0);
+	const struct coax_request_options single = {.single = true};
 	uint8_t out[2048], payload[2040] = {0};
 	struct coax_message request = message(out, sizeof(out), COAX_CONTENT);
 
@@ -206,6 +207,11 @@ TEST("what is no request is refused at once, and the callback does not run")
 	EXPECT_EQ(refused(requester, &request, &group), -EINVAL);
 	EXPECT_EQ(refused(requester, &request, &port_less), -EINVAL);
 	ASSERT_EQ(coax_message_set_payload(&request, payload, sizeof(payload)), 0);
+	EXPECT_EQ(coax_request(requester, &remote, &request, &single, never_run, NULL, NULL),
+		  -EMSGSIZE);
+	request = message(out, sizeof(out), COAX_GET);
+	for (int i = 0; i < 8; i++)
+		ASSERT_EQ(coax_message_add(&request, COAX_URI_QUERY, payload, 250), 0);
 	EXPECT_EQ(refused(requester, &request, &remote), -EMSGSIZE);
 	request = message(out, sizeof(out), COAX_EMPTY);
 	coax_message_add_string(&request, COAX_URI_PATH, "x");

@@ -26,7 +26,7 @@ flags() {
 
 # The example listens on the protocol's port: in a network of its own.
 example() {
-	awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' README.md >"$scratch/lamp.c"
+	awk '/^```c$/ {on = !seen++; next} /^```$/ {on = 0} on' README.md >"$scratch/lamp.c"
 	# shellcheck disable=SC2046 # flags are words
 	gcc -Wall "$scratch/lamp.c" $(flags --cflags --libs) -o "$scratch/lamp"
 }
@@ -50,8 +50,8 @@ example_serves() {
 
 # The names of functions that the public headers declare, inline ones left out.
 declared() {
-	gcc -E -P -D_GNU_SOURCE -Iinclude include/coax/coax.h | tr '\n' ' ' | sed 's/[;}]/&\n/g' |
-		grep -v 'static inline' | grep -oE '\bcoax_[a-z0-9_]+\([^()]*(\([^()]*\)[^()]*)*\)[^{]*;$' |
+	gcc -E -P -D_GNU_SOURCE -Iinclude include/coax/coax.h | tr '\n' ' ' |
+		perl -pe 's/static inline[^;{]*\{(?:[^{}]|\{[^{}]*\})*\}//g; s/[;}]/$&\n/g' | grep -oE '\bcoax_[a-z0-9_]+\([^()]*(\([^()]*\)[^()]*)*\)[^{]*;$' |
 		grep -oE '^coax_[a-z0-9_]+' | sort -u
 }
 

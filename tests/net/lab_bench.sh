@@ -16,8 +16,10 @@ bench=$LAB_BUILD/coax-bench
 figures_are_printed() {
 	"$root/tools/bench/run" --quick >"$LAB_DIR/bench" || return 1
 	for figure in kernel_64_ratio_reflector kernel_1024_ratio_reflector kernel_cpu_ratio_libcoap \
-		user_cpu_ratio_libcoap user_peers_10000_over_64; do
-		grep -Eq "^figure $figure [0-9]+\.[0-9]+$" "$LAB_DIR/bench" || return 1
+		user_cpu_ratio_libcoap get_cpu_ratio_libcoap put_cpu_ratio_libcoap \
+		block_get_cpu_ratio_libcoap block_put_cpu_ratio_libcoap notify_cpu_ratio_libcoap \
+		user_peers_10000_over_64; do
+		grep -E "^figure $figure [0-9]+\.[0-9]+$" "$LAB_DIR/bench" | grep -q '[1-9]' || return 1
 	done
 }
 
@@ -97,11 +99,57 @@ paces() {
 	[ "$(lab_field sent "$line")" -ge 900 ] && [ "$(lab_field sent "$line")" -le 1001 ]
 }
 
-nobody_is_a_failure() {
-	! socket /x --seconds 0.5
+blocks() {
+	lab_client "$bench" blocks --destination "$LAB_SERVER_4" "$@"
 }
 
-plan 10
+notify() {
+	lab_client "$bench" notify --destination "$LAB_SERVER_4" "$@"
+}
+
+# Each body arrived whole, both ways, also when its last block is a short one.
+blocks_are_exact() {
+	for direction in --get --put; do
+		line=$(blocks "$direction" --transfers 20 --size 5000 --block-size 64) || return 1
+		echo "$line"
+		[ "$(lab_field completed "$line")" -eq 20 ] && [ "$(lab_field failed "$line")" -eq 0 ] &&
+			[ "$(lab_field bytes "$line")" -eq 100000 ] &&
+			[ "$(lab_field blocks "$line")" -eq 1580 ] || return 1
+	done
+}
+
+# While one run gets its body, another one puts a longer one in its place.
+other_bodies_are_noticed() {
+	lab_start_client "$bench" blocks --get --destination "$LAB_SERVER_4" --size 5000 \
+		--seconds 60 2>"$LAB_DIR/complaint"
+	run=$LAB_PID
+	lab_wait_for 20 has_ended_or_replace || return 1
+	cat "$LAB_DIR/complaint"
+	! lab_stop "$run" && grep -q 'went wrong' "$LAB_DIR/complaint"
+}
+
+has_ended_or_replace() {
+	lab_running "$run" || return 0
+	blocks --put --size 6000 --transfers 1
+	return 1
+}
+
+notifications_are_exact() {
+	line=$(notify --observers 20 --changes 10) || return 1
+	echo "$line"
+	[ "$(lab_field completed "$line")" -eq 10 ] && [ "$(lab_field missed "$line")" -eq 0 ] &&
+		[ "$(lab_field notifications "$line")" -eq 200 ]
+}
+
+unobservable_is_a_failure() {
+	! notify --path /data --observers 2
+}
+
+nobody_is_a_failure() {
+	! socket /x --seconds 0.5 && ! blocks --seconds 0.5 && ! notify --seconds 0.5
+}
+
+plan 15
 check "the demo sees all that it shows" "$root/tools/demo"
 lab_begin
 lab_reference
@@ -118,5 +166,12 @@ check "socket mode tells a repeated answer from a reply" duplicates_are_told_apa
 check "an answer that is not 2.xx is no reply" errors_are_no_replies
 check "socket mode keeps to a rate" paces
 lab_stop "$coaxd"
+lab_bench_server data x
+server=$LAB_PID
+check "blocks mode counts each body and each block once" blocks_are_exact
+check "blocks mode notices a body that is another" other_bodies_are_noticed
+check "notify mode counts each change and each notification once" notifications_are_exact
+check "what cannot be observed is a failure" unobservable_is_a_failure
+check "coax-bench serve ends on a signal" lab_stop "$server" 5
 check "nobody there is a failure" nobody_is_a_failure
 finish

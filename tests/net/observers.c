@@ -474,6 +474,100 @@ TEST("FETCH is observed by its payload")
 	observed_end();
 }
 
+/* A FETCH with Observe 0 and Block1, 16 bytes of its body. */
+static void fetch_block(int fd, uint16_t id, uint32_t number, bool more, struct told *told)
+{
+	const struct coax_block block = {.number = number, .more = more};
+	const uint8_t token = (uint8_t)(number + 1);
+	uint8_t buffer[128];
+	struct coax_message m;
+	ssize_t length;
+
+	coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_FETCH, id, &token, 1);
+	coax_message_add_uint(&m, COAX_OBSERVE, 0);
+	coax_message_add_string(&m, COAX_URI_PATH, "state");
+	coax_message_add_block(&m, COAX_BLOCK1, &block);
+	coax_message_set_payload(&m, "0123456789abcdef", 16);
+	length = client_ask(fd, m.data, m.length, told->bytes, sizeof(told->bytes));
+	ASSERT_TRUE(told_parse(told, length));
+}
+
+TEST("a FETCH whose payload comes in blocks is observed once it is whole")
+{
+	const struct coax_resource_options options = {
+		.path = "state", .fetch = observed_get, .observable = true};
+	struct told told;
+	int fd;
+
+	observed_start_with(&options, &observed_patient, 1);
+	fd = observed_open();
+	fetch_block(fd, 0x100, 0, true, &told);
+	EXPECT_EQ(coax_message_code(&told.m), COAX_CONTINUE);
+	EXPECT_FALSE(told.has_number);
+	EXPECT_EQ(COUNTED(observers), 0);
+	fetch_block(fd, 0x101, 1, false, &told);
+	EXPECT_EQ(coax_message_code(&told.m), COAX_CONTENT);
+	EXPECT_TRUE(told.has_number);
+	EXPECT_EQ(COUNTED(observers), 1);
+
+	observed_change();
+	ASSERT_TRUE(told_acknowledged(fd, &told));
+	EXPECT_STREQ(told.text, "value 1");
+	EXPECT_EQ(told_token(&told), 2);
+	expect_silence(fd);
+	observed_end();
+}
+
+TEST("the last block of a FETCH that comes again is answered as before (RFC 7252 section 4.5)")
+{
+	const struct coax_resource_options options = {.path = "state", .fetch = observed_get};
+	struct told told;
+	int fd;
+
+	observed_start_with(&options, &observed_patient, 1);
+	fd = observed_open();
+	fetch_block(fd, 0x100, 0, true, &told);
+	for (int i = 0; i < 2; i++) {
+		fetch_block(fd, 0x101, 1, false, &told);
+		EXPECT_EQ(coax_message_code(&told.m), COAX_CONTENT);
+		EXPECT_STREQ(told.text, "value 0");
+	}
+	observed_end();
+}
+
+static ssize_t cannot_read(void *arg, uint64_t offset, void *buffer, size_t size)
+{
+	(void)arg;
+	(void)offset;
+	(void)buffer;
+	(void)size;
+	return -EIO;
+}
+
+static void get_unreadable(struct coax_responder *responder, void *arg)
+{
+	const struct coax_body body = {.length = 5000, .read = cannot_read};
+
+	(void)arg;
+	coax_responder_set_body(responder, &body);
+	coax_respond(responder, COAX_CONTENT);
+}
+
+TEST("who is told that the representation cannot be read is not registered")
+{
+	const struct coax_resource_options options = {
+		.path = "state", .get = get_unreadable, .observable = true};
+	struct told told;
+	int fd;
+
+	observed_start_with(&options, &observed_patient, 1);
+	fd = observed_open();
+	ask_for(fd, 1, 0, &told);
+	EXPECT_EQ(coax_message_code(&told.m), COAX_INTERNAL_SERVER_ERROR);
+	EXPECT_EQ(COUNTED(observers), 0);
+	observed_end();
+}
+
 TEST("of a large notification the first block leaves")
 {
 	struct coax_block block;
@@ -579,6 +673,40 @@ TEST("a change during a rendering that takes its time is rendered after it")
 	expect_silence(fd);
 	EXPECT_EQ(atomic_load(&put_off) == NULL, 1);
 	observed_end();
+}
+
+TEST("who is registered by a responder of a Site that has been replaced looks again")
+{
+	const struct coax_resource_options deferring = {
+		.path = "state", .get = defer_get, .observable = true};
+	const struct coax_resource_options options = {
+		.path = "state", .get = observed_get, .observable = true};
+	const uint8_t get[] = {0x41, 1, 0, 1, 1, 0x60, 0x55, 's', 't', 'a', 't', 'e'};
+	struct coax_responder *responder;
+	struct coax_site *next;
+	struct told told;
+	int fd;
+
+	observed_start_with(&deferring, &observed_patient, 1);
+	/* All but the first one are put off. */
+	atomic_store(&observed.renderings, 1);
+	ASSERT_EQ(coax_site_create(&next), 0);
+	ASSERT_EQ(coax_site_add(next, &options, NULL), 0);
+	fd = observed_open();
+	ASSERT_EQ(send(fd, get, sizeof(get), 0), (ssize_t)sizeof(get));
+	responder = take_put_off();
+	coax_context_set_site(observed.context, next);
+	coax_responder_set_payload(responder, "former", 6);
+	coax_respond(responder, COAX_CONTENT);
+	do
+		ASSERT_TRUE(told_acknowledged(fd, &told));
+	while (coax_message_code(&told.m) == COAX_EMPTY);
+	EXPECT_STREQ(told.text, "former");
+	EXPECT_TRUE(told.has_number);
+	ASSERT_TRUE(told_acknowledged(fd, &told));
+	EXPECT_STREQ(told.text, "value 0");
+	observed_end();
+	coax_site_destroy(next);
 }
 
 TEST_MAIN()

@@ -244,6 +244,23 @@ TEST("a deferred request is accepted later, from another thread")
 	observed_end();
 }
 
+TEST("once the Context has shut down nobody is accepted any more")
+{
+	struct coax_responder *responder;
+	int fd;
+
+	start(deferring_get);
+	fd = observed_open();
+	send_get(fd, 9);
+	responder = take_put_off();
+	coax_context_shutdown(observed.context);
+	EXPECT_TRUE(coax_responder_accept(responder, on_ended, &ended) == NULL);
+	observed_get(responder, NULL);
+	EXPECT_EQ(atomic_load(&ended), 0);
+	coax_site_destroy(observed.site);
+	close(fd);
+}
+
 TEST("observers that are left at shutdown end then, once")
 {
 	struct coax_responder *responder;

@@ -53,7 +53,8 @@ static void *come_and_go(void *arg)
 	(void)arg;
 	while (!atomic_load(&over)) {
 		for (uint8_t observe = 0; observe < 2; observe++) {
-			const uint8_t get[] = {0x41,	    1,	  (uint8_t)(++id >> 8),
+			id++;
+			const uint8_t get[] = {0x41,	    1,	  (uint8_t)(id >> 8),
 					       (uint8_t)id, 5,	  0x61,
 					       observe,	    0x55, 's',
 					       't',	    'a',  't',

@@ -95,6 +95,36 @@ changed_by_put() {
 	done
 }
 
+told() { # value
+	[ "$(tail -n 1 "$LAB_DIR/told")" = "$1" ]
+}
+
+# That somebody observes keeps no plain GET from the kernel, and a PUT is on both ways at once.
+observed() {
+	result=0
+	lab_client "$build/tools/examples/observe" "coap://$host/changing" 100 >"$LAB_DIR/told" &
+	observer=$!
+	lab_wait_for 5 told 5 || result=1
+	for value in 6 7 8; do
+		get changing >/dev/null && counts reply get changing >/dev/null &&
+			lab_client "$build/coax" put -p "$value" "coap://$host/changing" &&
+			says "$value" get changing &&
+			says "$value" counts reply get changing &&
+			lab_wait_for 5 told "$value" || result=1
+	done
+	kill "$observer"
+	wait "$observer"
+	return "$result"
+}
+
+listed() {
+	mkdir "$LAB_DIR/files/dir"
+	get dir/ >/dev/null && counts reply get dir/ >/dev/null &&
+		lab_client "$build/coax" put -p x "coap://$host/dir/new" &&
+		says "</dir/new>;ct=42;obs" get dir/ &&
+		says '</dir/new>;ct=42;obs' counts reply get dir/
+}
+
 deleted() {
 	get going >/dev/null && counts reply get going >/dev/null || return 1
 	lab_client "$build/coax" delete "coap://$host/going" || return 1
@@ -138,7 +168,7 @@ readable() {
 		bpftool map dump pinned "$pins/config" | grep -q '"layout": 1'
 }
 
-plan 18
+plan 20
 lab_begin
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
@@ -166,6 +196,8 @@ check "binary content arrives byte for byte" both_say binary
 check "a reply that finds no room is sent by userspace" large
 check "a change by another program shows" changed_by_others
 check "a change by PUT shows at once, and then comes from the kernel" changed_by_put
+check "an observed file comes from the kernel, and each PUT withdraws it and is told" observed
+check "a listing comes from the kernel until names come or go" listed
 check "what is deleted is gone at once" deleted
 check "what is not for us passes untouched" foreign
 check "addresses that come and go are followed" addresses

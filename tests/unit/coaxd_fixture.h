@@ -15,6 +15,7 @@
 #include "site/responder.h"
 
 #include "coaxd/beneath.c"
+#include "coaxd/body.c"
 #include "coaxd/cache.c"
 #include "coaxd/changes.c"
 
@@ -41,6 +42,7 @@ static inline int read_and_tell(int root, const char *path, struct coaxd_content
 #include "coaxd/listing.c"
 #include "coaxd/path.c"
 #include "coaxd/store.c"
+#include "coaxd/upload.c"
 #include "coaxd/watch.c"
 #include "coaxd/writer.c"
 
@@ -116,6 +118,15 @@ static inline void write_file(const char *name, const char *text)
 	close(fd);
 }
 
+static inline int truncate_at(const char *name, off_t length)
+{
+	int fd = openat(dir, name, O_WRONLY);
+	int result = ftruncate(fd, length);
+
+	close(fd);
+	return result;
+}
+
 /* A request, its responder, and what came of it. */
 struct exchange {
 	struct coax_responder responder;
@@ -123,7 +134,9 @@ struct exchange {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool done;
-	uint8_t request[2048];
+	void *transfer;
+	void (*release)(void *transfer);
+	uint8_t request[4096];
 	uint8_t response[COAX_MESSAGE_MAX];
 };
 
@@ -152,6 +165,8 @@ static inline void on_respond_later(struct coax_responder *responder)
 	pthread_mutex_lock(&e->lock);
 	ASSERT_FALSE(e->done);
 	e->responder.response = responder->response;
+	e->responder.body = responder->body;
+	e->responder.has_body = responder->has_body;
 	e->done = true;
 	pthread_cond_broadcast(&e->wake);
 	pthread_mutex_unlock(&e->lock);
@@ -171,7 +186,20 @@ static inline struct coax_responder *on_defer(struct coax_responder *responder)
 	return &later->responder;
 }
 
-static const struct coax_responder_ops ops = {.respond = on_respond, .defer = on_defer};
+/* That there are bodies here is all that a handler sees of it. */
+static inline bool on_gather(struct coax_responder *responder, bool streaming, uint64_t body_max)
+{
+	(void)responder;
+	(void)streaming;
+	(void)body_max;
+	return true;
+}
+
+static const struct coax_responder_ops ops = {
+	.respond = on_respond,
+	.defer = on_defer,
+	.gather = on_gather,
+};
 
 static inline void begin(struct exchange *e, uint8_t code, const char *uri)
 {
@@ -179,6 +207,8 @@ static inline void begin(struct exchange *e, uint8_t code, const char *uri)
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->wake, NULL);
 	e->responder.ops = &ops;
+	e->responder.streaming = true;
+	e->responder.part = (struct coax_part){.transfer = &e->transfer, .release = &e->release};
 	ASSERT_EQ(coax_message_start(&e->responder.request, e->request, sizeof(e->request),
 				     COAX_TYPE_CON, code, 1, "tk", 2),
 		  0);

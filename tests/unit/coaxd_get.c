@@ -125,25 +125,132 @@ TEST("an empty file has an empty representation")
 	stop();
 }
 
-TEST("a file larger than a message is 5.00 with the reason, and logged")
+static char large_text[5001];
+
+static void write_large(const char *name, char what)
+{
+	memset(large_text, what, sizeof(large_text) - 1);
+	write_file(name, large_text);
+}
+
+/* What is left of the response's body at an offset, read by one call. */
+static ssize_t read_body(const struct exchange *e, uint64_t offset, char *buffer, size_t size)
+{
+	ASSERT_TRUE(e->responder.has_body);
+	return e->responder.body.read(e->responder.body.arg, offset, buffer, size);
+}
+
+static void get_etag(const struct exchange *e, uint8_t etag[8])
+{
+	struct coax_option option;
+
+	ASSERT_TRUE(coax_message_find(&e->responder.response, COAX_ETAG, &option));
+	ASSERT_EQ(option.length, 8U);
+	memcpy(etag, option.value, 8);
+}
+
+TEST("a file larger than a message is a body that is read piece by piece, under its subject")
+{
+	uint8_t etag[8], again[8];
+	char buffer[5000];
+	struct exchange e, f;
+
+	serve(false);
+	write_large("large", 'x');
+	ASSERT_EQ(get(&e, "/large"), COAX_CONTENT);
+	EXPECT_EQ(e.responder.body.length, 5000U);
+	EXPECT_EQ(read_body(&e, 4000, buffer, sizeof(buffer)), 1000);
+	EXPECT_MEMEQ(buffer, large_text, 1000);
+	EXPECT_TRUE(is_published(&e));
+	get_etag(&e, etag);
+
+	begin(&f, COAX_GET, "/large");
+	coax_message_add(&f.responder.request, COAX_ETAG, etag, sizeof(etag));
+	EXPECT_EQ(finish(&f), COAX_VALID);
+	EXPECT_FALSE(f.responder.has_body);
+	begin(&f, COAX_GET, "/large");
+	coax_message_add(&f.responder.request, COAX_IF_MATCH, "other", 5);
+	EXPECT_EQ(finish(&f), COAX_PRECONDITION_FAILED);
+	EXPECT_FALSE(f.responder.has_body);
+	EXPECT_EQ(atomic_load(&files->open.count), 1U);
+
+	write_large("large", 'y');
+	EXPECT_TRUE(is_withdrawn(&e));
+	ASSERT_EQ(get(&f, "/large"), COAX_CONTENT);
+	get_etag(&f, again);
+	EXPECT_NE(memcmp(etag, again, 8), 0);
+	coax_responder_drop_body(&e.responder);
+	coax_responder_drop_body(&f.responder);
+	EXPECT_EQ(atomic_load(&files->open.count), 0U);
+	large_text[1024] = '\0';
+	write_file("large", large_text);
+	expect_get("/large", large_text);
+	stop();
+}
+
+TEST("a file that is replaced while it is read goes on as it was; one that is rewritten ends")
+{
+	char buffer[16];
+	struct exchange e;
+
+	serve(false);
+	write_large("large", 'x');
+	ASSERT_EQ(get(&e, "/large"), COAX_CONTENT);
+	write_large("other", 'y');
+	ASSERT_EQ(renameat(dir, "other", dir, "large"), 0);
+	ASSERT_EQ(read_body(&e, 2000, buffer, 1), 1);
+	EXPECT_EQ(buffer[0], 'x');
+	coax_responder_drop_body(&e.responder);
+
+	ASSERT_EQ(get(&e, "/large"), COAX_CONTENT);
+	ASSERT_EQ(read_body(&e, 2000, buffer, 1), 1);
+	EXPECT_EQ(buffer[0], 'y');
+	usleep(20000); /* file systems tell times by the clock's tick */
+	write_large("large", 'z');
+	EXPECT_EQ(read_body(&e, 2000, buffer, 1), -ESTALE);
+	coax_responder_drop_body(&e.responder);
+	stop();
+}
+
+TEST("as many large files are open as may be; further ones are 5.03 with Max-Age")
+{
+	struct exchange e[2], f;
+	uint32_t value;
+
+	serve(false);
+	files->open.max = 2;
+	write_large("large", 'x');
+	write_file("small", "text");
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(get(&e[i], "/large"), COAX_CONTENT);
+	EXPECT_EQ(get(&f, "/large"), COAX_SERVICE_UNAVAILABLE);
+	EXPECT_TRUE(coax_message_find_uint(&f.responder.response, COAX_MAX_AGE, &value));
+	expect_get("/small", "text");
+	coax_responder_drop_body(&e[0].responder);
+	ASSERT_EQ(get(&f, "/large"), COAX_CONTENT);
+	coax_responder_drop_body(&f.responder);
+	coax_responder_drop_body(&e[1].responder);
+	stop();
+}
+
+TEST("a file larger than any body can be is 5.00 with the reason, and logged")
 {
 	struct exchange e;
-	char text[1026];
 	const uint8_t *payload;
 	size_t length;
 
 	serve(false);
-	memset(text, 'x', sizeof(text));
-	text[1025] = '\0';
-	write_file("large", text);
-	EXPECT_EQ(get(&e, "/large"), COAX_INTERNAL_SERVER_ERROR);
+	write_file("huge", "");
+	ASSERT_EQ(truncate_at("huge", (off_t)COAX_BODY_LENGTH_MAX + 1), 0);
+	EXPECT_EQ(get(&e, "/huge"), COAX_INTERNAL_SERVER_ERROR);
 	payload = coax_message_payload(&e.responder.response, &length);
-	EXPECT_TRUE(memmem(payload, length, "block-wise", 10) != NULL);
-	EXPECT_TRUE(e.responder.subject == NULL);
-	EXPECT_TRUE(strstr(last_log, "/large") != NULL);
-	text[1024] = '\0';
-	write_file("large", text);
-	expect_get("/large", text);
+	EXPECT_TRUE(memmem(payload, length, "1073741824", 10) != NULL);
+	EXPECT_TRUE(strstr(last_log, "/huge") != NULL);
+	EXPECT_EQ(atomic_load(&files->open.count), 0U);
+	ASSERT_EQ(truncate_at("huge", (off_t)COAX_BODY_LENGTH_MAX), 0);
+	ASSERT_EQ(get(&e, "/huge"), COAX_CONTENT);
+	EXPECT_EQ(e.responder.body.length, COAX_BODY_LENGTH_MAX);
+	coax_responder_drop_body(&e.responder);
 	stop();
 }
 
@@ -158,7 +265,7 @@ static int get_through(struct coax_site *site, struct exchange *e, const char *u
 	return coax_message_code(&e->responder.response);
 }
 
-TEST("a GET of a file may be repeated by the kernel with a query as without, no listing may be")
+TEST("a GET of a file or a listing may be repeated by the kernel, with a query as without")
 {
 	struct coax_site *site;
 	struct exchange e;
@@ -177,7 +284,7 @@ TEST("a GET of a file may be repeated by the kernel with a query as without, no 
 		EXPECT_TRUE(coax_responder_publishable(&e.responder));
 	}
 	EXPECT_EQ(get_through(site, &e, "/d/?x=1"), COAX_CONTENT);
-	EXPECT_FALSE(coax_responder_publishable(&e.responder));
+	EXPECT_TRUE(coax_responder_publishable(&e.responder));
 	EXPECT_EQ(get_through(site, &e, "/.well-known/core?href=/d/*"), COAX_CONTENT);
 	EXPECT_FALSE(coax_responder_publishable(&e.responder));
 	coax_site_destroy(site);
@@ -235,29 +342,76 @@ TEST("a directory's listing is at its path with a slash, in link-format, sorted"
 	write_file("d/.hidden", "1");
 	ASSERT_EQ(symlinkat("a.txt", dir, "d/link"), 0);
 	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
-	EXPECT_TRUE(has_payload(&e, "</d/a.txt>;ct=0,</d/b%20c.json>;ct=50,</d/sub/>;ct=40"));
+	EXPECT_TRUE(has_payload(
+		&e, "</d/a.txt>;ct=0;obs,</d/b%20c.json>;ct=50;obs,</d/sub/>;ct=40;obs"));
 	EXPECT_TRUE(coax_message_find_uint(&e.responder.response, COAX_CONTENT_FORMAT, &value));
 	EXPECT_EQ(value, 40U);
-	EXPECT_TRUE(e.responder.subject == NULL);
-	expect_get("/", "</d/>;ct=40");
+	EXPECT_TRUE(is_published(&e));
+	expect_get("/", "</d/>;ct=40;obs");
 	begin(&e, COAX_GET, "/d/");
 	coax_message_add_uint(&e.responder.request, COAX_ACCEPT, 0);
 	EXPECT_EQ(finish(&e), COAX_NOT_ACCEPTABLE);
 	stop();
 }
 
-TEST("a listing that does not fit one message is 5.00")
+TEST("a listing of any length is sent; that of a directory with more than 512 entries is 5.00")
+{
+	struct exchange e;
+	char name[32];
+
+	serve(false);
+	for (int i = 0; i < 513; i++) {
+		snprintf(name, sizeof(name), "file-%03d", i);
+		write_file(name, "");
+		if (i != 99)
+			continue;
+		ASSERT_EQ(get(&e, "/"), COAX_CONTENT);
+		ASSERT_TRUE(e.responder.has_body);
+		EXPECT_EQ(e.responder.body.length, 100 * strlen("</file-000>;ct=42;obs,") - 1);
+		EXPECT_MEMEQ(e.responder.body.data, "</file-000>;ct=42;obs,</file-001>;ct=42;obs,",
+			     44);
+		coax_responder_drop_body(&e.responder);
+	}
+	EXPECT_EQ(get(&e, "/"), COAX_INTERNAL_SERVER_ERROR);
+	stop();
+}
+
+TEST("a listing is withdrawn when names come and go, not when files change")
 {
 	struct exchange e;
 
-	serve(false);
-	for (int i = 0; i < 100; i++) {
-		char name[32];
+	serve(true);
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	write_file("d/a", "one");
+	expect_get("/d/", "</d/a>;ct=42;obs");
+	stop_watching();
+	coaxd_watch_catch_up(files->watch);
 
-		snprintf(name, sizeof(name), "file-%d", i);
-		write_file(name, "");
-	}
-	EXPECT_EQ(get(&e, "/"), COAX_INTERNAL_SERVER_ERROR);
+	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
+	write_file("d/a", "two");
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_TRUE(is_published(&e));
+	write_file("d/.hidden", "two");
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_TRUE(is_published(&e));
+	write_file("d/b", "one");
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_FALSE(is_published(&e));
+
+	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
+	ASSERT_EQ(send_change(COAX_PUT, "/d/a", "three"), COAX_CHANGED);
+	EXPECT_FALSE(is_published(&e)); /* the name is another file's now */
+	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
+	ASSERT_EQ(send_change(COAX_DELETE, "/d/b", ""), COAX_DELETED);
+	EXPECT_FALSE(is_published(&e));
+	expect_get("/d/", "</d/a>;ct=42;obs");
+	ASSERT_EQ(get(&e, "/d/"), COAX_CONTENT);
+	ASSERT_EQ(unlinkat(dir, "d/a", 0), 0);
+	ASSERT_EQ(unlinkat(dir, "d/.hidden", 0), 0);
+	ASSERT_EQ(unlinkat(dir, "d", AT_REMOVEDIR), 0);
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_FALSE(is_published(&e));
+	EXPECT_EQ(get(&e, "/d/"), COAX_NOT_FOUND);
 	stop();
 }
 
@@ -288,8 +442,8 @@ TEST("the links for discovery are those of all files, to a bounded depth and num
 		strcat(path, "/d");
 	}
 	list(text, sizeof(text));
-	EXPECT_TRUE(strstr(text, "</a.cbor>;ct=60,</d/d/") == text);
-	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/f>;ct=42") != NULL);
+	EXPECT_TRUE(strstr(text, "</a.cbor>;ct=60;obs,</d/d/") == text);
+	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/f>;ct=42;obs") != NULL);
 	EXPECT_TRUE(strstr(text, "</d/d/d/d/d/d/d/d/f>") == NULL);
 	EXPECT_TRUE(strstr(text, "hidden") == NULL);
 

@@ -80,6 +80,20 @@ TEST("a safe request that comes again is answered anew, and counted")
 	world_end();
 }
 
+TEST("a duplicate of a safe request that was held gets the same response, and does not run again")
+{
+	world_start();
+	world.conduct = HOLDS;
+	arrive_message(COAX_TYPE_CON, COAX_GET, 1, 7, "x");
+	EXPECT_EQ(world_answer(COAX_CONTENT), 0);
+	EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_CONTENT, 1);
+	arrive_message(COAX_TYPE_CON, COAX_GET, 1, 7, "x");
+	EXPECT_EQ(world.requests, 1);
+	EXPECT_EQ(world.sent_count, 2);
+	EXPECT_TRUE(same_as_before(1));
+	world_end();
+}
+
 TEST("a duplicate of a request that is being handled is ignored until its empty ACK has left")
 {
 	world_start();

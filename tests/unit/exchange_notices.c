@@ -427,4 +427,30 @@ TEST("no more than observers_max are taken, and one that goes makes room")
 	world_end();
 }
 
+TEST("observers that do not answer keep nobody waiting: their repetitions come in portions")
+{
+	static struct coax_notice many[5000];
+	struct coax_tuning tuning = world_tuning;
+	int portions = 0;
+
+	tuning.observers_max = 5000;
+	world_start_with(&tuning, 1);
+	world.state = "one";
+	for (int i = 0; i < 5000; i++) {
+		observe_from(&many[i], (uint16_t)(OBSERVER + i));
+		coax_exchange_notify(world.exchange, world.now, &many[i], COAX_NOTIFY_DEFAULT);
+	}
+	world.now += 3001 * MS;
+	while (coax_exchange_deadline(world.exchange) <= world.now) {
+		int before = world.sent_count;
+
+		coax_exchange_tick(world.exchange, world.now);
+		EXPECT_LE(world.sent_count - before, 1024);
+		portions++;
+	}
+	EXPECT_EQ(world.sent_count, 10000);
+	EXPECT_GE(portions, 5);
+	world_end();
+}
+
 TEST_MAIN()

@@ -661,6 +661,7 @@ TEST("message IDs begin anywhere, go up by one, and tokens do not repeat")
 			EXPECT_TRUE(memcmp(tokens[i], tokens[j], COAX_TOKEN_MAX) != 0);
 		if (i)
 			EXPECT_EQ(id_of(0), (uint16_t)(id_of(1) + 1));
+		server_says(0, COAX_TYPE_NON, COAX_CONTENT, (uint16_t)i, NULL);
 	}
 	first = id_of(0);
 	world_end();

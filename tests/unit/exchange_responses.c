@@ -295,6 +295,65 @@ TEST("a request that is neither answered nor held gets an empty ACK if CON, noth
 	world_end();
 }
 
+TEST("a response that is withheld: an empty ACK to a CON, nothing to a NON, and no more later")
+{
+	struct coax_path path = path_from(40000);
+
+	for (int late = 0; late < 2; late++) {
+		world_start();
+		world.conduct = HOLDS;
+		arrive_message(COAX_TYPE_CON, COAX_POST, 1, 7, NULL);
+		if (late)
+			pass_ms(1000);
+		EXPECT_EQ(world.sent_count, late);
+		EXPECT_EQ(coax_exchange_withhold(world.exchange, world.now, &path, world.ticket),
+			  0);
+		EXPECT_EQ(world.sent_count, 1);
+		EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_EMPTY, 1);
+		EXPECT_EQ(coax_exchange_withhold(world.exchange, world.now, &path, world.ticket),
+			  -ESTALE);
+		EXPECT_EQ(world_answer(COAX_CHANGED), -ESTALE);
+		arrive_message(COAX_TYPE_CON, COAX_POST, 1, 7, NULL);
+		EXPECT_EQ(world.sent_count, 2);
+		EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_EMPTY, 1);
+		EXPECT_EQ(world.requests, 1);
+		EXPECT_EQ(COUNTED(responses), 0);
+
+		arrive_message(COAX_TYPE_NON, COAX_POST, 2, 7, NULL);
+		EXPECT_EQ(coax_exchange_withhold(world.exchange, world.now, &path, world.ticket),
+			  0);
+		arrive_message(COAX_TYPE_NON, COAX_POST, 2, 7, NULL);
+		pass_ms(100000);
+		EXPECT_EQ(world.sent_count, 2);
+		EXPECT_EQ(world.requests, 2);
+		world_end();
+	}
+}
+
+static void withhold_at_once(void *arg, const struct coax_path *path,
+			     const struct coax_message *request, struct coax_ticket ticket)
+{
+	world_request(arg, path, request, ticket);
+	EXPECT_EQ(coax_exchange_withhold(world.exchange, world.now, path, ticket), 0);
+}
+
+TEST("a response may be withheld in the request's callback")
+{
+	static const struct coax_exchange_ops ops = {.send = world_send,
+						     .request = withhold_at_once};
+	struct coax_exchange_options options = {
+		.ops = &ops, .tuning = world_tuning, .stats = &world.stats, .seed = 1};
+
+	world_start();
+	world_end();
+	world.conduct = STAYS_SILENT;
+	ASSERT_EQ(coax_exchange_create(&world.exchange, &options), 0);
+	arrive_message(COAX_TYPE_CON, COAX_PUT, 1, 7, NULL);
+	EXPECT_EQ(world.sent_count, 1);
+	EXPECT_LAST_SENT(COAX_TYPE_ACK, COAX_EMPTY, 1);
+	world_end();
+}
+
 TEST("no more than deferred_max requests are held; answering one makes room")
 {
 	struct coax_ticket first = {0};

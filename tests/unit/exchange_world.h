@@ -47,6 +47,7 @@ static struct world {
 	uint32_t token_length;
 	int hold_result;
 	size_t reply_size; /* payload; its first bytes count the requests */
+	bool reply_empty;
 
 	int results; /* of requests of ours */
 	int result;
@@ -90,8 +91,10 @@ static inline int world_answer(uint8_t code)
 	coax_message_start(&response, buffer, sizeof(buffer), COAX_TYPE_ACK, code, 0, world.token,
 			   world.token_length);
 	snprintf((char *)payload, sizeof(payload), "%d", world.requests);
-	coax_message_set_payload(&response, payload,
-				 world.reply_size ? world.reply_size : strlen((char *)payload));
+	if (!world.reply_empty)
+		coax_message_set_payload(&response, payload,
+					 world.reply_size ? world.reply_size
+							  : strlen((char *)payload));
 	return coax_exchange_respond(world.exchange, world.now, &world.path, world.ticket,
 				     &response);
 }

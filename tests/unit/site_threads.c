@@ -6,10 +6,11 @@
 
 #define READERS 2
 #define ROUNDS	100
+#define KINDS	4
 
 static struct coax_site *site;
 static bool stop;
-static bool gone[2]; /* by number of the resource: no handler of it may run any more */
+static bool gone[KINDS]; /* by number of the resource: no handler of it may run any more */
 static int too_late;
 
 static void handle(struct coax_responder *responder, void *arg)
@@ -50,6 +51,8 @@ static void *write_all(void *arg)
 		 .arg = &gone[1],
 		 .cacheable = true,
 		 .subtree = true},
+		{.path = "come/{x}/go", .get = handle, .arg = &gone[2], .observable = true},
+		{.path = "{a}/and", .get = handle, .arg = &gone[3], .subtree = true},
 	};
 	size_t number = *(size_t *)arg;
 
@@ -84,9 +87,9 @@ TEST("resources are added and removed while requests run, and none runs after it
 	const struct coax_resource_options fixed = {.path = "fixed", .get = always_there};
 	const struct coax_resource_options root = {
 		.path = "", .get = always_there, .subtree = true};
-	pthread_t readers[READERS], writers[3];
+	pthread_t readers[READERS], writers[KINDS + 1];
 	unsigned long rounds[READERS] = {0};
-	size_t numbers[] = {0, 1};
+	size_t numbers[] = {0, 1, 2, 3};
 	struct asked asked;
 
 	ASSERT_EQ(coax_site_create(&site), 0);
@@ -94,10 +97,10 @@ TEST("resources are added and removed while requests run, and none runs after it
 	ASSERT_EQ(coax_site_add(site, &root, NULL), 0);
 	for (int i = 0; i < READERS; i++)
 		ASSERT_EQ(pthread_create(&readers[i], NULL, read_all, &rounds[i]), 0);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < KINDS; i++)
 		ASSERT_EQ(pthread_create(&writers[i], NULL, write_all, &numbers[i]), 0);
-	ASSERT_EQ(pthread_create(&writers[2], NULL, add_many, NULL), 0);
-	for (int i = 0; i < 3; i++)
+	ASSERT_EQ(pthread_create(&writers[KINDS], NULL, add_many, NULL), 0);
+	for (int i = 0; i <= KINDS; i++)
 		pthread_join(writers[i], NULL);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < READERS; i++) {

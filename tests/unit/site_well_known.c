@@ -331,28 +331,61 @@ TEST("a callback that writes no link-format costs its own links and a line at ER
 	coax_site_destroy(site);
 }
 
-TEST("a document of 1024 bytes is sent, a longer one gets 5.00 that says so, and a WARNING")
+TEST("a document of 1024 bytes is one message, a longer one leaves in blocks where there are some")
 {
 	struct coax_site *site = make_site();
-	struct coax_resource *last;
 	struct asked asked;
 	char path[32];
 
 	/* 113 links of 8 bytes, with commas 1016; then one of 7. */
-	for (int i = 0; i < 113; i++) {
+	for (int i = 112; i >= 0; i--) {
 		snprintf(path, sizeof(path), "a/%03d", i);
 		add(site, (struct coax_resource_options){.path = path});
 	}
 	add(site, (struct coax_resource_options){.path = "b/12"});
 	EXPECT_EQ(strlen(list(site, "")), (size_t)1024);
-	last = add(site, (struct coax_resource_options){.path = "c"});
+	add(site, (struct coax_resource_options){.path = "c"});
 	EXPECT_EQ(ask_plainly(&asked, site, COAX_GET, ".well-known/core"),
 		  COAX_INTERNAL_SERVER_ERROR);
 	EXPECT_TRUE(strstr(asked_payload(&asked), "too large for one message"));
 	EXPECT_EQ(asked.lines[COAX_LOG_WARNING], 1);
 	EXPECT_STREQ(list(site, "?href=/b*"), "</b/12>");
-	coax_site_remove(site, last);
-	EXPECT_EQ(strlen(list(site, "")), (size_t)1024);
+
+	ask(&asked, COAX_GET, ".well-known/core");
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTENT);
+	ASSERT_EQ(asked_body_length(&asked), (uint64_t)1024 + 5);
+	EXPECT_MEMEQ(asked.responder.body.data, "</a/000>,</a/001>,</a/002>", 26);
+	EXPECT_MEMEQ((const char *)asked.responder.body.data + 1008, "</a/112>,", 9);
+	EXPECT_MEMEQ((const char *)asked.responder.body.data + 1017, "</b/12>,</c>", 12);
+	coax_responder_drop_body(&asked.responder);
+	coax_site_destroy(site);
+}
+
+TEST("more than 4096 links, or 64 KiB, get 5.00 that says so and one WARNING, until filtered")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+	char path[32];
+
+	for (int i = 0; i < 4096; i++) {
+		snprintf(path, sizeof(path), "a/%d", i);
+		add(site, (struct coax_resource_options){.path = path});
+	}
+	ask(&asked, COAX_GET, ".well-known/core");
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTENT);
+	coax_responder_drop_body(&asked.responder);
+	add(site, (struct coax_resource_options){.path = "b"});
+	ask(&asked, COAX_GET, ".well-known/core");
+	asked.blocks = true;
+	EXPECT_EQ(ask_site(&asked, site), COAX_INTERNAL_SERVER_ERROR);
+	EXPECT_TRUE(strstr(asked_payload(&asked), "filter them"));
+	EXPECT_EQ(asked.lines[COAX_LOG_WARNING], 1);
+	EXPECT_EQ(ask_plainly(&asked, site, COAX_GET, ".well-known/core"),
+		  COAX_INTERNAL_SERVER_ERROR);
+	EXPECT_EQ(asked.lines[COAX_LOG_WARNING], 0);
+	EXPECT_STREQ(list(site, "?href=/b"), "</b>");
 	coax_site_destroy(site);
 }
 

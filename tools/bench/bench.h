@@ -18,6 +18,9 @@
 int bench_kernel(int argc, char **argv);
 int bench_reflector(int argc, char **argv);
 int bench_socket(int argc, char **argv);
+int bench_blocks(int argc, char **argv);
+int bench_notify(int argc, char **argv);
+int bench_serve(int argc, char **argv);
 
 /* Set by SIGINT and SIGTERM: finish, clean up, report what there is. */
 extern volatile sig_atomic_t bench_stopped;

@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
+#include "client.h"
 #include "load.h"
 
 /* So many waiting flows without a reply end a look at them. */
@@ -68,20 +67,8 @@ struct load {
 	uint8_t out_buffer[LOAD_WINDOW_MAX][COAX_MESSAGE_MAX];
 	struct mmsghdr in[LOAD_WINDOW_MAX];
 	struct iovec in_data[LOAD_WINDOW_MAX];
-	uint8_t in_buffer[LOAD_WINDOW_MAX][LOAD_DATAGRAM_MAX];
+	uint8_t in_buffer[LOAD_WINDOW_MAX][CLIENT_DATAGRAM_MAX];
 };
-
-/* xorshift64*: quick, and random enough for tokens. */
-static uint32_t next_random(struct load *load)
-{
-	uint64_t x = load->random;
-
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	load->random = x;
-	return (uint32_t)((x * 0x2545f4914f6cdd1dULL) >> 32);
-}
 
 static void set_ready(struct load *load, struct flow *flow, bool ready)
 {
@@ -124,7 +111,7 @@ static void begin_exchange(struct load *load, struct flow *flow, uint8_t *data, 
 		exchange++;
 	exchange->due = due;
 	exchange->begun = now;
-	exchange->token = next_random(load);
+	exchange->token = client_random(&load->random);
 	exchange->id = flow->next_id++;
 	memcpy(data, load->request.data, load->request.length);
 	data[2] = (uint8_t)(exchange->id >> 8);
@@ -167,7 +154,7 @@ static unsigned int send_burst(struct load *load, unsigned int wanted, uint64_t 
 		begin_exchange(load, flow, load->out_buffer[i], due ? due : now, now);
 		load->out_data[datagrams++].iov_base = load->out_buffer[i];
 		if (load->options.duplicates &&
-		    next_random(load) % 100 < load->options.duplicates) {
+		    client_random(&load->random) % 100 < load->options.duplicates) {
 			load->out_data[datagrams++].iov_base = load->out_buffer[i];
 			load->counts.duplicated++;
 		}
@@ -226,14 +213,6 @@ static struct exchange *find_exchange(const struct load *load, const struct flow
 	return NULL;
 }
 
-static void acknowledge(const struct flow *flow, uint16_t id)
-{
-	uint8_t ack[COAX_HEADER_SIZE] = {COAX_VERSION << 6 | COAX_TYPE_ACK << 4, COAX_EMPTY,
-					 (uint8_t)(id >> 8), (uint8_t)id};
-
-	(void)!send(flow->fd, ack, sizeof(ack), MSG_DONTWAIT);
-}
-
 static void take_reply(struct load *load, struct flow *flow, uint8_t *data, size_t length,
 		       uint64_t now)
 {
@@ -253,7 +232,7 @@ static void take_reply(struct load *load, struct flow *flow, uint8_t *data, size
 	if (type == COAX_TYPE_ACK && code == COAX_EMPTY)
 		return; /* the response comes later (RFC 7252 section 5.2.2) */
 	if (type == COAX_TYPE_CON)
-		acknowledge(flow, coax_message_id(&m));
+		client_acknowledge(flow->fd, coax_message_id(&m));
 	exchange = find_exchange(load, flow, &m);
 	if (!exchange) {
 		counts->extra++;
@@ -344,7 +323,7 @@ static void expire(struct load *load, uint64_t now)
 		for (unsigned int i = 0; i < load->options.window; i++) {
 			struct exchange *exchange = &flow->exchanges[i];
 
-			if (!exchange->due || now - exchange->begun < LOAD_TIMEOUT)
+			if (!exchange->due || now - exchange->begun < CLIENT_TIMEOUT)
 				continue;
 			load->counts.lost++;
 			end_exchange(load, flow, exchange);
@@ -383,7 +362,7 @@ void load_run(struct load *load, uint64_t end, uint64_t packets)
 
 void load_drain(struct load *load)
 {
-	uint64_t now = bench_now(), end = now + LOAD_TIMEOUT + 2 * EXPIRY_INTERVAL;
+	uint64_t now = bench_now(), end = now + CLIENT_TIMEOUT + 2 * EXPIRY_INTERVAL;
 
 	while (load->in_flight && now < end && !bench_stopped) {
 		if (!sweep(load))
@@ -408,32 +387,12 @@ const struct load_counts *load_counts(const struct load *load)
 	return &load->counts;
 }
 
-static int raise_file_limit(unsigned int sockets)
-{
-	struct rlimit limit;
-	rlim_t wanted = sockets + 64;
-
-	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur >= wanted)
-		return 0;
-	limit.rlim_cur = wanted;
-	if (limit.rlim_max < wanted)
-		limit.rlim_max = wanted;
-	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -EMFILE : 0;
-}
-
 static int open_flow(struct load *load, struct flow *flow)
 {
-	const union coax_address *to = &load->options.destination;
-
-	flow->fd = socket(to->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (flow->fd < 0)
-		return -errno;
-	if (connect(flow->fd, &to->sa, coax_address_length(to)) < 0)
-		return -errno;
-	flow->next_id = (uint16_t)next_random(load);
+	flow->fd = client_connect(&load->options.destination);
+	flow->next_id = (uint16_t)client_random(&load->random);
 	set_ready(load, flow, true);
-	return 0;
+	return flow->fd < 0 ? flow->fd : 0;
 }
 
 static void set_up_vectors(struct load *load)
@@ -445,7 +404,7 @@ static void set_up_vectors(struct load *load)
 	}
 	for (unsigned int i = 0; i < LOAD_WINDOW_MAX; i++) {
 		load->in_data[i].iov_base = load->in_buffer[i];
-		load->in_data[i].iov_len = LOAD_DATAGRAM_MAX;
+		load->in_data[i].iov_len = CLIENT_DATAGRAM_MAX;
 		load->in[i].msg_hdr.msg_iov = &load->in_data[i];
 		load->in[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -473,14 +432,12 @@ int load_open(struct load **result, const struct load_options *options)
 		load->flows[i].fd = -1;
 		load->flows[i].exchanges = load->exchanges + (size_t)i * options->window;
 	}
-	if (getrandom(&load->random, sizeof(load->random), 0) < 0 || !load->random)
-		load->random = bench_now() | 1;
+	load->random = client_seed();
 	error = bench_request_build(&options->request, &load->request, load->request_buffer,
 				    sizeof(load->request_buffer));
 	if (error)
 		goto out;
 	set_up_vectors(load);
-	error = raise_file_limit(options->sockets);
 	for (unsigned int i = 0; i < options->sockets && !error; i++)
 		error = open_flow(load, &load->flows[i]);
 out:

@@ -9,10 +9,7 @@
 #include "bench.h"
 #include "histogram.h"
 
-#define LOAD_WINDOW_MAX	  64
-#define LOAD_SOCKETS_MAX  65536
-#define LOAD_TIMEOUT	  BENCH_NSEC /* then a request counts as lost */
-#define LOAD_DATAGRAM_MAX 2048
+#define LOAD_WINDOW_MAX 64
 
 struct load_options {
 	union coax_address destination;

@@ -22,6 +22,13 @@ static const char usage[] =
 	"                  [--payload-size 0] [--sockets 64] [--window 2] [--in-flight N]\n"
 	"                  [--seconds 3] [--packets N] [--rate R] [--non] [--duplicates PERCENT]\n"
 	"                  [--cpu N] [--server-pid PID]\n"
+	"       coax-bench blocks --destination ADDRESS[:PORT] [--path /body] [--get|--put]\n"
+	"                  [--size 1048576] [--block-size 1024] [--sockets 32] [--seconds 3]\n"
+	"                  [--transfers N] [--cpu N] [--server-pid PID]\n"
+	"       coax-bench notify --destination ADDRESS[:PORT] [--path /state] [--observers 200]\n"
+	"                  [--payload-size 64] [--seconds 3] [--changes N] [--cpu N]\n"
+	"                  [--server-pid PID]\n"
+	"       coax-bench serve [--bind *]\n"
 	"\n"
 	"kernel     sends GETs out of one end of a veth pair from within the kernel and counts the\n"
 	"           replies there, all on one CPU; what answers is at the other end. rate is in\n"
@@ -34,6 +41,14 @@ static const char usage[] =
 	"           before. A request without a reply after one second is given up and counted as lost.\n"
 	"           --rate: open loop, latency counts from when a request was due. cpu_s is user and\n"
 	"           system time of the server process with all its threads (/proc/PID/stat).\n"
+	"blocks     gets a body in blocks, or puts it, from each socket, block after block, over and\n"
+	"           over. All that comes is compared with what went there: a GET run puts the body\n"
+	"           first, a PUT run gets it at the end. rate and per_cpu_s are bytes of the body.\n"
+	"notify     observes one resource from many sockets and changes it by PUT; the next change\n"
+	"           follows when all observers have heard of the one before. rate and per_cpu_s are\n"
+	"           notifications; to_last is the time from a change until all have heard of it.\n"
+	"serve      is a server to measure, until it is interrupted: one worker, without the kernel\n"
+	"           half, /data, /body and /state in memory; the last can be observed.\n"
 	"\n"
 	"Each run prints one line of key=value. Exit status 0: good replies were seen.\n";
 
@@ -120,9 +135,8 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} modes[] = {
-		{"kernel", bench_kernel},
-		{"reflector", bench_reflector},
-		{"socket", bench_socket},
+		{"kernel", bench_kernel}, {"reflector", bench_reflector}, {"socket", bench_socket},
+		{"blocks", bench_blocks}, {"notify", bench_notify},	  {"serve", bench_serve},
 	};
 	struct sigaction action = {.sa_handler = on_signal};
 

@@ -2,14 +2,10 @@
 /*
  * coax-bench socket: what is asked for, and the report.
  */
-#include <errno.h>
-#include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/prctl.h>
-#include "bench.h"
+#include "client.h"
 #include "load.h"
 
 /* Before a run counts: at least so long, and until each socket has been used, but not for ever. */
@@ -17,19 +13,10 @@
 #define WARM_UP_MAX (5 * BENCH_NSEC)
 
 struct socket_options {
+	struct client_options client;
 	struct load_options load;
 	const char *method;
-	double seconds;
 	uint64_t packets;
-	pid_t server;
-	int cpu;
-};
-
-/* What a run took. */
-struct spent {
-	double seconds;
-	double server_cpu; /* 0: not known */
-	double own_cpu;
 };
 
 static const struct {
@@ -53,34 +40,23 @@ static int parse_method(struct socket_options *o, const char *text)
 static int parse_options(int argc, char **argv, struct socket_options *o)
 {
 	static const struct option options[] = {
-		{"destination", required_argument, NULL, 'd'},
-		{"path", required_argument, NULL, 'u'},
+		CLIENT_OPTIONS,
 		{"method", required_argument, NULL, 'm'},
 		{"payload-size", required_argument, NULL, 'l'},
 		{"sockets", required_argument, NULL, 'S'},
 		{"window", required_argument, NULL, 'w'},
 		{"in-flight", required_argument, NULL, 'g'},
-		{"seconds", required_argument, NULL, 's'},
 		{"packets", required_argument, NULL, 'n'},
 		{"rate", required_argument, NULL, 'r'},
 		{"non", no_argument, NULL, 'N'},
 		{"duplicates", required_argument, NULL, 'x'},
-		{"cpu", required_argument, NULL, 'c'},
-		{"server-pid", required_argument, NULL, 'p'},
 		{NULL, 0, NULL, 0},
 	};
 	struct load_options *load = &o->load;
-	const char *destination = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
-		case 'd':
-			destination = optarg;
-			break;
-		case 'u':
-			load->request.path = optarg;
-			break;
 		case 'm':
 			if (parse_method(o, optarg))
 				return 2;
@@ -90,8 +66,8 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 				bench_number("--payload-size", optarg, 0, COAX_PAYLOAD_MAX);
 			break;
 		case 'S':
-			load->sockets = (unsigned int)bench_number("--sockets", optarg, 1,
-								   LOAD_SOCKETS_MAX);
+			o->client.sockets = (unsigned int)bench_number("--sockets", optarg, 1,
+								       CLIENT_SOCKETS_MAX);
 			break;
 		case 'w':
 			load->window =
@@ -99,10 +75,7 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 			break;
 		case 'g':
 			load->in_flight = (unsigned int)bench_number(
-				"--in-flight", optarg, 1, LOAD_SOCKETS_MAX * LOAD_WINDOW_MAX);
-			break;
-		case 's':
-			o->seconds = bench_seconds("--seconds", optarg);
+				"--in-flight", optarg, 1, CLIENT_SOCKETS_MAX * LOAD_WINDOW_MAX);
 			break;
 		case 'n':
 			o->packets = bench_number("--packets", optarg, 1, 1ULL << 40);
@@ -117,21 +90,14 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 			load->duplicates =
 				(unsigned int)bench_number("--duplicates", optarg, 0, 100);
 			break;
-		case 'c':
-			o->cpu = (int)bench_number("--cpu", optarg, 0, CPU_SETSIZE - 1);
-			break;
-		case 'p':
-			o->server = (pid_t)bench_number("--server-pid", optarg, 1, 1 << 22);
-			break;
 		default:
-			return bench_usage_error("socket");
+			if (!client_take_option(&o->client, option))
+				return bench_usage_error("socket");
 		}
 	}
-	if (!destination || coax_address_parse(&load->destination, destination, COAX_PORT) < 0 ||
-	    load->destination.sa.sa_family == AF_UNSPEC) {
-		bench_fail("socket wants --destination ADDRESS[:PORT], an IP address");
-		return 2;
-	}
+	load->destination = o->client.destination;
+	load->request.path = o->client.path;
+	load->sockets = o->client.sockets;
 	if (!load->in_flight || load->in_flight > load->sockets * load->window)
 		load->in_flight = load->sockets * load->window;
 	return 0;
@@ -176,7 +142,7 @@ static double microseconds(const struct load_counts *counts, double share)
 
 /* `lost_later`: of what was under way at the end. */
 static void report(const struct socket_options *o, const struct load_counts *counts,
-		   uint64_t lost_later, const struct spent *spent)
+		   uint64_t lost_later, const struct client_spent *spent)
 {
 	uint64_t lost = counts->lost + lost_later, ended = counts->replies + counts->errors + lost;
 
@@ -194,66 +160,49 @@ static void report(const struct socket_options *o, const struct load_counts *cou
 	       (unsigned long long)counts->duplicated,
 	       counts->replies ? (double)counts->bytes / (double)(counts->replies + counts->errors)
 			       : 0);
-	printf(" sockets=%u in_flight=%u seconds=%.3f client_busy=%.2f", o->load.sockets,
-	       o->load.in_flight, spent->seconds, spent->own_cpu / spent->seconds);
-	if (spent->server_cpu > 0)
-		printf(" cpu_s=%.2f per_cpu_s=%.0f", spent->server_cpu,
-		       (double)counts->replies / spent->server_cpu);
+	printf(" sockets=%u in_flight=%u", o->load.sockets, o->load.in_flight);
+	client_print_spent(spent, (double)counts->replies);
 	putchar('\n');
 }
 
 static int measure(struct load *load, const struct socket_options *o)
 {
+	struct client_spent spent;
 	struct load_counts counts;
-	struct spent spent;
-	double server_cpu;
-	uint64_t begin;
+	int error;
 
 	if (warm_up(load, o))
 		return 1;
-	spent.own_cpu = -bench_process_cpu(0);
-	spent.server_cpu = o->server ? -bench_process_cpu(o->server) : 0;
-	begin = bench_now();
-	load_run(load, begin + (uint64_t)(o->seconds * 1e9), o->packets ? o->packets : UINT64_MAX);
-	spent.seconds = (double)(bench_now() - begin) / 1e9;
-	server_cpu = o->server ? bench_process_cpu(o->server) : 0;
-	spent.server_cpu += server_cpu;
-	spent.own_cpu += bench_process_cpu(0);
+	client_spent_begin(&spent, &o->client);
+	load_run(load, bench_now() + (uint64_t)(o->client.seconds * 1e9),
+		 o->packets ? o->packets : UINT64_MAX);
+	error = client_spent_end(&spent, &o->client);
 	counts = *load_counts(load);
 	load_drain(load);
 	report(o, &counts, load_counts(load)->lost - counts.lost, &spent);
-	if (server_cpu < 0)
-		return bench_fail("the server, process %d, ended during the run", (int)o->server);
+	if (error)
+		return error;
 	return counts.replies ? 0 : bench_fail("no good replies");
 }
 
 int bench_socket(int argc, char **argv)
 {
 	struct socket_options o = {
-		.load = {.request = {.path = "/", .method = COAX_GET, .token_length = 4},
-			 .sockets = 64,
-			 .window = 2},
+		.client = {.path = "/", .sockets = 64, .seconds = 3, .cpu = -1},
+		.load = {.request = {.method = COAX_GET, .token_length = 4}, .window = 2},
 		.method = "get",
-		.seconds = 3,
-		.cpu = -1,
 	};
 	struct load *load;
 	int error;
 
 	error = parse_options(argc, argv, &o);
+	if (!error)
+		error = client_begin("socket", &o.client);
+	if (!error)
+		error = client_allow_sockets(o.load.sockets);
 	if (error)
 		return error;
-	if (o.server && bench_process_cpu(o.server) < 0)
-		return bench_fail("--server-pid: there is no process %d", (int)o.server);
-	error = o.cpu >= 0 ? bench_pin((unsigned int)o.cpu) : 0;
-	if (error)
-		return bench_fail("CPU %d: %s", o.cpu, strerror(-error));
-	prctl(PR_SET_TIMERSLACK, 1UL);
 	error = load_open(&load, &o.load);
-	if (error == -EMFILE)
-		return bench_fail("%u sockets are more open files than the hard limit allows; see "
-				  "ulimit -Hn",
-				  o.load.sockets);
 	if (error)
 		return bench_fail("cannot open %u sockets: %s", o.load.sockets, strerror(-error));
 	error = measure(load, &o);

@@ -116,21 +116,19 @@ static int hex_digit(char c)
 int tool_parse_hex(const struct tool *tool, const char *option, const char *text, uint8_t *bytes,
 		   size_t max, size_t *length)
 {
-	size_t digits;
+	const char *digits = strncmp(text, "0x", 2) == 0 ? text + 2 : text;
+	size_t count = strlen(digits);
 
-	if (strncmp(text, "0x", 2) == 0)
-		text += 2;
-	digits = strlen(text);
-	if (digits % 2 || digits / 2 > max)
+	if (count % 2 || count / 2 > max)
 		goto bad;
-	for (size_t i = 0; i < digits; i += 2) {
-		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+	for (size_t i = 0; i < count; i += 2) {
+		int high = hex_digit(digits[i]), low = hex_digit(digits[i + 1]);
 
 		if (high < 0 || low < 0)
 			goto bad;
 		bytes[i / 2] = (uint8_t)(high << 4 | low);
 	}
-	*length = digits / 2;
+	*length = count / 2;
 	return 0;
 bad:
 	return tool_fail(tool, "%s \"%s\": give pairs of hex digits, for at most %zu bytes", option,

@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <coax/log.h>
 #include <coax/option.h>
 #include "client.h"
-#include "output.h"
+#include "signals.h"
 
-/* The Context shows each message at DEBUG. */
+#define NS_PER_MS 1000000
+
+/* The Context shows each message at DEBUG, as one "to" or "from" an address. */
 static void log_line(void *arg, enum coax_log_level level, const char *name, const char *line)
 {
 	const struct tool *tool = arg;
 
 	(void)name;
-	fprintf(stderr, "coax %s: %s: %s\n", tool->command, coax_log_level_name(level), line);
+	fflush(stdout);
+	if (strncmp(line, "to ", 3) == 0)
+		fprintf(stderr, "> %s\n", line + 3);
+	else if (strncmp(line, "from ", 5) == 0)
+		fprintf(stderr, "< %s\n", line + 5);
+	else
+		fprintf(stderr, "coax %s: %s: %s\n", tool->command, coax_log_level_name(level),
+			line);
 }
 
 int client_begin(struct client *client, const struct tool *tool, const char *uri, uint8_t code)
@@ -23,6 +34,7 @@ int client_begin(struct client *client, const struct tool *tool, const char *uri
 
 	memset(client, 0, sizeof(*client));
 	client->tool = tool;
+	client->uri_text = uri;
 	error = coax_uri_parse(&client->uri, uri, &problem);
 	if (error == -EPROTONOSUPPORT)
 		return tool_fail(tool, "\"%s\": give a URI like coap://host[:port]/path?query",
@@ -48,51 +60,129 @@ int client_built(const struct client *client, int result)
 	if (result == -EMSGSIZE)
 		return tool_fail(client->tool,
 				 "the request is longer than a message of %d bytes "
-				 "(use a shorter URI, fewer options or less payload)",
+				 "(use a shorter URI or fewer options)",
 				 COAX_MESSAGE_MAX);
 	return tool_fail(client->tool, "the request cannot be built: %s", strerror(-result));
 }
 
 /* Why no request can go to the address; NULL: one can. */
-static const char *unusable(const union coax_address *address)
+static const char *unusable(const union coax_address *address, bool group)
 {
-	if (coax_address_is_multicast(address))
-		return "a multicast or broadcast address, to which this version sends no requests";
-	if (address->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr) &&
+	if (!group && coax_address_is_multicast(address))
+		return "a multicast or broadcast address, which only coax discover asks";
+	if (address->sa.sa_family == AF_INET6 &&
+	    (IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr) ||
+	     IN6_IS_ADDR_MC_LINKLOCAL(&address->in6.sin6_addr)) &&
 	    !address->in6.sin6_scope_id)
 		return "a link-local address needs its interface, as in "
 		       "coap://[fe80::1%25eth0]/path";
 	return NULL;
 }
 
-int client_open(struct client *client)
+static void found(void *arg, int result, const struct coax_found *found)
+{
+	struct client *client = arg;
+
+	client->result = result;
+	client->done = true;
+	for (size_t i = 0; !result && i < found->count && i < CLIENT_REMOTES_MAX; i++)
+		client->remotes[client->remote_count++] = found->remotes[i];
+	if (result && !signals_caught())
+		tool_fail(client->tool, "host \"%s\": %s", client->uri.host,
+			  found && found->error ? found->error : strerror(-result));
+}
+
+static void use_remote(struct client *client, size_t index)
+{
+	client->remote = client->remotes[index];
+	coax_address_format(&client->remote, client->remote_text);
+}
+
+static int find(struct client *client, bool group)
+{
+	const char *problem = "cannot be looked up";
+	int error;
+
+	client->done = false;
+	error = coax_find_remote(client->context, client->uri_text, found, client, &problem);
+	if (error)
+		return tool_fail(client->tool, "host \"%s\": %s", client->uri.host, problem);
+	client_wait(client, UINT64_MAX);
+	if (!client->done || client->result || !client->remote_count)
+		return TOOL_LOCAL_ERROR;
+	problem = unusable(&client->remotes[0], group);
+	if (problem)
+		return tool_fail(client->tool, "host \"%s\": %s", client->uri.host, problem);
+	use_remote(client, 0);
+	return TOOL_OK;
+}
+
+int client_open(struct client *client, bool group)
 {
 	const struct tool *tool = client->tool;
 	struct coax_context_options options = {
+		.own_loop = true,
 		.logger = {.write = log_line,
 			   .arg = (void *)tool,
 			   .from = tool->verbose ? COAX_LOG_DEBUG : COAX_LOG_WARNING},
 	};
-	const char *problem = "not found";
-	int error;
+	int error = signals_catch();
 
-	if (coax_resolve(&client->uri, &client->remote, &problem))
-		return tool_fail(tool, "host \"%s\": %s", client->uri.host, problem);
-	problem = unusable(&client->remote);
-	if (problem)
-		return tool_fail(tool, "host \"%s\": %s", client->uri.host, problem);
-	coax_address_format(&client->remote, client->remote_text);
-	error = coax_context_create(&client->context, &options);
-	if (error)
+	if (error >= 0)
+		error = coax_context_create(&client->context, &options);
+	if (error < 0)
 		return tool_fail(tool, "cannot open a socket: %s", strerror(-error));
-	return TOOL_OK;
+	return find(client, group);
 }
 
-static int no_answer(const struct client *client, int error)
+/* Milliseconds for poll(), rounded up; -1: for ever. */
+static int time_left(const struct client *client, uint64_t deadline)
+{
+	int timeout = coax_context_timeout(client->context);
+	uint64_t now = tool_now(), left;
+
+	if (deadline == UINT64_MAX)
+		return timeout;
+	left = deadline > now ? (deadline - now - 1) / NS_PER_MS + 1 : 0;
+	return timeout < 0 || left < (uint64_t)timeout ? (int)left : timeout;
+}
+
+void client_wait(struct client *client, uint64_t deadline)
+{
+	struct pollfd fds[] = {
+		{.fd = coax_context_fd(client->context), .events = POLLIN},
+		{.fd = signals_catch(), .events = POLLIN},
+	};
+
+	while (!client->done && !signals_caught() && tool_now() < deadline) {
+		poll(fds, 2, time_left(client, deadline));
+		coax_context_process(client->context);
+	}
+}
+
+int client_take(struct client *client, const struct coax_message *answer)
+{
+	uint8_t *copy = malloc(answer->length);
+
+	client->time_ms = (double)(tool_now() - client->asked) / NS_PER_MS;
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, answer->data, answer->length);
+	free(client->answer_buffer);
+	client->answer_buffer = copy;
+	client->answer = *answer;
+	client->answer.data = copy;
+	client->answer.capacity = 0;
+	return 0;
+}
+
+int client_no_answer(struct client *client, int error)
 {
 	const struct tool *tool = client->tool;
 	const char *remote = client->remote_text;
 
+	if (signals_caught())
+		return TOOL_LOCAL_ERROR;
 	switch (error) {
 	case -ETIMEDOUT:
 		tool_fail(tool, "%s did not answer within %.1f s (see --timeout)", remote,
@@ -106,20 +196,20 @@ static int no_answer(const struct client *client, int error)
 		tool_fail(tool, "%s refused: no server listens there (check the port)", remote);
 		break;
 	case -EPROTO:
-		tool_fail(tool,
-			  "the answer of %s has a critical option that this version does not "
-			  "understand (a body in blocks has one)",
-			  remote);
+		tool_fail(tool, "%s does not follow the protocol (-v shows the messages)", remote);
 		break;
-	case -EMSGSIZE:
-		tool_fail(tool, "the answer of %s is longer than %d bytes", remote,
-			  CLIENT_ANSWER_MAX);
+	case -ESTALE:
+		tool_fail(tool, "what %s answers changed while it was fetched (try again)", remote);
+		break;
+	case -EFBIG:
+		tool_fail(tool, "the answer of %s is too long", remote);
 		break;
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
 	case -EHOSTDOWN:
 	case -ENETDOWN:
 	case -ENOPROTOOPT:
+	case -EAFNOSUPPORT:
 	case -EACCES:
 	case -EPERM:
 		tool_fail(tool, "%s cannot be reached: %s", remote, strerror(-error));
@@ -130,25 +220,67 @@ static int no_answer(const struct client *client, int error)
 	return TOOL_NO_ANSWER;
 }
 
-int client_ask(struct client *client, const struct coax_request_options *options)
+static void answered(void *arg, int result, const struct coax_message *response,
+		     const union coax_address *remote)
 {
-	uint64_t start;
+	struct client *client = arg;
+
+	(void)remote;
+	client->time_ms = (double)(tool_now() - client->asked) / NS_PER_MS;
+	if (!result && response)
+		result = client_take(client, response);
+	client->result = result;
+	client->done = true;
+}
+
+/* To client->remote. Returns 0 or a negative errno. */
+static int ask_one(struct client *client, const struct coax_request_options *options)
+{
+	struct coax_request *request;
 	int error;
 
-	coax_message_set_type(&client->request,
-			      options->non_confirmable ? COAX_TYPE_NON : COAX_TYPE_CON);
-	start = tool_now();
-	error = coax_request_wait(client->context, &client->remote, &client->request, options,
-				  client->answer_buffer, sizeof(client->answer_buffer),
-				  &client->answer);
-	client->time_ms = (double)(tool_now() - start) / 1e6;
-	return error ? no_answer(client, error) : TOOL_OK;
+	client->done = false;
+	client->asked = tool_now();
+	error = coax_request(client->context, &client->remote, &client->request, options, answered,
+			     client, &request);
+	if (error)
+		return error;
+	client_wait(client, UINT64_MAX);
+	if (client->done)
+		return client->result;
+	coax_request_cancel(request);
+	while (!client->done)
+		coax_context_process(client->context);
+	return -ECANCELED;
+}
+
+/* The network says that nothing has come through, or will. */
+static bool is_unreachable(int error)
+{
+	return error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH ||
+	       error == -EHOSTDOWN || error == -ENETDOWN || error == -EAFNOSUPPORT ||
+	       error == -EADDRNOTAVAIL;
+}
+
+int client_ask(struct client *client, const struct coax_request_options *options)
+{
+	int error = -EHOSTUNREACH;
+
+	for (size_t i = 0; i < client->remote_count; i++) {
+		use_remote(client, i);
+		error = ask_one(client, options);
+		if (!is_unreachable(error))
+			break;
+	}
+	return error;
 }
 
 void client_close(struct client *client)
 {
 	coax_context_shutdown(client->context);
 	client->context = NULL;
+	free(client->answer_buffer);
+	client->answer_buffer = NULL;
 }
 
 int client_status(const struct client *client)
@@ -165,70 +297,12 @@ int client_status(const struct client *client)
 	}
 }
 
-static const char *class_name(uint8_t code)
+int client_format(const struct client *client)
 {
-	switch (COAX_CODE_CLASS(code)) {
-	case 2:
-		return "success";
-	case 4:
-		return "client error";
-	case 5:
-		return "server error";
-	default:
-		return "unknown";
-	}
-}
+	uint32_t format;
 
-static const char *type_name(enum coax_type type)
-{
-	static const char *const names[] = {"CON", "NON", "ACK", "RST"};
-
-	return names[type];
-}
-
-json_t *client_json(const struct client *client, bool payload)
-{
-	const struct coax_message *answer = &client->answer;
-	uint8_t code = coax_message_code(answer);
-	json_t *object = json_object(), *text;
-	char number[16], name[8];
-	const char *words = strchr(coax_code_name(code, name), ' '); /* "2.05 Content" */
-	size_t length;
-	const uint8_t *bytes = coax_message_payload(answer, &length);
-
-	snprintf(number, sizeof(number), "%d.%02d", COAX_CODE_CLASS(code), COAX_CODE_DETAIL(code));
-	json_object_set_new(object, "code", json_string(number));
-	json_object_set_new(object, "name", json_string(words ? words + 1 : ""));
-	json_object_set_new(object, "class", json_string(class_name(code)));
-	json_object_set_new(object, "type", json_string(type_name(coax_message_type(answer))));
-	json_object_set_new(object, "options", output_json_options(answer));
-	if (payload) {
-		text = output_json_text(bytes, length);
-		if (text)
-			json_object_set_new(object, "payload", text);
-		else
-			json_object_set_new(object, "payload_hex", output_json_hex(bytes, length));
-	}
-	json_object_set_new(object, "remote", json_string(client->remote_text));
-	json_object_set_new(object, "time_ms", json_real(client->time_ms));
-	return object;
-}
-
-void client_print_failure(const struct client *client)
-{
-	uint32_t format = COAX_FORMAT_TEXT_PLAIN;
-	char name[8];
-	size_t length;
-	const uint8_t *payload = coax_message_payload(&client->answer, &length);
-
-	coax_message_find_uint(&client->answer, COAX_CONTENT_FORMAT, &format);
-	fprintf(stderr, "coax %s: %s", client->tool->command,
-		coax_code_name(coax_message_code(&client->answer), name));
-	if (length && format == COAX_FORMAT_TEXT_PLAIN) {
-		fputs(": ", stderr);
-		output_safe(stderr, (const char *)payload, length);
-	} else if (length) {
-		fprintf(stderr, " (%zu bytes of content format %u; -j shows them)", length, format);
-	}
-	fputc('\n', stderr);
+	if (!coax_message_find_uint(&client->answer, COAX_CONTENT_FORMAT, &format) ||
+	    format > UINT16_MAX)
+		return -1;
+	return (int)format;
 }

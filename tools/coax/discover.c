@@ -1,51 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* coax discover: the links of /.well-known/core (RFC 6690). */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <coax/link.h>
 #include <coax/option.h>
 #include "client.h"
+#include "help.h"
+#include "intake.h"
+#include "links.h"
 #include "output.h"
+#include "report.h"
+#include "signals.h"
+#include "wish.h"
 
 #define CORE_PATH "/.well-known/core"
-
-/* Filters as the command line gives them. */
-struct filters {
-	char *const *text;
-	int count;
-};
-
-/* Servers may ignore the query (RFC 6690 section 4.1), and get only one filter. */
-static bool is_wanted(const struct coax_link *link, const struct filters *filters)
-{
-	for (int i = 0; i < filters->count; i++) {
-		if (!coax_link_matches(link, filters->text[i], strlen(filters->text[i])))
-			return false;
-	}
-	return true;
-}
-
-/* The next link that passes the filters. Returns 1, 0 at the end, or -EBADMSG. */
-static int next_link(struct coax_text *document, const struct filters *filters,
-		     struct coax_link *link)
-{
-	int more;
-
-	do {
-		more = coax_link_next(document, link);
-	} while (more > 0 && !is_wanted(link, filters));
-	return more;
-}
-
-static int document_is_broken(const struct client *client)
-{
-	tool_fail(client->tool, "what %s answered is no link-format (RFC 6690 section 2)",
-		  client->remote_text);
-	return TOOL_NO_ANSWER;
-}
 
 /* A quoted value without its backslashes. */
 static json_t *attribute_value(const struct coax_link_attribute *attribute)
@@ -116,106 +86,190 @@ static json_t *link_json(const struct coax_link *link)
 	return NULL;
 }
 
-static int show_json(const struct client *client, struct coax_text document,
-		     const struct filters *filters)
+/* All of a document; NULL: it is none. */
+static json_t *links_json(struct coax_text document, const struct link_filters *filters)
 {
 	json_t *array = json_array(), *object;
 	struct coax_link link;
 	int more;
 
-	while ((more = next_link(&document, filters, &link)) > 0) {
+	while ((more = links_next(&document, filters, &link)) > 0) {
 		object = link_json(&link);
-		if (!object)
+		if (!object) {
 			more = -EBADMSG;
-		if (more < 0)
 			break;
+		}
 		json_array_append_new(array, object);
 	}
-	if (more < 0) {
-		json_decref(array);
-		return document_is_broken(client);
-	}
-	return output_json(client->tool, array, TOOL_OK);
+	if (!more)
+		return array;
+	json_decref(array);
+	return NULL;
 }
 
-static int print_attributes(const struct coax_link *link)
+static int is_no_document(const struct client *client)
 {
-	struct coax_text attributes = link->attributes;
-	struct coax_link_attribute attribute;
-	int more;
-
-	while ((more = coax_link_attribute_next(&attributes, &attribute)) > 0) {
-		const char *quote = attribute.quoted ? "\"" : "";
-
-		putchar(' ');
-		output_safe(stdout, attribute.name.at, attribute.name.length);
-		if (!attribute.value.at)
-			continue;
-		printf("=%s", quote);
-		output_safe(stdout, attribute.value.at, attribute.value.length);
-		fputs(quote, stdout);
-	}
-	return more;
+	tool_fail(client->tool, "what %s answered is no link-format (RFC 6690 section 2)",
+		  client->remote_text);
+	return TOOL_NO_ANSWER;
 }
 
-/* Targets longer than this do not push the attributes of all others to the right. */
-#define TARGET_COLUMNS_MAX 40
-
-static int show_text(const struct client *client, const struct coax_text document,
-		     const struct filters *filters)
+/* The document that client->answer is. Returns TOOL_OK or, having said why, another status. */
+static int find_document(const struct client *client, struct coax_text *document)
 {
-	struct coax_text rest = document;
-	struct coax_link link;
-	int more, columns, width = 0;
-
-	while ((more = next_link(&rest, filters, &link)) > 0) {
-		if (link.target.length <= TARGET_COLUMNS_MAX && (int)link.target.length > width)
-			width = (int)link.target.length;
-	}
-	if (more < 0)
-		return document_is_broken(client);
-	rest = document;
-	while (next_link(&rest, filters, &link) > 0) {
-		columns = output_safe(stdout, link.target.at, link.target.length);
-		if (link.attributes.length)
-			printf("%*s", columns < width ? width - columns + 1 : 1, "");
-		more = print_attributes(&link);
-		putchar('\n');
-		if (more < 0)
-			return document_is_broken(client);
-	}
-	return TOOL_OK;
-}
-
-static int show(const struct client *client, const struct filters *filters)
-{
-	uint32_t format = COAX_FORMAT_LINK, block;
-	struct coax_text document;
-	int status = client_status(client);
+	int format = client_format(client), status = client_status(client);
 
 	if (status != TOOL_OK) {
-		client_print_failure(client);
+		report_failure(client);
 		return status;
 	}
-	if (coax_message_find_uint(&client->answer, COAX_BLOCK2, &block) && (block & 8)) {
+	if (format >= 0 && format != COAX_FORMAT_LINK) {
 		tool_fail(client->tool,
-			  "%s has more links than one message holds, and block-wise "
-			  "transfer is not in this version (try a filter)",
-			  client->remote_text);
-		return TOOL_NO_ANSWER;
-	}
-	coax_message_find_uint(&client->answer, COAX_CONTENT_FORMAT, &format);
-	if (format != COAX_FORMAT_LINK) {
-		tool_fail(client->tool,
-			  "%s answered with content format %u instead of %d "
+			  "%s answered with content format %d instead of %d "
 			  "(application/link-format)",
 			  client->remote_text, format, COAX_FORMAT_LINK);
 		return TOOL_NO_ANSWER;
 	}
-	document.at = (const char *)coax_message_payload(&client->answer, &document.length);
-	if (client->tool->json)
-		return show_json(client, document, filters);
-	return show_text(client, document, filters);
+	document->at = (const char *)coax_message_payload(&client->answer, &document->length);
+	return TOOL_OK;
+}
+
+static int show(const struct client *client, const struct link_filters *filters)
+{
+	struct coax_text document;
+	json_t *json;
+	int status = find_document(client, &document);
+
+	if (status != TOOL_OK)
+		return status;
+	if (!client->tool->json)
+		return links_print(stdout, &document, filters, "") < 0 ? is_no_document(client)
+								       : TOOL_OK;
+	json = links_json(document, filters);
+	return json ? output_json(client->tool, json, TOOL_OK) : is_no_document(client);
+}
+
+/* A group being asked. */
+struct search {
+	struct client *client;
+	const struct link_filters *filters;
+	json_t *found; /* NULL: printed as they come */
+	uint32_t count;
+};
+
+static json_t *responder_json(const struct client *client, json_t *links)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "remote", json_string(client->remote_text));
+	json_object_set_new(object, "time_ms", json_real(client->time_ms));
+	json_object_set_new(object, "links", links);
+	return object;
+}
+
+static bool print_responder(const struct client *client, const struct coax_text *document,
+			    const struct link_filters *filters)
+{
+	struct coax_text rest = *document;
+	struct coax_link link;
+
+	if (links_next(&rest, filters, &link) < 0)
+		return false;
+	printf("coap://%s\n", client->remote_text);
+	return links_print(stdout, document, filters, "  ") >= 0;
+}
+
+static void show_responder(struct search *search)
+{
+	const struct client *client = search->client;
+	struct coax_text document;
+	json_t *links = NULL;
+	bool good;
+
+	if (find_document(client, &document) != TOOL_OK)
+		return;
+	if (search->found)
+		links = links_json(document, search->filters);
+	good = search->found ? links != NULL : print_responder(client, &document, search->filters);
+	if (links)
+		json_array_append_new(search->found, responder_json(client, links));
+	if (good)
+		search->count++;
+	else
+		is_no_document(client);
+	fflush(stdout);
+}
+
+static void responded(void *arg, int result, const struct coax_message *response,
+		      const union coax_address *remote)
+{
+	struct search *search = arg;
+	struct client *client = search->client;
+
+	if (!response) {
+		client->result = result;
+		client->done = true;
+		return;
+	}
+	coax_address_format(remote, client->remote_text);
+	if (!result && !client_take(client, response))
+		show_responder(search);
+}
+
+/* Until the time is up, or until somebody has had enough: what came counts all the same. */
+static int search_group(struct search *search, const struct coax_request_options *how)
+{
+	struct client *client = search->client;
+	struct coax_request *request;
+	int error;
+
+	client->done = false;
+	client->asked = tool_now();
+	error = coax_request_multicast(client->context, &client->remote, &client->request, how,
+				       responded, search, &request);
+	if (error)
+		return client_no_answer(client, error);
+	client_wait(client, UINT64_MAX);
+	if (!client->done)
+		coax_request_cancel(request);
+	while (!client->done)
+		coax_context_process(client->context);
+	if (client->result == -ETIMEDOUT || signals_caught())
+		return TOOL_OK;
+	return client_no_answer(client, client->result);
+}
+
+static int discover_group(struct client *client, const struct link_filters *filters,
+			  const struct coax_request_options *how)
+{
+	struct search search = {
+		.client = client,
+		.filters = filters,
+		.found = client->tool->json ? json_array() : NULL,
+	};
+	char group[COAX_ADDRESS_TEXT_MAX];
+	int status;
+
+	snprintf(group, sizeof(group), "%s", client->remote_text);
+	status = search_group(&search, how);
+	if (!status && !search.count && !signals_caught()) {
+		tool_fail(client->tool, "nobody in %s has answered", group);
+		status = TOOL_NO_ANSWER;
+	}
+	if (search.found)
+		status = output_json(client->tool, search.found, status);
+	return status;
+}
+
+static int discover_server(struct client *client, const struct link_filters *filters,
+			   const struct coax_request_options *how)
+{
+	struct coax_request_options whole = *how;
+	int error;
+
+	whole.body_max = INTAKE_MEMORY_MAX;
+	error = client_ask(client, &whole);
+	return error ? client_no_answer(client, error) : show(client, filters);
 }
 
 /* Only the server counts; a path or query of its own would be lost silently. */
@@ -233,7 +287,7 @@ static int check_path(const struct client *client, const char *text)
 	return TOOL_OK;
 }
 
-static int check_filters(const struct client *client, const struct filters *filters)
+static int check_filters(const struct client *client, const struct link_filters *filters)
 {
 	for (int i = 0; i < filters->count; i++) {
 		size_t length = strlen(filters->text[i]);
@@ -246,7 +300,7 @@ static int check_filters(const struct client *client, const struct filters *filt
 }
 
 /* RFC 6690 section 4.1 defines a query with a single name and value; NULL: there is none. */
-static const char *query_of(const struct filters *filters)
+static const char *query_of(const struct link_filters *filters)
 {
 	for (int i = 0; i < filters->count; i++) {
 		if (strchr(filters->text[i], '='))
@@ -255,7 +309,7 @@ static const char *query_of(const struct filters *filters)
 	return NULL;
 }
 
-static int build(struct client *client, const struct filters *filters)
+static int build(struct client *client, const struct link_filters *filters)
 {
 	const char *query = query_of(filters);
 	int result;
@@ -270,7 +324,7 @@ static int build(struct client *client, const struct filters *filters)
 	return client_built(client, result);
 }
 
-static int discover(const struct tool *tool, const char *uri, const struct filters *filters,
+static int discover(const struct tool *tool, const char *uri, const struct link_filters *filters,
 		    const struct coax_request_options *how)
 {
 	struct client client;
@@ -281,40 +335,37 @@ static int discover(const struct tool *tool, const char *uri, const struct filte
 	if (!status)
 		status = build(&client, filters);
 	if (!status)
-		status = client_open(&client);
+		status = client_open(&client, true);
 	if (!status)
-		status = client_ask(&client, how);
-	if (!status)
-		status = show(&client, filters);
+		status = coax_address_is_multicast(&client.remote)
+				 ? discover_group(&client, filters, how)
+				 : discover_server(&client, filters, how);
 	client_close(&client);
 	return status;
 }
 
 static const struct option options[] = {
 	TOOL_LONG,
+	{"non", no_argument, NULL, OPTION_NON},
+	{"block-size", required_argument, NULL, OPTION_BLOCK_SIZE},
 	{"timeout", required_argument, NULL, 't'},
 	{NULL, 0, NULL, 0},
 };
 
 static int run_discover(struct tool *tool, int argc, char **argv)
 {
-	struct coax_request_options how = {0};
-	struct filters filters;
-	int option, status = TOOL_OK;
+	struct link_filters filters;
+	struct wish wish;
+	int status;
 
-	while ((option = getopt_long(argc, argv, TOOL_SHORT "t:", options, NULL)) != -1) {
-		if (option == 't') {
-			if (tool_parse_seconds(tool, "--timeout", optarg, false, &how.timeout_ms))
-				return TOOL_LOCAL_ERROR;
-		} else if (!tool_option(tool, &discover_command, option, argv, &status)) {
-			return status;
-		}
-	}
+	if (!wish_parse_options(&wish, tool, &discover_command, TOOL_SHORT "t:", options, argc,
+				argv, &status))
+		return status;
 	if (optind >= argc)
 		return tool_fail(tool,
 				 "give a URI, such as coap://host (see coax discover --help)");
-	filters = (struct filters){.text = argv + optind + 1, .count = argc - optind - 1};
-	return discover(tool, argv[optind], &filters, &how);
+	filters = (struct link_filters){.text = argv + optind + 1, .count = argc - optind - 1};
+	return discover(tool, argv[optind], &filters, &wish.how);
 }
 
 const struct command discover_command = {
@@ -330,15 +381,22 @@ const struct command discover_command = {
 		"is for links that have the attribute. Several filters must all fit. The server gets\n"
 		"the first name=value as a query (RFC 6690 section 4.1); coax applies them all.\n"
 		"\n"
+		"When the URI's host is a group, as in coap://224.0.1.187 (All CoAP Nodes) or\n"
+		"coap://[ff02::fd%25eth0], all of its members are asked, and each that answers is\n"
+		"listed with its links (RFC 7252 section 8).\n"
+		"\n"
 		"Options:\n"
+		"      --non              send the request as non-confirmable, as to groups always\n"
+		"      --block-size SIZE  have links sent in blocks of at most SIZE bytes (see coax get)\n"
 		"  -t, --timeout SECONDS  give up after so long, fractions allowed; without it after\n"
-		"                         93 s without a sign of life (RFC 7252 section 4.8.2)\n"
+		"                         93 s without a sign of life (RFC 7252 section 4.8.2). To\n"
+		"                         groups: wait so long for responses; without it 10 s\n"
 		"  -j, --json             print an array of objects: href, then the attributes as\n"
-		"                         texts (true: without a value; an array: given repeatedly)\n"
-		"  -v, --verbose          show the messages on stderr\n"
-		"  -h, --help             this text\n"
-		"\n" TOOL_EXIT_HELP "\n"
+		"                         texts (true: without a value; an array: given repeatedly).\n"
+		"                         Of groups: remote, time_ms, and links as that array\n" HELP_VERBOSE
+			HELP_END TOOL_EXIT_HELP "\n"
 		"Examples:\n"
 		"  coax discover coap://192.0.2.1\n"
-		"  coax discover coap://localhost rt=temperature* href=/sensors/*\n",
+		"  coax discover coap://localhost rt=temperature* href=/sensors/*\n"
+		"  coax discover 'coap://[ff02::fd%25eth0]' --timeout 3\n",
 };

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* coax: find the command and run it. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "signals.h"
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&request_get,	   &request_put,    &request_post,  &request_delete, &ping_command,
-	&discover_command, &status_command, &cache_command, &on_command,     &off_command,
+	&request_get,	 &request_put,	  &request_post,    &request_delete,   &request_fetch,
+	&request_patch,	 &request_ipatch, &observe_command, &discover_command, &ping_command,
+	&status_command, &cache_command,  &on_command,	    &off_command,
 };
 
 enum {
@@ -38,6 +41,7 @@ static void print_help(FILE *to)
 	      "  coax get coap://192.0.2.1/time\n"
 	      "  coax put coap://[2001:db8::1]/lamp -p on --content-format text/plain\n"
 	      "  coax discover coap://localhost rt=temperature*\n"
+	      "  coax observe coap://localhost/sensors/1 --for 60\n"
 	      "  coax status -j\n",
 	      to);
 }
@@ -137,7 +141,15 @@ int main(int argc, char **argv)
 		}
 	}
 	status = run(&tool, argc - optind, argv + optind);
-	if (fflush(stdout) || ferror(stdout))
+	if (signals_caught()) {
+		/* Whoever started it learns what ended it. */
+		fflush(stdout);
+		signal(signals_caught(), SIG_DFL);
+		raise(signals_caught());
+	}
+	if (fflush(stdout))
 		return tool_fail(&tool, "cannot write the output: %m");
+	if (ferror(stdout)) /* since a while ago: errno is about something else */
+		return tool_fail(&tool, "cannot write the output");
 	return status;
 }

@@ -4,15 +4,27 @@
 #include "output.h"
 #include "tool.h"
 
-int output_json(const struct tool *tool, json_t *json, int status)
+#define PRECISION JSON_REAL_PRECISION(6)
+
+static int print(const struct tool *tool, json_t *json, size_t flags)
 {
-	int result = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
+	int result = json ? json_dumpf(json, stdout, flags | PRECISION | JSON_ENCODE_ANY) : -1;
 
 	json_decref(json);
 	if (result)
 		return tool_fail(tool, "cannot write JSON");
 	putchar('\n');
-	return status;
+	return TOOL_OK;
+}
+
+int output_json(const struct tool *tool, json_t *json, int status)
+{
+	return print(tool, json, JSON_INDENT(2)) ? TOOL_LOCAL_ERROR : status;
+}
+
+int output_json_line(const struct tool *tool, json_t *json)
+{
+	return print(tool, json, JSON_COMPACT);
 }
 
 json_t *output_json_text(const void *bytes, size_t length)
@@ -72,65 +84,6 @@ json_t *output_json_options(const struct coax_message *message)
 		json_array_append_new(array, object);
 	}
 	return array;
-}
-
-/*
- * Length of the UTF-8 sequence at `text` that is fit for a terminal, or 0: no shortest form, not
- * complete, or a control character (C0, DEL, C1).
- */
-static size_t printable_length(const char *text, size_t length)
-{
-	const uint8_t *at = (const uint8_t *)text;
-	size_t more = at[0] >= 0xf0 ? 3 : at[0] >= 0xe0 ? 2 : 1;
-	uint32_t code;
-
-	if (at[0] < 0x80)
-		return at[0] >= 0x20 && at[0] != 0x7f;
-	if (at[0] < 0xc2 || at[0] > 0xf4 || more >= length)
-		return 0;
-	code = at[0] & (0x3f >> more);
-	for (size_t i = 1; i <= more; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (at[i] & 0x3f);
-	}
-	if (code < 0xa0 || (more == 2 && code < 0x800) || (more == 3 && code < 0x10000) ||
-	    (code >= 0xd800 && code < 0xe000) || code > 0x10ffff)
-		return 0;
-	return more + 1;
-}
-
-int output_safe(FILE *to, const char *text, size_t length)
-{
-	int columns = 0;
-
-	for (size_t at = 0; at < length;) {
-		size_t taken = printable_length(text + at, length - at);
-
-		if (taken) {
-			fwrite(text + at, 1, taken, to);
-			columns++;
-			at += taken;
-		} else {
-			columns += fprintf(to, "\\x%02x", (uint8_t)text[at]);
-			at++;
-		}
-	}
-	return columns;
-}
-
-char *output_hex(const void *bytes, size_t length, char *text, size_t size)
-{
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *from = bytes;
-	size_t at = 0;
-
-	for (size_t i = 0; i < length && at + 2 < size; i++) {
-		text[at++] = digits[from[i] >> 4];
-		text[at++] = digits[from[i] & 15];
-	}
-	text[at] = 0;
-	return text;
 }
 
 char *output_duration(uint64_t ns, char text[OUTPUT_DURATION_MAX])

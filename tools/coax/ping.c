@@ -5,6 +5,7 @@
 #include <time.h>
 #include "client.h"
 #include "output.h"
+#include "signals.h"
 
 #define TIMEOUT_MS_DEFAULT  5000
 #define INTERVAL_MS_DEFAULT 1000
@@ -42,7 +43,8 @@ static void note_answer(struct series *series, double ms)
 /* Returns TOOL_OK while going on makes sense. */
 static int ping_once(struct client *client, struct series *series)
 {
-	int status = client_ask(client, &series->how);
+	int error = client_ask(client, &series->how);
+	int status = error ? client_no_answer(client, error) : TOOL_OK;
 
 	series->sent++;
 	if (status == TOOL_OK)
@@ -85,12 +87,12 @@ static int ping(const struct tool *tool, const char *uri, struct series *series)
 	int status = client_begin(&client, tool, uri, COAX_EMPTY);
 
 	if (!status)
-		status = client_open(&client);
+		status = client_open(&client, false);
 	if (status)
 		goto out;
 	if (tool->json)
 		series->times = json_array();
-	for (uint32_t i = 0; !status && i < series->count; i++) {
+	for (uint32_t i = 0; !status && !signals_caught() && i < series->count; i++) {
 		if (i)
 			pause_ms(series->interval_ms);
 		status = ping_once(&client, series);

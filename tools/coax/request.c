@@ -1,181 +1,168 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* From a wish to a request, and from the response to what is printed. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-#include <coax/option.h>
 #include "client.h"
+#include "intake.h"
 #include "output.h"
+#include "progress.h"
+#include "report.h"
+#include "signals.h"
+#include "source.h"
 #include "wish.h"
 
-static int payload_too_long(const struct tool *tool)
+/* One wish being fulfilled. */
+struct errand {
+	const struct wish *wish;
+	const struct tool *tool;
+	struct client client;
+	struct source source;
+	struct intake intake;
+	struct progress progress;
+};
+
+static void on_progress(void *arg, uint64_t sent, uint64_t total)
 {
-	return tool_fail(tool,
-			 "the payload is longer than %d bytes, and block-wise transfer is not in "
-			 "this version",
-			 COAX_PAYLOAD_MAX);
+	progress_step(arg, sent, total);
 }
 
-/* `size` bytes at most of a file, "-": standard input. Returns the length or a negative errno. */
-static ssize_t read_file(const char *name, uint8_t *bytes, size_t size)
+static enum intake_kind where_to(const struct errand *errand)
 {
-	bool standard = strcmp(name, "-") == 0;
-	int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
-	ssize_t length = 0, got = 1;
+	if (errand->wish->output_file)
+		return INTAKE_FILE;
+	if (errand->tool->json || isatty(STDOUT_FILENO))
+		return INTAKE_MEMORY;
+	return INTAKE_STANDARD;
+}
 
-	if (fd < 0)
-		return -errno;
-	while (got > 0 && (size_t)length < size) {
-		got = read(fd, bytes + length, size - (size_t)length);
-		if (got > 0)
-			length += got;
-		else if (got < 0 && errno == EINTR)
-			got = 1;
+static int prepare(struct errand *errand, uint8_t code)
+{
+	const struct wish *wish = errand->wish;
+	const struct tool *tool = errand->tool;
+	int status = client_begin(&errand->client, tool, wish->uri, code);
+
+	if (!status)
+		status = wish_add_options(wish, &errand->client);
+	if (!status)
+		status = source_open(&errand->source, tool, wish->payload_text, wish->payload_file);
+	if (!status)
+		status = client_open(&errand->client, false);
+	if (!status)
+		status = intake_open(&errand->intake, tool, where_to(errand), wish->output_file,
+				     &errand->progress);
+	return status;
+}
+
+static int send_whole(struct errand *errand)
+{
+	struct coax_request_options how = errand->wish->how;
+	const struct coax_body body = source_body(&errand->source);
+	int error;
+
+	how.sink = intake_sink;
+	how.sink_arg = &errand->intake;
+	if (body.length) {
+		how.body = &body;
+		how.progress = on_progress;
+		how.progress_arg = &errand->progress;
 	}
-	if (got < 0)
-		length = -errno;
-	if (!standard)
-		close(fd);
-	return length;
+	progress_begin(&errand->progress, errand->tool);
+	error = client_ask(&errand->client, &how);
+	progress_end(&errand->progress);
+	return error;
 }
 
-static int add_payload(struct client *client, const struct wish *wish)
+/* One message each way, whatever it has of a body. */
+static int send_single(struct errand *errand)
 {
-	uint8_t bytes[COAX_PAYLOAD_MAX + 1];
-	const void *payload = bytes;
-	ssize_t length = 0;
-
-	if (wish->payload_text) {
-		payload = wish->payload_text;
-		length = (ssize_t)strlen(wish->payload_text);
-	} else if (wish->payload_file) {
-		length = read_file(wish->payload_file, bytes, sizeof(bytes));
-		if (length < 0)
-			return tool_fail(client->tool, "cannot read %s: %s", wish->payload_file,
-					 strerror((int)-length));
-	}
-	if (length > COAX_PAYLOAD_MAX)
-		return payload_too_long(client->tool);
-	return client_built(client,
-			    coax_message_set_payload(&client->request, payload, (size_t)length));
-}
-
-static int build(struct client *client, const struct wish *wish)
-{
-	struct coax_message *request = &client->request;
-	int result = coax_uri_add_options(&client->uri, request, client->uri.port);
-
-	for (size_t i = 0; !result && i < wish->match_count; i++)
-		result = coax_message_add(request, COAX_IF_MATCH, wish->matches[i].bytes,
-					  wish->matches[i].length);
-	for (size_t i = 0; !result && i < wish->etag_count; i++)
-		result = coax_message_add(request, COAX_ETAG, wish->etags[i].bytes,
-					  wish->etags[i].length);
-	if (!result && wish->if_none_match)
-		result = coax_message_add(request, COAX_IF_NONE_MATCH, NULL, 0);
-	if (!result && wish->content_format >= 0)
-		result = coax_message_add_uint(request, COAX_CONTENT_FORMAT,
-					       (uint32_t)wish->content_format);
-	if (!result && wish->accept >= 0)
-		result = coax_message_add_uint(request, COAX_ACCEPT, (uint32_t)wish->accept);
-	if (result)
-		return client_built(client, result);
-	return add_payload(client, wish);
-}
-
-static int save_payload(const struct client *client, const char *name)
-{
+	struct client *client = &errand->client;
+	uint8_t bytes[COAX_PAYLOAD_MAX];
+	ssize_t read = source_read(&errand->source, bytes, sizeof(bytes));
+	const void *payload;
 	size_t length;
-	const uint8_t *payload = coax_message_payload(&client->answer, &length);
-	FILE *file = fopen(name, "we");
-	bool failed;
+	int error;
 
-	if (!file)
-		return tool_fail(client->tool, "cannot create %s: %m", name);
-	failed = length && fwrite(payload, 1, length, file) != length;
-	failed |= fclose(file) != 0;
-	if (failed)
-		return tool_fail(client->tool, "cannot write %s: %m", name);
+	if (read < 0)
+		return (int)read;
+	error = coax_message_set_payload(&client->request, bytes, (size_t)read);
+	if (!error)
+		error = client_ask(client, &errand->wish->how);
+	if (error || client_status(client) != TOOL_OK)
+		return error;
+	payload = coax_message_payload(&client->answer, &length);
+	return intake_sink(&errand->intake, &client->answer, 0, payload, length, 0);
+}
+
+/* RFC 7967: when no response is wanted, none is no failure. */
+static int silence(const struct errand *errand)
+{
+	if (errand->tool->json)
+		return output_json(errand->tool, json_null(), TOOL_OK);
+	fprintf(stderr, "coax %s: no response, as was asked for\n", errand->tool->command);
 	return TOOL_OK;
 }
 
-static void print_payload(const struct client *client)
+static int failed(struct errand *errand, int error)
 {
-	size_t length;
-	const uint8_t *payload = coax_message_payload(&client->answer, &length);
-
-	if (!length)
-		return;
-	fwrite(payload, 1, length, stdout);
-	if (isatty(STDOUT_FILENO) && payload[length - 1] != '\n')
-		putchar('\n');
+	if (error == -ETIMEDOUT && errand->wish->no_response > 0)
+		return silence(errand);
+	if (signals_caught())
+		return TOOL_LOCAL_ERROR;
+	if (errand->source.error)
+		return source_failed(&errand->source);
+	if (errand->intake.error)
+		return intake_failed(&errand->intake);
+	return client_no_answer(&errand->client, error);
 }
 
-/* What a success says besides its payload. */
-static void print_success(const struct client *client)
+static int show_json(const struct errand *errand, int status)
 {
-	uint8_t code = coax_message_code(&client->answer);
-	char location[COAX_MESSAGE_MAX * 3];
+	const struct client *client = &errand->client;
+	const void *payload = errand->intake.bytes;
+	size_t length = errand->intake.length;
 
-	if (code == COAX_VALID)
-		fprintf(stderr, "coax %s: 2.03 Valid: unchanged since the given ETag\n",
-			client->tool->command);
-	if (code == COAX_CREATED &&
-	    coax_uri_compose_location(&client->answer, location, sizeof(location)) > 0)
-		fprintf(stderr, "coax %s: created %s\n", client->tool->command, location);
+	if (status != TOOL_OK)
+		payload = coax_message_payload(&client->answer, &length);
+	else if (errand->intake.kind == INTAKE_FILE)
+		return output_json(client->tool, report_json(client, NULL, 0), status);
+	return output_json(client->tool, report_json(client, payload ? payload : "", length),
+			   status);
 }
 
-/* RFC 7959 section 2.3: a Block2 option with the M bit says that more of the body is to come. */
-static bool is_partial(const struct client *client)
+static int show(struct errand *errand)
 {
-	uint32_t block;
-
-	return coax_message_find_uint(&client->answer, COAX_BLOCK2, &block) && (block & 8);
-}
-
-static int show(const struct client *client, const struct wish *wish)
-{
+	struct intake *intake = &errand->intake;
+	struct client *client = &errand->client;
 	int status = client_status(client);
 
-	if (status == TOOL_OK && is_partial(client)) {
-		tool_fail(client->tool, "the body comes in blocks, and block-wise transfer is not "
-					"in this version");
-		return TOOL_NO_ANSWER;
-	}
 	/* 2.03 has no payload: what the file has is still right. */
-	if (status == TOOL_OK && wish->output_file &&
-	    coax_message_code(&client->answer) != COAX_VALID &&
-	    save_payload(client, wish->output_file))
+	if (status == TOOL_OK && coax_message_code(&client->answer) != COAX_VALID &&
+	    intake_finish(intake))
 		return TOOL_LOCAL_ERROR;
-	if (client->tool->json)
-		return output_json(client->tool,
-				   client_json(client, status != TOOL_OK || !wish->output_file),
-				   status);
+	if (errand->tool->json)
+		return show_json(errand, status);
 	if (status != TOOL_OK) {
-		client_print_failure(client);
+		report_failure(client);
 		return status;
 	}
-	if (!wish->output_file)
-		print_payload(client);
-	print_success(client);
+	if (intake->kind == INTAKE_MEMORY)
+		report_payload(client, intake->bytes, intake->length, false);
+	report_success(client);
 	return TOOL_OK;
 }
 
 int wish_fulfil(const struct wish *wish, const struct tool *tool, uint8_t code)
 {
-	struct client client;
-	int status = client_begin(&client, tool, wish->uri, code);
+	struct errand errand = {.wish = wish, .tool = tool, .source.fd = -1, .intake.fd = -1};
+	int status = prepare(&errand, code), error;
 
-	if (!status)
-		status = build(&client, wish);
-	if (!status)
-		status = client_open(&client);
-	if (!status)
-		status = client_ask(&client, &wish->how);
-	if (!status)
-		status = show(&client, wish);
-	client_close(&client);
+	if (!status) {
+		error = wish->how.single ? send_single(&errand) : send_whole(&errand);
+		status = error ? failed(&errand, error) : show(&errand);
+	}
+	client_close(&errand.client);
+	intake_close(&errand.intake);
+	source_close(&errand.source);
 	return status;
 }

@@ -31,6 +31,7 @@ static void subject_free(struct rcu_head *head)
 	struct coax_subject *subject = caa_container_of(head, struct coax_subject, rcu);
 
 	coax_taken_over(subject);
+	coax_readers_are_gone();
 	pthread_mutex_destroy(&subject->lock);
 	free(subject);
 }

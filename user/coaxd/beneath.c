@@ -68,8 +68,8 @@ static int read_all(int fd, struct coaxd_content *content)
 {
 	content->length = 0;
 	while (content->length <= COAX_PAYLOAD_MAX) {
-		ssize_t n = read(fd, content->bytes + content->length,
-				 sizeof(content->bytes) - content->length);
+		ssize_t n = pread(fd, content->bytes + content->length,
+				  sizeof(content->bytes) - content->length, (off_t)content->length);
 
 		if (n == 0)
 			return 0;
@@ -81,22 +81,41 @@ static int read_all(int fd, struct coaxd_content *content)
 	return -EFBIG;
 }
 
-int coaxd_read_file(int root, const char *path, struct coaxd_content *content)
+int coaxd_open_file(int root, const char *path, struct stat *status)
 {
 	int fd = coaxd_open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
 	int err;
 
 	if (fd < 0)
 		return open_error(fd);
+	err = fstat(fd, status) ? -errno : check_type(status);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
 
-	err = fstat(fd, &content->status) ? -errno : check_type(&content->status);
-	if (err)
-		goto out;
-	err = read_all(fd, content);
-	if (err)
-		goto out;
-	coaxd_etag(content->bytes, content->length, content->etag);
-out:
+/* All but content->status, which may be `status`. */
+static int read_content(int fd, const struct stat *status, struct coaxd_content *content)
+{
+	int err = status->st_size > COAX_PAYLOAD_MAX ? -EFBIG : read_all(fd, content);
+
+	if (err == -EFBIG)
+		coaxd_etag_large(status, content->etag);
+	else if (!err)
+		coaxd_etag(content->bytes, content->length, content->etag);
+	return err;
+}
+
+int coaxd_read_file(int root, const char *path, struct coaxd_content *content)
+{
+	int fd = coaxd_open_file(root, path, &content->status);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = read_content(fd, &content->status, content);
 	close(fd);
 	return err;
 }
@@ -108,4 +127,32 @@ void coaxd_etag(const void *bytes, size_t length, uint8_t etag[COAXD_ETAG_SIZE])
 	_Static_assert(sizeof(digest) >= COAXD_ETAG_SIZE, "an ETag is a cut digest");
 	crypto_generichash(digest, sizeof(digest), bytes, length, NULL, 0);
 	memcpy(etag, digest, COAXD_ETAG_SIZE);
+}
+
+/* The same each time that the daemon runs, so that transfers go on after it was restarted. */
+void coaxd_etag_large(const struct stat *status, uint8_t etag[COAXD_ETAG_SIZE])
+{
+	const uint64_t identity[] = {
+		(uint64_t)status->st_dev,	   (uint64_t)status->st_ino,
+		(uint64_t)status->st_size,	   (uint64_t)status->st_mtim.tv_sec,
+		(uint64_t)status->st_mtim.tv_nsec, (uint64_t)status->st_ctim.tv_sec,
+		(uint64_t)status->st_ctim.tv_nsec,
+	};
+
+	coaxd_etag(identity, sizeof(identity), etag);
+}
+
+int coaxd_etag_of(int fd, uint8_t etag[COAXD_ETAG_SIZE])
+{
+	struct coaxd_content content;
+	struct stat status;
+	int err;
+
+	if (fstat(fd, &status))
+		return -errno;
+	err = read_content(fd, &status, &content);
+	if (err && err != -EFBIG)
+		return err;
+	memcpy(etag, content.etag, COAXD_ETAG_SIZE);
+	return 0;
 }

@@ -37,13 +37,25 @@ int coaxd_open_beneath(int root, const char *path, int flags);
 int coaxd_probe_file(int root, const char *path);
 
 /*
- * Read the file `path` below `root`, of which coaxd_probe_file() has said that it is one. Returns
- * 0, the same errors, or -EFBIG when it is longer than the payload of one message; content->status
- * is set then too.
+ * Open the file `path` below `root`, of which coaxd_probe_file() has said that it is one, for
+ * reading. Returns a file descriptor with *status set, or the same errors.
+ */
+int coaxd_open_file(int root, const char *path, struct stat *status);
+
+/*
+ * Read such a file. Returns 0, the same errors, or -EFBIG when it is longer than the payload of one
+ * message; content->status and content->etag are set then too.
  */
 int coaxd_read_file(int root, const char *path, struct coaxd_content *content);
 
-/* The ETag of a representation. */
+/*
+ * The ETag of a representation: of what fits into one message over its content, of larger files
+ * over what the file system says of them, so that they need not be read.
+ */
 void coaxd_etag(const void *bytes, size_t length, uint8_t etag[COAXD_ETAG_SIZE]);
+void coaxd_etag_large(const struct stat *status, uint8_t etag[COAXD_ETAG_SIZE]);
+
+/* That of an open file. Returns 0 or a negative errno. */
+int coaxd_etag_of(int fd, uint8_t etag[COAXD_ETAG_SIZE]);
 
 #endif

@@ -63,13 +63,20 @@ out:
 
 static void free_representation(struct rcu_head *head)
 {
-	free(caa_container_of(head, struct coaxd_representation, rcu));
+	struct coaxd_representation *representation =
+		caa_container_of(head, struct coaxd_representation, rcu);
+
+	coax_taken_over(representation);
+	coax_readers_are_gone();
+	free(representation);
 }
 
 static void free_entry(struct rcu_head *head)
 {
 	struct coaxd_entry *entry = caa_container_of(head, struct coaxd_entry, rcu);
 
+	coax_taken_over(entry);
+	coax_readers_are_gone();
 	/* A renderer may have kept its work in an entry that was evicted under it; it is over. */
 	free(entry->representation);
 	coax_subject_put(entry->subject);
@@ -85,6 +92,7 @@ static void evict(struct coaxd_cache *cache, struct coaxd_entry *entry)
 	coax_subject_changed(entry->subject);
 	cds_list_del(&entry->order);
 	cache->count--;
+	coax_handing_over(entry);
 	call_rcu(&entry->rcu, free_entry);
 }
 
@@ -211,8 +219,10 @@ static void set_representation(struct coaxd_entry *entry,
 	struct coaxd_representation *former;
 
 	former = rcu_xchg_pointer(&entry->representation, representation);
-	if (former)
-		call_rcu(&former->rcu, free_representation);
+	if (!former)
+		return;
+	coax_handing_over(former);
+	call_rcu(&former->rcu, free_representation);
 }
 
 void coaxd_entry_keep(struct coaxd_entry *entry, uint64_t generation,
@@ -229,6 +239,19 @@ void coaxd_entry_keep(struct coaxd_entry *entry, uint64_t generation,
 	memcpy(representation->etag, content->etag, sizeof(representation->etag));
 	memcpy(representation->bytes, content->bytes, content->length);
 	set_representation(entry, representation);
+}
+
+uint64_t coaxd_cache_generation(struct coaxd_cache *cache, const char *path, size_t length)
+{
+	const struct coaxd_entry *entry;
+	uint64_t generation = UINT64_MAX;
+
+	rcu_read_lock();
+	entry = coaxd_cache_find(cache, path, length);
+	if (entry)
+		generation = coax_subject_generation(entry->subject);
+	rcu_read_unlock();
+	return generation;
 }
 
 void coaxd_cache_changed(struct coaxd_cache *cache, const char *path, size_t length)

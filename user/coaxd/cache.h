@@ -2,11 +2,12 @@
 /*
  * Files as representations in memory, so that a GET needs no system call.
  *
- * An entry stands for one path and owns the subject under which its replies are published. The
- * rule that keeps stale replies out: whoever renders obtains the entry, reads its generation, and
- * only then reads the file; whoever changes the file calls coaxd_cache_changed() afterwards. A
- * change finds each entry that somebody may be rendering from, because an entry that was evicted
- * gives no generation any more and has had its last one made stale.
+ * An entry stands for one path (of a directory's listing: with a slash at its end) and owns the
+ * subject under which its replies are published. The rule that keeps stale replies out: whoever
+ * renders obtains the entry, reads its generation, and only then reads the file; whoever changes
+ * the file calls coaxd_cache_changed() afterwards. A change finds each entry that somebody may be
+ * rendering from, because an entry that was evicted gives no generation any more and has had its
+ * last one made stale.
  */
 #ifndef COAXD_CACHE_H
 #define COAXD_CACHE_H
@@ -69,6 +70,12 @@ const struct coaxd_representation *coaxd_entry_current(struct coaxd_entry *entry
 /* Keep what was read under `generation` in memory. Failing to is no error. RCU read section. */
 void coaxd_entry_keep(struct coaxd_entry *entry, uint64_t generation,
 		      const struct coaxd_content *content, uint16_t format);
+
+/*
+ * The generation of the path's subject; UINT64_MAX: there is no entry. If it is another one later,
+ * a change has been told meanwhile.
+ */
+uint64_t coaxd_cache_generation(struct coaxd_cache *cache, const char *path, size_t length);
 
 /* The file has changed: on return nobody is given the former state, by the kernel neither. */
 void coaxd_cache_changed(struct coaxd_cache *cache, const char *path, size_t length);

@@ -4,9 +4,13 @@
  *
  * Always in this order: the change becomes visible in the file system, what was rendered before is
  * withdrawn, and then the client is told.
+ *
+ * A body in one message is stored at once. A larger one goes to a temporary file part by part; what
+ * speaks against storing it is looked for before the first part and again behind the last one.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,9 +20,13 @@
 #include "coaxd/format.h"
 #include "coaxd/path.h"
 #include "coaxd/store.h"
+#include "coaxd/upload.h"
 
 /* How often a PUT starts again because somebody else made the file meanwhile. */
 #define PUT_ATTEMPTS 4
+
+/* A client that has to wait for others' uploads asks again after this many seconds. */
+#define UPLOADS_MAX_AGE 10
 
 /* A request being executed. */
 struct change {
@@ -27,10 +35,11 @@ struct change {
 	const struct coax_message *request;
 	const uint8_t *payload;
 	size_t payload_length;
+	struct coaxd_upload *upload; /* what is to be stored; NULL: the payload is */
 	struct coaxd_path path;
 	int directory; /* that the file is in; -1: not open */
 	const char *name;
-	int state; /* what coaxd_read_file() says of the file; `content` is what it had */
+	int state; /* what coaxd_read_file() says of the file; -EFBIG: `content` has no bytes */
 	struct coaxd_content content;
 };
 
@@ -86,34 +95,14 @@ static bool refuse_state(const struct change *change)
 
 static bool refuse_conditions(const struct change *change)
 {
-	const uint8_t *etag = change->state == 0 ? change->content.etag : NULL;
+	bool there = exists(change);
 
-	if (coax_responder_preconditions(change->responder, exists(change), etag,
-					 etag ? COAXD_ETAG_SIZE : 0))
+	if (coax_responder_preconditions(change->responder, there,
+					 there ? change->content.etag : NULL,
+					 there ? COAXD_ETAG_SIZE : 0) &&
+	    !(there && change->upload && change->upload->if_none_match))
 		return false;
 	coax_respond(change->responder, COAX_PRECONDITION_FAILED);
-	return true;
-}
-
-/* What GET could not give back is not stored. Peers decide how often this is said, as for GET. */
-static bool refuse_length(const struct change *change)
-{
-	struct coaxd_files *files = change->files;
-	char target[COAXD_TARGET_MAX];
-	bool said;
-
-	if (change->payload_length <= COAX_PAYLOAD_MAX)
-		return false;
-	said = __atomic_exchange_n(&files->said_body_too_large, true, __ATOMIC_RELAXED);
-	coaxd_path_target(change->path.text, NULL, target);
-	coax_log(&files->logger, said ? COAX_LOG_INFO : COAX_LOG_WARNING,
-		 "a body of %zu bytes for \"%s\" is refused: larger ones than %d bytes need "
-		 "block-wise transfer, which is not available in this version",
-		 change->payload_length, target, COAX_PAYLOAD_MAX);
-	coax_respond_error(change->responder, COAX_INTERNAL_SERVER_ERROR,
-			   "bodies larger than %d bytes need block-wise transfer, which is not "
-			   "available in this version",
-			   COAX_PAYLOAD_MAX);
 	return true;
 }
 
@@ -163,57 +152,58 @@ static void refuse_write(const struct change *change, int err)
 	}
 }
 
-/*
- * The file has changed. What inotify has to tell of it is told now, so that it does not take back
- * what others render from the new state.
- */
-static void withdraw(const struct change *change, const char *path, size_t length)
-{
-	coaxd_cache_changed(change->files->cache, path, length);
-	coaxd_watch_catch_up(change->files->watch);
-}
-
-static int replace(const struct change *change, const void *bytes, size_t length)
-{
-	const struct stat *like = exists(change) ? &change->content.status : NULL;
-	bool visible;
-	int err =
-		coaxd_store_replace(change->directory, change->name, bytes, length, like, &visible);
-
-	if (visible)
-		withdraw(change, change->path.text, change->path.length);
-	return err;
-}
-
 /* RFC 7252 section 5.10.6.1: the tag of what the target is now. It is elective: no harm if lost. */
-static void add_etag(const struct change *change, const void *bytes, size_t length)
+static void add_etag(const struct change *change, const uint8_t *etag)
+{
+	coax_message_add(coax_responder_response(change->responder), COAX_ETAG, etag,
+			 COAXD_ETAG_SIZE);
+}
+
+static void add_etag_of_bytes(const struct change *change, const void *bytes, size_t length)
 {
 	uint8_t etag[COAXD_ETAG_SIZE];
 
 	coaxd_etag(bytes, length, etag);
-	coax_message_add(coax_responder_response(change->responder), COAX_ETAG, etag, sizeof(etag));
+	add_etag(change, etag);
 }
 
-/* Returns -EEXIST, unanswered, when there is a file by now where there was none. */
-static int put_once(struct change *change)
+static void add_etag_of_file(const struct change *change, int fd)
 {
-	int err = look(change);
+	uint8_t etag[COAXD_ETAG_SIZE];
 
-	if (err) {
-		refuse_directory(change, err);
-		return 0;
-	}
-	if (refuse_state(change) || refuse_conditions(change))
-		return 0;
-	err = replace(change, change->payload, change->payload_length);
+	if (coaxd_etag_of(fd, etag) == 0)
+		add_etag(change, etag);
+}
+
+/*
+ * Store what the request brought as the file `name`, `path` as a whole, and answer with the code;
+ * `like` as for coaxd_store_replace(). Returns -EEXIST, unanswered, when there is a file by now
+ * where there was none.
+ */
+static int store(const struct change *change, const char *path, size_t path_length,
+		 const char *name, const struct stat *like)
+{
+	bool visible;
+	int err;
+
+	if (change->upload)
+		err = coaxd_upload_place(change->upload, change->directory, name, like, &visible);
+	else
+		err = coaxd_store_replace(change->directory, name, change->payload,
+					  change->payload_length, like, &visible);
+	if (visible)
+		coaxd_files_changed(change->files, path, path_length, !like);
 	if (err == -EEXIST)
 		return err;
 	if (err) {
 		refuse_write(change, err);
 		return 0;
 	}
-	add_etag(change, change->payload, change->payload_length);
-	coax_respond(change->responder, exists(change) ? COAX_CHANGED : COAX_CREATED);
+	if (change->upload)
+		add_etag_of_file(change, change->upload->temporary.fd);
+	else
+		add_etag_of_bytes(change, change->payload, change->payload_length);
+	coax_respond(change->responder, like ? COAX_CHANGED : COAX_CREATED);
 	return 0;
 }
 
@@ -224,19 +214,35 @@ static void close_directory(struct change *change)
 	change->directory = -1;
 }
 
+/* Returns whether nothing speaks against putting a file here; otherwise it has been answered. */
+static bool prepare_put(struct change *change)
+{
+	int err;
+
+	close_directory(change);
+	if (change->path.directory) {
+		refuse(change, COAX_METHOD_NOT_ALLOWED, "a directory: PUT takes a file's path");
+		return false;
+	}
+	if (refuse_format(change))
+		return false;
+	err = look(change);
+	if (err) {
+		refuse_directory(change, err);
+		return false;
+	}
+	return !refuse_state(change) && !refuse_conditions(change);
+}
+
 static void put(struct change *change)
 {
 	int err = -EEXIST;
 
-	if (change->path.directory) {
-		refuse(change, COAX_METHOD_NOT_ALLOWED, "a directory: PUT takes a file's path");
-		return;
-	}
-	if (refuse_format(change))
-		return;
 	for (int attempt = 0; err && attempt < PUT_ATTEMPTS; attempt++) {
-		close_directory(change);
-		err = put_once(change);
+		if (!prepare_put(change))
+			return;
+		err = store(change, change->path.text, change->path.length, change->name,
+			    exists(change) ? &change->content.status : NULL);
 	}
 	if (err)
 		refuse_write(change, err);
@@ -265,7 +271,8 @@ static void delete (struct change *change)
 	if (exists(change)) {
 		err = coaxd_store_remove(change->directory, change->name, &visible);
 		if (visible)
-			withdraw(change, change->path.text, change->path.length);
+			coaxd_files_changed(change->files, change->path.text, change->path.length,
+					    true);
 		if (err && err != -ENOENT) {
 			refuse_write(change, err);
 			return;
@@ -274,31 +281,67 @@ static void delete (struct change *change)
 	coax_respond(change->responder, COAX_DELETED);
 }
 
-static void append(struct change *change)
+/* The former content and what the request brought, in a file of their own. */
+static int write_both(const struct change *change, struct coaxd_temporary *temporary)
 {
-	uint8_t bytes[COAX_PAYLOAD_MAX];
-	size_t length = change->content.length;
+	struct stat status;
+	int former = coaxd_open_file(change->directory, change->name, &status);
 	int err;
 
-	if (refuse_format(change) || refuse_conditions(change))
-		return;
-	if (change->state == -EFBIG || change->payload_length > sizeof(bytes) - length) {
-		coax_respond_error(change->responder, COAX_REQUEST_ENTITY_TOO_LARGE,
-				   "the file would be larger than %d bytes", COAX_PAYLOAD_MAX);
-		return;
-	}
-	memcpy(bytes, change->content.bytes, length);
-	if (change->payload_length)
-		memcpy(bytes + length, change->payload, change->payload_length);
-	length += change->payload_length;
+	if (former < 0)
+		return former;
+	err = coaxd_temporary_take_over(temporary, &change->content.status);
+	if (!err)
+		err = coaxd_temporary_copy(temporary, former);
+	if (!err && change->upload)
+		err = coaxd_temporary_copy(temporary, change->upload->temporary.fd);
+	else if (!err)
+		err = coaxd_temporary_write(temporary, change->payload, change->payload_length);
+	close(former);
+	return err;
+}
 
-	err = replace(change, bytes, length);
-	if (err) {
+/* So readers see the file as it was or with all of it, and a crash leaves one or the other. */
+static int append_and_place(const struct change *change)
+{
+	struct coaxd_temporary temporary;
+	bool visible = false;
+	int err = coaxd_temporary_create(&temporary, change->directory, true);
+
+	if (err)
+		return err;
+	err = write_both(change, &temporary);
+	if (!err)
+		err = coaxd_temporary_place(&temporary, change->directory, change->name, true,
+					    &visible);
+	if (visible)
+		coaxd_files_changed(change->files, change->path.text, change->path.length, false);
+	if (!err)
+		add_etag_of_file(change, temporary.fd);
+	coaxd_temporary_discard(&temporary);
+	return err;
+}
+
+static bool refuse_length(const struct change *change)
+{
+	uint64_t max = change->files->size_max;
+	uint64_t length = change->upload ? change->upload->length : change->payload_length;
+
+	if (length <= max && (uint64_t)change->content.status.st_size <= max - length)
+		return false;
+	coax_respond_error(change->responder, COAX_REQUEST_ENTITY_TOO_LARGE,
+			   "the file would be larger than %" PRIu64 " bytes", max);
+	return true;
+}
+
+static void append(const struct change *change)
+{
+	int err = append_and_place(change);
+
+	if (err)
 		refuse_write(change, err);
-		return;
-	}
-	add_etag(change, bytes, length);
-	coax_respond(change->responder, COAX_CHANGED);
+	else
+		coax_respond(change->responder, COAX_CHANGED);
 }
 
 /* RFC 7252 section 5.8.2: where the new resource is. Returns 0 or a negative errno. */
@@ -327,92 +370,151 @@ static const char *extension(const struct change *change)
 	return coaxd_format_extension(format);
 }
 
-static void store_new(struct change *change, const char *name)
+static bool prepare_create(struct change *change)
 {
-	char path[COAXD_PATH_MAX + NAME_MAX + 2];
-	size_t length = (size_t)snprintf(path, sizeof(path), "%s%s%s", change->path.text,
-					 change->path.length ? "/" : "", name);
-	bool visible;
-	int err = coaxd_store_replace(change->directory, name, change->payload,
-				      change->payload_length, NULL, &visible);
-
-	if (visible)
-		withdraw(change, path, length);
-	if (err) {
-		refuse_write(change, err);
-		return;
-	}
-	add_etag(change, change->payload, change->payload_length);
-	coax_respond(change->responder, COAX_CREATED);
-}
-
-static void create(struct change *change)
-{
-	char random[COAXD_RANDOM_NAME_SIZE], name[COAXD_RANDOM_NAME_SIZE + 16];
-	const char *ending = extension(change);
-	int err;
-
-	if (!ending) {
+	close_directory(change);
+	if (!extension(change)) {
 		refuse(change, COAX_UNSUPPORTED_CONTENT_FORMAT,
 		       "no file name extension stands for this Content-Format");
-		return;
+		return false;
 	}
 	change->directory = coaxd_open_beneath(change->files->root, change->path.text,
 					       O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	if (change->directory < 0) {
 		refuse_directory(change, change->directory);
-		return;
+		return false;
 	}
-	change->state = -EFBIG; /* it exists, and has no ETag */
-	if (refuse_conditions(change))
-		return;
-	err = coaxd_random_name(random);
+	change->state = -EISDIR;
+	/* It exists, and has no ETag. */
+	if (coax_responder_preconditions(change->responder, true, NULL, 0))
+		return true;
+	coax_respond(change->responder, COAX_PRECONDITION_FAILED);
+	return false;
+}
+
+static void create(struct change *change)
+{
+	char random[COAXD_RANDOM_NAME_SIZE], name[COAXD_RANDOM_NAME_SIZE + 16];
+	char path[COAXD_PATH_MAX + NAME_MAX + 2];
+	size_t length;
+	int err = coaxd_random_name(random);
+
 	if (err) {
 		refuse_write(change, err);
 		return;
 	}
-	snprintf(name, sizeof(name), "%s%s", random, ending);
-	if (add_location(change, name))
+	snprintf(name, sizeof(name), "%s%s", random, extension(change));
+	if (add_location(change, name)) {
 		refuse(change, COAX_INTERNAL_SERVER_ERROR, "the new path does not fit a message");
+		return;
+	}
+	length = (size_t)snprintf(path, sizeof(path), "%s%s%s", change->path.text,
+				  change->path.length ? "/" : "", name);
+	err = store(change, path, length, name, NULL);
+	if (err)
+		refuse_write(change, err);
+}
+
+/* As prepare_put(): the state is that of a file then, to be appended to, or -EISDIR. */
+static bool prepare_post(struct change *change)
+{
+	int err;
+
+	if (change->path.directory)
+		return prepare_create(change);
+	close_directory(change);
+	err = look(change);
+	if (err) {
+		refuse_directory(change, err);
+		return false;
+	}
+	if (exists(change))
+		return !refuse_format(change) && !refuse_conditions(change) &&
+		       !refuse_length(change);
+	if (change->state == -EISDIR)
+		return prepare_create(change);
+	if (change->state == -ENOENT)
+		refuse(change, COAX_NOT_FOUND, "POST takes the path of a file or a directory");
 	else
-		store_new(change, name);
+		refuse_state(change);
+	return false;
 }
 
 static void post(struct change *change)
 {
+	if (!prepare_post(change))
+		return;
+	if (exists(change))
+		append(change);
+	else
+		create(change);
+}
+
+static void change_file(struct change *change)
+{
+	if (coax_message_code(change->request) == COAX_PUT)
+		put(change);
+	else
+		post(change);
+}
+
+/* The first part of what does not fit a message. Returns whether the request is to go on. */
+static bool begin_upload(struct change *change, const struct coax_part *part)
+{
+	bool is_put = coax_message_code(change->request) == COAX_PUT;
+	const struct stat *like = NULL;
+	struct coax_option option;
 	int err;
 
-	if (change->path.directory) {
-		create(change);
-		return;
+	if (!(is_put ? prepare_put(change) : prepare_post(change)))
+		return false;
+	if (is_put && exists(change))
+		like = &change->content.status;
+	err = coaxd_upload_begin(&change->upload, &change->files->uploads, change->directory, like);
+	if (err == -EBUSY) {
+		coax_message_add_uint(coax_responder_response(change->responder), COAX_MAX_AGE,
+				      UPLOADS_MAX_AGE);
+		coax_respond(change->responder, COAX_SERVICE_UNAVAILABLE);
+		return false;
 	}
-	err = look(change);
 	if (err) {
-		refuse_directory(change, err);
-	} else if (exists(change)) {
-		append(change);
-	} else if (change->state == -EISDIR) {
-		close_directory(change);
-		create(change);
-	} else if (change->state == -ENOENT) {
-		refuse(change, COAX_NOT_FOUND, "POST takes the path of a file or a directory");
-	} else {
-		refuse_state(change);
+		refuse_write(change, err);
+		return false;
 	}
+	change->upload->if_none_match =
+		coax_message_find(change->request, COAX_IF_NONE_MATCH, &option);
+	*part->transfer = change->upload;
+	*part->release = coaxd_upload_release;
+	return true;
+}
+
+static void take_part(struct change *change, const struct coax_part *part)
+{
+	int err;
+
+	change->upload = *part->transfer;
+	if (!change->upload && !begin_upload(change, part))
+		return;
+	err = coaxd_upload_write(change->upload, change->payload, change->payload_length);
+	if (err)
+		refuse_write(change, err);
+	else if (part->more)
+		coax_respond(change->responder, COAX_CONTINUE);
+	else
+		change_file(change);
 }
 
 static void execute(struct change *change)
 {
-	uint8_t code = coax_message_code(change->request);
+	const struct coax_part *part = coax_responder_part(change->responder);
 
-	if (code == COAX_DELETE)
+	if (coax_message_code(change->request) == COAX_DELETE)
 		delete (change);
-	else if (refuse_length(change))
-		return;
-	else if (code == COAX_PUT)
-		put(change);
+	else if (part &&
+		 (part->more || *part->transfer || change->payload_length > COAX_PAYLOAD_MAX))
+		take_part(change, part);
 	else
-		post(change);
+		change_file(change);
 }
 
 void coaxd_files_execute(struct coax_responder *responder, void *arg)

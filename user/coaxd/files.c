@@ -21,42 +21,63 @@
 /* A client that was turned away for lack of room asks again after this many seconds. */
 #define BUSY_MAX_AGE 2
 
+/* No path of a file ends in a slash. Returns the length. */
+static size_t listing_key(const char *path, size_t length, char key[COAXD_PATH_MAX + 2])
+{
+	memcpy(key, path, length);
+	key[length] = '/';
+	return length + 1;
+}
+
 /* What is sent, wherever it lies. */
-struct body {
+struct representation {
 	const uint8_t *etag;
-	const uint8_t *bytes;
-	size_t length;
+	struct coax_body body;
 	uint16_t format;
 };
 
 /* Fill in a 2.05, unless a condition or Accept is against it. Returns the code to respond with. */
 static uint8_t build(const struct coaxd_files *files, struct coax_responder *responder,
-		     const struct body *body)
+		     const struct representation *what)
 {
 	const struct coax_message *request = coax_responder_request(responder);
 	struct coax_message *response = coax_responder_response(responder);
 	uint32_t accept;
 
-	if (!coax_responder_preconditions(responder, true, body->etag, COAXD_ETAG_SIZE))
+	if (!coax_responder_preconditions(responder, true, what->etag, COAXD_ETAG_SIZE))
 		return COAX_PRECONDITION_FAILED;
-	if (coax_message_find_uint(request, COAX_ACCEPT, &accept) && accept != body->format)
+	if (coax_message_find_uint(request, COAX_ACCEPT, &accept) && accept != what->format)
 		return COAX_NOT_ACCEPTABLE;
-	if (coax_message_add(response, COAX_ETAG, body->etag, COAXD_ETAG_SIZE) ||
-	    coax_message_add_uint(response, COAX_CONTENT_FORMAT, body->format) ||
-	    coax_message_add_uint(response, COAX_MAX_AGE, files->max_age) ||
-	    coax_message_set_payload(response, body->bytes, body->length))
+	if (coax_message_add(response, COAX_ETAG, what->etag, COAXD_ETAG_SIZE) ||
+	    coax_message_add_uint(response, COAX_CONTENT_FORMAT, what->format) ||
+	    coax_message_add_uint(response, COAX_MAX_AGE, files->max_age))
 		return COAX_INTERNAL_SERVER_ERROR;
 	return COAX_CONTENT;
 }
 
-static void send_body(const struct coaxd_files *files, struct coax_responder *responder,
-		      const struct body *body)
+/* Takes the body over. What is not the response's to release is copied. */
+static uint8_t set_body(struct coax_responder *responder, const struct coax_body *body)
 {
-	uint8_t code = build(files, responder, body);
+	int err = body->release
+			  ? coax_responder_set_body(responder, body)
+			  : coax_responder_set_payload(responder, body->data, (size_t)body->length);
 
+	return err ? COAX_INTERNAL_SERVER_ERROR : COAX_CONTENT;
+}
+
+/* Takes the body over. */
+static void send_representation(const struct coaxd_files *files, struct coax_responder *responder,
+				const struct representation *what)
+{
+	uint8_t code = build(files, responder, what);
+
+	if (code == COAX_CONTENT)
+		code = set_body(responder, &what->body);
+	else if (what->body.release)
+		what->body.release(what->body.arg);
 	switch (code) {
 	case COAX_NOT_ACCEPTABLE:
-		coax_respond_error(responder, code, "it has Content-Format %u only", body->format);
+		coax_respond_error(responder, code, "it has Content-Format %u only", what->format);
 		break;
 	case COAX_INTERNAL_SERVER_ERROR:
 		coax_respond_error(responder, code, "the response does not fit a message");
@@ -64,6 +85,12 @@ static void send_body(const struct coaxd_files *files, struct coax_responder *re
 	default:
 		coax_respond(responder, code);
 	}
+}
+
+static void refuse_for_now(struct coax_responder *responder)
+{
+	coax_message_add_uint(coax_responder_response(responder), COAX_MAX_AGE, BUSY_MAX_AGE);
+	coax_respond(responder, COAX_SERVICE_UNAVAILABLE);
 }
 
 void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *responder,
@@ -91,13 +118,16 @@ void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *respon
 		/* Peers decide how often this is said; once is enough for who looks at warnings. */
 		said = __atomic_exchange_n(&files->said_too_large, true, __ATOMIC_RELAXED);
 		coax_log(&files->logger, said ? COAX_LOG_INFO : COAX_LOG_WARNING,
-			 "\"%s\" is larger than %d bytes: it does not fit one message, and "
-			 "block-wise transfer is not available in this version",
-			 target, COAX_PAYLOAD_MAX);
+			 "\"%s\" is larger than %llu bytes, more than can be sent", target,
+			 COAX_BODY_LENGTH_MAX);
 		coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR,
-				   "larger than %d bytes, too large for one message; block-wise "
-				   "transfer is not available in this version",
-				   COAX_PAYLOAD_MAX);
+				   "larger than %llu bytes, more than can be sent",
+				   COAX_BODY_LENGTH_MAX);
+		break;
+	case -EMFILE:
+	case -ENFILE:
+	case -EAGAIN:
+		refuse_for_now(responder);
 		break;
 	default:
 		coax_log(&files->logger, COAX_LOG_ERROR, "cannot read \"%s\": %s", target,
@@ -107,28 +137,145 @@ void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *respon
 	}
 }
 
-static void get_directory(struct coaxd_files *files, struct coax_responder *responder,
-			  const struct coaxd_path *path)
+/* What a path's representation is to be known under. */
+struct noticed {
+	struct coaxd_entry *entry; /* NULL: changes are not noticed */
+	uint64_t generation;
+};
+
+/*
+ * Before a file is read: see to it that its changes are noticed from now on, and those of
+ * `directory` with it. In an RCU read section.
+ */
+static struct noticed notice(struct coaxd_files *files, const char *key, size_t key_length,
+			     const char *directory, size_t directory_length)
+{
+	struct noticed noticed = {0};
+	struct coaxd_entry *entry = coaxd_cache_obtain(files->cache, key, key_length);
+
+	if (entry && coaxd_entry_generation(entry, &noticed.generation) &&
+	    coaxd_watch_directory(files->watch, directory, directory_length))
+		noticed.entry = entry;
+	return noticed;
+}
+
+static void name_subject(struct coax_responder *responder, const struct noticed *noticed)
+{
+	coax_responder_subject(responder, noticed->entry ? noticed->entry->subject : NULL,
+			       noticed->generation);
+}
+
+/*
+ * The text of a listing, allocated when it does not fit `text`. Returns 0, or what
+ * coaxd_list_directory() does.
+ */
+static int write_listing(const struct coaxd_files *files, const char *path,
+			 struct coax_link_writer *writer, char **allocated)
+{
+	int err = coaxd_list_directory(files->root, path, writer);
+
+	/* Meanwhile it may have grown again. */
+	while (!err && writer->length > writer->size) {
+		size_t size = writer->length;
+
+		free(*allocated);
+		*allocated = malloc(size);
+		if (!*allocated)
+			return -ENOMEM;
+		*writer = (struct coax_link_writer){.text = *allocated, .size = size};
+		err = coaxd_list_directory(files->root, path, writer);
+	}
+	return err;
+}
+
+/* It was one a moment ago. */
+static bool is_no_directory(int err)
+{
+	return err == -ENOTDIR || err == -ELOOP || err == -EXDEV;
+}
+
+static void send_listing(struct coaxd_files *files, struct coax_responder *responder,
+			 const struct coaxd_path *path)
 {
 	char text[COAX_PAYLOAD_MAX];
 	struct coax_link_writer writer = {.text = text, .size = sizeof(text)};
 	uint8_t etag[COAXD_ETAG_SIZE];
-	struct body body = {
-		.etag = etag, .bytes = (const uint8_t *)text, .format = COAX_FORMAT_LINK};
-	int err = coaxd_list_directory(files->root, path->text, &writer);
+	struct representation what = {.etag = etag, .format = COAX_FORMAT_LINK};
+	char *allocated = NULL;
+	int err = write_listing(files, path->text, &writer, &allocated);
 
-	/* On the way to a directory, what turns out to be none is as good as missing. */
-	if (err == -ENOTDIR || err == -ELOOP || err == -EXDEV)
-		err = -ENOENT;
-	if (!err && writer.length > sizeof(text))
-		err = -EFBIG;
 	if (err) {
-		coaxd_files_refuse(files, responder, path->text, err);
+		free(allocated);
+		if (err == -EFBIG)
+			coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR,
+					   "more entries than are listed");
+		else
+			coaxd_files_refuse(files, responder, path->text,
+					   is_no_directory(err) ? -ENOENT : err);
 		return;
 	}
-	body.length = writer.length;
-	coaxd_etag(text, body.length, etag);
-	send_body(files, responder, &body);
+	coaxd_etag(writer.text, writer.length, etag);
+	what.body = (struct coax_body){.length = writer.length, .data = writer.text};
+	if (allocated) {
+		what.body.release = free;
+		what.body.arg = allocated;
+	}
+	send_representation(files, responder, &what);
+}
+
+static void get_directory(struct coaxd_files *files, struct coax_responder *responder,
+			  const struct coaxd_path *path)
+{
+	struct noticed noticed;
+	char key[COAXD_PATH_MAX + 2];
+	int err = coaxd_probe_file(files->root, path->text);
+
+	/* What turns out to be no directory is as good as missing. */
+	if (err != -EISDIR) {
+		coaxd_files_refuse(files, responder, path->text,
+				   err == 0 || err == -ENOTSUP ? -ENOENT : err);
+		return;
+	}
+	rcu_read_lock();
+	noticed = notice(files, key, listing_key(path->text, path->length, key), path->text,
+			 path->length);
+	name_subject(responder, &noticed);
+	send_listing(files, responder, path);
+	rcu_read_unlock();
+}
+
+static void send_content(struct coaxd_files *files, struct coax_responder *responder,
+			 const struct coaxd_path *path, const struct noticed *noticed,
+			 const struct coaxd_content *content)
+{
+	const struct representation what = {
+		.etag = content->etag,
+		.body = {.length = content->length, .data = content->bytes},
+		.format = coaxd_format_of(path->text),
+	};
+
+	if (noticed->entry)
+		coaxd_entry_keep(noticed->entry, noticed->generation, content, what.format);
+	send_representation(files, responder, &what);
+}
+
+/* Returns 0, or why there was nothing to send. */
+static int send_large(struct coaxd_files *files, struct coax_responder *responder,
+		      const struct coaxd_path *path, struct noticed *noticed)
+{
+	uint8_t etag[COAXD_ETAG_SIZE];
+	struct representation what = {.etag = etag, .format = coaxd_format_of(path->text)};
+	struct stat status;
+	int err = coaxd_body_open(&what.body, &files->open, files->root, path->text, &status);
+
+	if (err)
+		return err;
+	if (status.st_nlink != 1)
+		noticed->entry = NULL;
+	name_subject(responder, noticed);
+	coaxd_etag_large(&status, etag);
+	send_representation(files, responder, &what);
+	return 0;
 }
 
 /*
@@ -139,47 +286,40 @@ static void get_from_disk(struct coaxd_files *files, struct coax_responder *resp
 			  const struct coaxd_path *path)
 {
 	struct coaxd_content content;
-	struct body body = {.etag = content.etag, .bytes = content.bytes};
-	struct coaxd_entry *entry;
+	struct noticed noticed;
 	size_t parent_length;
-	uint64_t generation;
-	bool noticed;
 	int err = coaxd_probe_file(files->root, path->text);
 
 	if (err) {
 		coaxd_files_refuse(files, responder, path->text, err);
 		return;
 	}
-	entry = coaxd_cache_obtain(files->cache, path->text, path->length);
 	coaxd_path_name(path->text, path->length, &parent_length);
-	noticed = entry && coaxd_entry_generation(entry, &generation) &&
-		  coaxd_watch_directory(files->watch, path->text, parent_length);
+	noticed = notice(files, path->text, path->length, path->text, parent_length);
 	err = coaxd_read_file(files->root, path->text, &content);
-	if (err) {
+	if (err == -EFBIG)
+		err = send_large(files, responder, path, &noticed);
+	else if (!err) {
+		/*
+		 * A write through another of the file's names is told where that name is, which may
+		 * be outside of what is watched: such a file is not to be remembered anywhere.
+		 */
+		if (content.status.st_nlink != 1)
+			noticed.entry = NULL;
+		name_subject(responder, &noticed);
+		send_content(files, responder, path, &noticed, &content);
+	}
+	if (err)
 		coaxd_files_refuse(files, responder, path->text, err);
-		return;
-	}
-
-	body.length = content.length;
-	body.format = coaxd_format_of(path->text);
-	/*
-	 * A write through another of the file's names is told where that name is, which may be
-	 * outside of what is watched: such a file is not to be remembered anywhere.
-	 */
-	if (noticed && content.status.st_nlink == 1) {
-		coaxd_entry_keep(entry, generation, &content, body.format);
-		coax_responder_subject(responder, entry->subject, generation);
-	}
-	send_body(files, responder, &body);
 }
 
 void coaxd_files_get(struct coax_responder *responder, void *arg)
 {
 	const struct coaxd_representation *representation = NULL;
 	struct coaxd_files *files = arg;
+	struct representation what = {0};
 	struct coaxd_entry *entry;
 	struct coaxd_path path;
-	struct body body;
 
 	if (coaxd_path_from_request(&path, coax_responder_request(responder))) {
 		coax_respond(responder, COAX_NOT_FOUND);
@@ -195,12 +335,12 @@ void coaxd_files_get(struct coax_responder *responder, void *arg)
 	if (entry)
 		representation = coaxd_entry_current(entry);
 	if (representation) {
-		body.etag = representation->etag;
-		body.bytes = representation->bytes;
-		body.length = representation->length;
-		body.format = representation->format;
+		what.etag = representation->etag;
+		what.body.data = representation->bytes;
+		what.body.length = representation->length;
+		what.format = representation->format;
 		coax_responder_subject(responder, entry->subject, representation->generation);
-		send_body(files, responder, &body);
+		send_representation(files, responder, &what);
 	} else {
 		get_from_disk(files, responder, &path);
 	}
@@ -210,17 +350,13 @@ void coaxd_files_get(struct coax_responder *responder, void *arg)
 void coaxd_files_change(struct coax_responder *responder, void *arg)
 {
 	struct coaxd_files *files = arg;
-	struct coax_message *response;
 
 	if (!files->writer) {
 		coax_respond_error(responder, COAX_METHOD_NOT_ALLOWED, "the files are read only");
 		return;
 	}
-	if (coaxd_writer_submit(files->writer, responder))
-		return;
-	response = coax_responder_response(responder);
-	coax_message_add_uint(response, COAX_MAX_AGE, BUSY_MAX_AGE);
-	coax_respond(responder, COAX_SERVICE_UNAVAILABLE);
+	if (!coaxd_writer_submit(files->writer, responder))
+		refuse_for_now(responder);
 }
 
 static void write_links(struct coax_link_writer *writer, void *arg)
@@ -241,19 +377,47 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 		.arg = files,
 		.subtree = true,
 		.links = write_links,
-		/* No query changes what a file's representation is; only files have a subject. */
+		/* No query changes what a representation is. */
 		.cacheable_queries = true,
 		.conditional = true,
+		.observable = true,
+		.streaming = true,
+		.body_max = files->size_max,
 	};
 
 	return coax_site_add(site, &options, NULL);
 }
 
-static void changed(void *arg, const char *path, size_t length)
+static size_t listing_key_of(const char *path, size_t length, char key[COAXD_PATH_MAX + 2])
 {
-	struct coaxd_files *files = arg;
+	size_t parent_length;
+
+	coaxd_path_name(path, length, &parent_length);
+	return listing_key(path, parent_length, key);
+}
+
+static void changed(void *arg, const char *path, size_t length, bool listed)
+{
+	const struct coaxd_files *files = arg;
+	char key[COAXD_PATH_MAX + 2];
 
 	coaxd_cache_changed(files->cache, path, length);
+	if (listed)
+		coaxd_cache_changed(files->cache, key, listing_key_of(path, length, key));
+}
+
+void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed)
+{
+	char key[COAXD_PATH_MAX + 2];
+	size_t key_length = listing_key_of(path, length, key);
+	uint64_t file = coaxd_cache_generation(files->cache, path, length);
+	uint64_t listing = coaxd_cache_generation(files->cache, key, key_length);
+
+	coaxd_watch_catch_up(files->watch);
+	if (coaxd_cache_generation(files->cache, path, length) == file)
+		coaxd_cache_changed(files->cache, path, length);
+	if (listed && coaxd_cache_generation(files->cache, key, key_length) == listing)
+		coaxd_cache_changed(files->cache, key, key_length);
 }
 
 static void changed_all(void *arg)
@@ -304,7 +468,9 @@ static int start(struct coaxd_files *files, bool writable)
 	if (leftovers)
 		coax_log(&files->logger, COAX_LOG_INFO,
 			 "removed %zu temporary files that an earlier run left", leftovers);
-	return coaxd_writer_create(&files->writer, WRITES_MAX, coaxd_files_execute, files);
+	err = coaxd_writer_create(&files->writer, WRITES_MAX, coaxd_files_execute, files);
+	files->uploads.writer = files->writer;
+	return err;
 }
 
 int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_options *options)
@@ -316,6 +482,9 @@ int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_opt
 		return -ENOMEM;
 	files->root = -1;
 	files->max_age = options->max_age;
+	files->size_max = options->size_max ? options->size_max : COAXD_SIZE_MAX;
+	files->uploads.max = options->uploads_max ? options->uploads_max : COAXD_UPLOADS_MAX;
+	files->open.max = options->open_max ? options->open_max : COAXD_OPEN_MAX;
 	files->logger = options->logger;
 	err = open_root(files, options->directory);
 	if (err)

@@ -9,26 +9,38 @@
 #include <stdint.h>
 #include <coax/log.h>
 #include <coax/site.h>
+#include "coaxd/body.h"
 #include "coaxd/cache.h"
+#include "coaxd/upload.h"
 #include "coaxd/watch.h"
 #include "coaxd/writer.h"
+
+/* Defaults. */
+#define COAXD_SIZE_MAX	  (64 << 20)
+#define COAXD_UPLOADS_MAX 64
+#define COAXD_OPEN_MAX	  256
 
 struct coaxd_files_options {
 	const char *directory;
 	bool writable;
-	uint32_t max_age; /* seconds */
+	uint32_t max_age;     /* seconds */
+	uint32_t size_max;    /* of a file that requests make, in bytes; 0: the default */
+	uint32_t uploads_max; /* larger than a message, under way at a time; 0: the default */
+	uint32_t open_max;    /* files larger than a message that are being read; 0: the default */
 	struct coax_logger logger;
 };
 
 struct coaxd_files {
 	int root;
 	uint32_t max_age;
+	uint32_t size_max;
 	struct coax_logger logger;
+	struct coaxd_open_files open;
+	struct coaxd_uploads uploads;
 	struct coaxd_cache *cache;
 	struct coaxd_watch *watch;
 	struct coaxd_writer *writer; /* NULL: read only */
 	bool said_too_large;
-	bool said_body_too_large;
 };
 
 /* Returns 0 or a negative errno, and has logged why at ERROR. */
@@ -48,6 +60,14 @@ void coaxd_files_change(struct coax_responder *responder, void *files);
 
 /* On the writer's thread: execute a PUT, POST or DELETE, and answer. */
 void coaxd_files_execute(struct coax_responder *responder, void *files);
+
+/*
+ * A request has changed the file; with `listed`, its name is new in its directory, or gone. On
+ * return nobody is given the former state, and observers are being told, once: what inotify has to
+ * tell of it is told now, which also keeps it from taking back what others render from the new
+ * state.
+ */
+void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed);
 
 /* Answer that the file could not be read, as coaxd_read_file() says it. */
 void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *responder,

@@ -121,6 +121,7 @@ static void write_link(struct coax_link_writer *writer, const char *path, const 
 	coax_link_begin(writer, target, length);
 	snprintf(digits, sizeof(digits), "%u", format);
 	coax_link_add(writer, "ct", digits);
+	coax_link_add(writer, "obs", NULL);
 }
 
 int coaxd_list_directory(int root, const char *path, struct coax_link_writer *writer)

@@ -12,20 +12,26 @@
 #include "accel/accel.h"
 #include "coaxd/options.h"
 
-#define EXIT_USAGE  2
+#define EXIT_USAGE    2
 
-#define LEASE_MIN   100
-#define LEASE_MAX   3600000
-#define WORKERS_MAX 256 /* what a Context takes */
+#define LEASE_MIN     100
+#define LEASE_MAX     3600000
+#define WORKERS_MAX   256 /* what a Context takes */
+
+#define AT_A_TIME_MAX 65536
 
 enum {
-	OPTION_INSTANCE = 256,
+	OPTION_GROUP = 256,
+	OPTION_INSTANCE,
 	OPTION_GENERIC,
 	OPTION_SLOTS,
 	OPTION_LEASE,
 	OPTION_WORKERS,
 	OPTION_WRITABLE,
 	OPTION_MAX_AGE,
+	OPTION_MAX_SIZE,
+	OPTION_MAX_UPLOADS,
+	OPTION_MAX_OPEN,
 	OPTION_READY_FD,
 	OPTION_VERSION,
 };
@@ -33,6 +39,7 @@ enum {
 static const struct option long_options[] = {
 	{"bind", required_argument, NULL, 'b'},
 	{"interface", required_argument, NULL, 'i'},
+	{"group", required_argument, NULL, OPTION_GROUP},
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
 	{"generic", no_argument, NULL, OPTION_GENERIC},
 	{"slots", required_argument, NULL, OPTION_SLOTS},
@@ -40,6 +47,9 @@ static const struct option long_options[] = {
 	{"workers", required_argument, NULL, OPTION_WORKERS},
 	{"writable", no_argument, NULL, OPTION_WRITABLE},
 	{"max-age", required_argument, NULL, OPTION_MAX_AGE},
+	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
+	{"max-uploads", required_argument, NULL, OPTION_MAX_UPLOADS},
+	{"max-open", required_argument, NULL, OPTION_MAX_OPEN},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
@@ -55,6 +65,9 @@ static const char help[] =
 	"\n"
 	"  -b, --bind ADDRESS[:PORT]  serve at this address only (repeatable; \"*:PORT\" for all\n"
 	"                             addresses; default \"*:5683\")\n"
+	"      --group GROUP          answer multicast too: all CoAP nodes' groups on an interface\n"
+	"                             (eth0), or one group (ff05::fd%eth0, 224.0.1.187%eth0;\n"
+	"                             repeatable)\n"
 	"  -i, --interface NAME       let the kernel answer what comes in there (repeatable)\n"
 	"      --instance NAME        the kernel half's name below /sys/fs/bpf/coax (\"default\")\n"
 	"      --generic              use generic XDP where the driver has no native one\n"
@@ -63,6 +76,9 @@ static const char help[] =
 	"      --workers N            threads, at most 256 (default: one for each usable CPU)\n"
 	"      --writable             let PUT, POST and DELETE change the files\n"
 	"      --max-age SECONDS      for how long clients may hold what they got (60)\n"
+	"      --max-size BYTES       of files that requests make, at most 1 GiB (67108864)\n"
+	"      --max-uploads N        bodies larger than a message taken at a time (64)\n"
+	"      --max-open N           files larger than a message sent at a time (256)\n"
 	"      --ready-fd N           write a newline to this file descriptor once serving\n"
 	"  -v, --verbose              say more: once for INFO, twice for DEBUG\n"
 	"  -q, --quiet                say errors only\n"
@@ -166,6 +182,9 @@ static int read_option(struct coaxd_options *options, int option)
 		return add_bind(options, optarg);
 	case 'i':
 		return add_interface(options, optarg);
+	case OPTION_GROUP:
+		return add_to_list("--group", options->groups, &options->context.group_count,
+				   optarg);
 	case OPTION_INSTANCE:
 		return set_instance(options, optarg);
 	case OPTION_GENERIC:
@@ -182,6 +201,15 @@ static int read_option(struct coaxd_options *options, int option)
 		return -1;
 	case OPTION_MAX_AGE:
 		return read_number("--max-age", optarg, 0, UINT32_MAX, &options->files.max_age);
+	case OPTION_MAX_SIZE:
+		return read_number("--max-size", optarg, 1, COAX_BODY_LENGTH_MAX,
+				   &options->files.size_max);
+	case OPTION_MAX_UPLOADS:
+		return read_number("--max-uploads", optarg, 1, AT_A_TIME_MAX,
+				   &options->files.uploads_max);
+	case OPTION_MAX_OPEN:
+		return read_number("--max-open", optarg, 1, AT_A_TIME_MAX,
+				   &options->files.open_max);
 	case OPTION_READY_FD:
 		return set_ready_fd(options, optarg);
 	case 'v':
@@ -212,6 +240,7 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 		.files = {.max_age = 60, .logger = {.name = "coaxd", .from = COAX_LOG_WARNING}},
 	};
 	options->context.bind = options->bind;
+	options->context.groups = options->groups;
 	options->context.accel.interfaces = options->interfaces;
 
 	while ((option = getopt_long(argc, argv, "b:i:vqh", long_options, NULL)) >= 0) {

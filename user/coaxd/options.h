@@ -16,6 +16,7 @@ struct coaxd_options {
 	int ready_fd;			     /* -1: nobody waits */
 	const char *bind[COAXD_LIST_MAX];
 	const char *interfaces[COAXD_LIST_MAX];
+	const char *groups[COAXD_LIST_MAX];
 };
 
 /*

@@ -10,11 +10,8 @@
 #include "coaxd/beneath.h"
 #include "coaxd/store.h"
 
-/* A dot at the start keeps a temporary file from being served; the rest tells whose it is. */
-#define TEMPORARY_PREFIX ".coaxd-"
-#define TEMPORARY_SIZE	 (sizeof(TEMPORARY_PREFIX) - 1 + COAXD_RANDOM_NAME_SIZE)
-
-#define SWEEP_DEPTH_MAX	 32
+#define SWEEP_DEPTH_MAX 32
+#define COPY_SIZE	16384
 
 int coaxd_random_name(char name[COAXD_RANDOM_NAME_SIZE])
 {
@@ -29,40 +26,50 @@ int coaxd_random_name(char name[COAXD_RANDOM_NAME_SIZE])
 
 static bool is_temporary(const char *name)
 {
-	const size_t prefix = sizeof(TEMPORARY_PREFIX) - 1;
+	const size_t prefix = sizeof(COAXD_TEMPORARY_PREFIX) - 1;
 
-	return strncmp(name, TEMPORARY_PREFIX, prefix) == 0 && strlen(name) == TEMPORARY_SIZE - 1 &&
+	return strncmp(name, COAXD_TEMPORARY_PREFIX, prefix) == 0 &&
+	       strlen(name) == COAXD_TEMPORARY_SIZE - 1 &&
 	       strspn(name + prefix, "0123456789abcdef") == COAXD_RANDOM_NAME_SIZE - 1;
 }
 
-/* Open and locked: the lock tells a sweeper that somebody is at it. */
-static int open_temporary(int directory, char name[TEMPORARY_SIZE], mode_t mode)
+static int open_locked(struct coaxd_temporary *temporary)
+{
+	temporary->fd =
+		openat(temporary->directory, temporary->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (temporary->fd < 0)
+		return -errno;
+	return flock(temporary->fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+}
+
+int coaxd_temporary_create(struct coaxd_temporary *temporary, int directory, bool owner_only)
 {
 	char random[COAXD_RANDOM_NAME_SIZE];
 	int err = coaxd_random_name(random);
-	int fd;
 
 	if (err)
 		return err;
-	snprintf(name, TEMPORARY_SIZE, TEMPORARY_PREFIX "%s", random);
-	fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (fd < 0)
+	temporary->directory = directory;
+	temporary->placed = false;
+	snprintf(temporary->name, sizeof(temporary->name), COAXD_TEMPORARY_PREFIX "%s", random);
+	temporary->writable = openat(directory, temporary->name,
+				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				     owner_only ? 0600 : 0666);
+	if (temporary->writable < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = -errno;
-		unlinkat(directory, name, 0);
-		close(fd);
-		return err;
-	}
-	return fd;
+	err = open_locked(temporary);
+	if (err)
+		coaxd_temporary_discard(temporary);
+	return err;
 }
 
 /*
  * The owner only where that is allowed. Without it the permissions are kept all the same: they are
  * what the file's readers rely on.
  */
-static int take_over(int fd, const struct stat *like)
+int coaxd_temporary_take_over(struct coaxd_temporary *temporary, const struct stat *like)
 {
+	int fd = temporary->fd;
 	struct stat status;
 
 	if (fstat(fd, &status))
@@ -73,12 +80,12 @@ static int take_over(int fd, const struct stat *like)
 	return fchmod(fd, like->st_mode & 0777) ? -errno : 0;
 }
 
-static int write_all(int fd, const void *bytes, size_t length)
+int coaxd_temporary_write(struct coaxd_temporary *temporary, const void *bytes, size_t length)
 {
 	const char *at = bytes;
 
 	while (length) {
-		ssize_t n = write(fd, at, length);
+		ssize_t n = write(temporary->writable, at, length);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -90,41 +97,75 @@ static int write_all(int fd, const void *bytes, size_t length)
 	return 0;
 }
 
-static int fill(int fd, const void *bytes, size_t length, const struct stat *like)
+int coaxd_temporary_copy(struct coaxd_temporary *temporary, int fd)
 {
-	int err = like ? take_over(fd, like) : 0;
+	char bytes[COPY_SIZE];
+	off_t offset = 0;
 
-	if (!err)
-		err = write_all(fd, bytes, length);
-	if (!err && fsync(fd))
-		err = -errno;
-	return err;
+	for (;;) {
+		ssize_t n = pread(fd, bytes, sizeof(bytes), offset);
+		int err;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : 0;
+		err = coaxd_temporary_write(temporary, bytes, (size_t)n);
+		if (err)
+			return err;
+		offset += n;
+	}
+}
+
+static void close_writable(struct coaxd_temporary *temporary)
+{
+	if (temporary->writable >= 0)
+		close(temporary->writable);
+	temporary->writable = -1;
+}
+
+int coaxd_temporary_place(struct coaxd_temporary *temporary, int directory, const char *name,
+			  bool replace, bool *visible)
+{
+	*visible = false;
+	if (fsync(temporary->fd))
+		return -errno;
+	close_writable(temporary);
+	if (renameat2(temporary->directory, temporary->name, directory, name,
+		      replace ? 0 : RENAME_NOREPLACE))
+		return -errno;
+	temporary->placed = true;
+	*visible = true;
+	return fsync(directory) ? -errno : 0;
+}
+
+void coaxd_temporary_discard(struct coaxd_temporary *temporary)
+{
+	close_writable(temporary);
+	if (!temporary->placed)
+		unlinkat(temporary->directory, temporary->name, 0);
+	if (temporary->fd >= 0)
+		close(temporary->fd);
 }
 
 int coaxd_store_replace(int directory, const char *name, const void *bytes, size_t length,
 			const struct stat *like, bool *visible)
 {
-	char temporary[TEMPORARY_SIZE];
-	int fd, err;
+	struct coaxd_temporary temporary;
+	int err;
 
 	*visible = false;
 	/* Nobody may open it meanwhile whom the file's own permissions keep out. */
-	fd = open_temporary(directory, temporary, like ? 0600 : 0666);
-	if (fd < 0)
-		return fd;
-	err = fill(fd, bytes, length, like);
+	err = coaxd_temporary_create(&temporary, directory, like != NULL);
 	if (err)
-		goto out;
-	if (renameat2(directory, temporary, directory, name, like ? 0 : RENAME_NOREPLACE)) {
-		err = -errno;
-		goto out;
-	}
-	*visible = true;
-	err = fsync(directory) ? -errno : 0;
-out:
-	if (!*visible)
-		unlinkat(directory, temporary, 0);
-	close(fd);
+		return err;
+	if (like)
+		err = coaxd_temporary_take_over(&temporary, like);
+	if (!err)
+		err = coaxd_temporary_write(&temporary, bytes, length);
+	if (!err)
+		err = coaxd_temporary_place(&temporary, directory, name, like != NULL, visible);
+	coaxd_temporary_discard(&temporary);
 	return err;
 }
 

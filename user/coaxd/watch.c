@@ -25,6 +25,9 @@
 	(IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | \
 	 IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF)
 
+/* Those by which a directory's entries come and go. */
+#define LISTED	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+
 #define BUCKETS 1024
 
 /* Not in every <linux/magic.h>. */
@@ -172,7 +175,7 @@ static void tell(struct coaxd_watch *watch, const struct inotify_event *event)
 	if (!(event->mask & IN_CREATE) && find_by_path(watch, path, length))
 		start_over(watch);
 	else
-		watch->ops->changed(watch->arg, path, length);
+		watch->ops->changed(watch->arg, path, length, event->mask & LISTED);
 }
 
 void coaxd_watch_catch_up(struct coaxd_watch *watch)

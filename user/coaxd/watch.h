@@ -17,8 +17,11 @@ struct coaxd_watch;
 
 /* Called with the watch's lock held. They must not call back. */
 struct coaxd_watch_ops {
-	/* Something has happened to the name `path`. */
-	void (*changed)(void *arg, const char *path, size_t length);
+	/*
+	 * Something has happened to the name `path`; with `listed`, it may have come to its
+	 * directory or gone.
+	 */
+	void (*changed)(void *arg, const char *path, size_t length, bool listed);
 	/* Anything may have changed. */
 	void (*changed_all)(void *arg);
 };

@@ -11,6 +11,7 @@ struct coaxd_writer {
 	coaxd_execute_fn execute;
 	void *arg;
 	bool stopping;
+	struct coaxd_chore *chores;
 	size_t capacity;
 	size_t reserved; /* places taken, of those waiting and of those about to be deferred */
 	size_t first;
@@ -18,14 +19,40 @@ struct coaxd_writer {
 	struct coax_responder *queue[];
 };
 
+static void run_all(struct coaxd_chore *chore)
+{
+	while (chore) {
+		struct coaxd_chore *next = chore->next;
+
+		chore->run(chore);
+		chore = next;
+	}
+}
+
+/* With the lock held, which is let go of meanwhile. */
+static void do_chores(struct coaxd_writer *writer)
+{
+	while (writer->chores) {
+		struct coaxd_chore *chores = writer->chores;
+
+		writer->chores = NULL;
+		pthread_mutex_unlock(&writer->lock);
+		run_all(chores);
+		pthread_mutex_lock(&writer->lock);
+	}
+}
+
 /* NULL: it is over. */
 static struct coax_responder *take(struct coaxd_writer *writer)
 {
 	struct coax_responder *responder = NULL;
 
 	pthread_mutex_lock(&writer->lock);
-	while (!writer->waiting && !writer->stopping)
+	do_chores(writer);
+	while (!writer->waiting && !writer->stopping) {
 		pthread_cond_wait(&writer->wake, &writer->lock);
+		do_chores(writer);
+	}
 	if (!writer->stopping) {
 		responder = writer->queue[writer->first];
 		writer->first = (writer->first + 1) % writer->capacity;
@@ -84,6 +111,7 @@ void coaxd_writer_destroy(struct coaxd_writer *writer)
 	for (size_t i = 0; i < writer->waiting; i++)
 		coax_respond_error(writer->queue[(writer->first + i) % writer->capacity],
 				   COAX_SERVICE_UNAVAILABLE, "shutting down");
+	run_all(writer->chores);
 	pthread_cond_destroy(&writer->wake);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
@@ -119,4 +147,13 @@ bool coaxd_writer_submit(struct coaxd_writer *writer, struct coax_responder *res
 	}
 	pthread_mutex_unlock(&writer->lock);
 	return deferred != NULL;
+}
+
+void coaxd_writer_add(struct coaxd_writer *writer, struct coaxd_chore *chore)
+{
+	pthread_mutex_lock(&writer->lock);
+	chore->next = writer->chores;
+	writer->chores = chore;
+	pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&writer->lock);
 }

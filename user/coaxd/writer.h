@@ -15,11 +15,20 @@ struct coaxd_writer;
 /* Execute a request and answer it. */
 typedef void (*coaxd_execute_fn)(struct coax_responder *responder, void *arg);
 
+/* What else is to be done on that thread. */
+struct coaxd_chore {
+	struct coaxd_chore *next;
+	void (*run)(struct coaxd_chore *chore);
+};
+
 /* At most `capacity` requests wait. Returns 0 or a negative errno. */
 int coaxd_writer_create(struct coaxd_writer **writer, size_t capacity, coaxd_execute_fn execute,
 			void *arg);
 
-/* What still waits is answered 5.03. Nothing is submitted any more. NULL: nothing. */
+/*
+ * Requests that still wait are answered 5.03, chores are run. Nothing is submitted any more. NULL:
+ * nothing.
+ */
 void coaxd_writer_destroy(struct coaxd_writer *writer);
 
 /*
@@ -27,5 +36,8 @@ void coaxd_writer_destroy(struct coaxd_writer *writer);
  * handler then answers.
  */
 bool coaxd_writer_submit(struct coaxd_writer *writer, struct coax_responder *responder);
+
+/* Have it run, before the requests that wait. Any thread. */
+void coaxd_writer_add(struct coaxd_writer *writer, struct coaxd_chore *chore);
 
 #endif

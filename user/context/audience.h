@@ -22,8 +22,8 @@
 #define COAX_OBSERVE_MASK 0xffffffU
 
 /* Instead of a content format: there is no such option, there has been no 2.05. */
-#define COAX_FORMAT_NONE    INT64_C(-1)
-#define COAX_FORMAT_UNKNOWN INT64_C(-2)
+#define COAX_FORMAT_NONE    (-1)
+#define COAX_FORMAT_UNKNOWN (-2)
 
 struct coax_audience;
 struct coax_share;
@@ -36,6 +36,7 @@ struct coax_notification {
 	atomic_uint references;
 	uint32_t version; /* of the audience, that it is */
 	bool last;	  /* no Observe option, and none comes after it */
+	bool in_blocks;	  /* it is the first of them */
 	uint8_t code;
 	uint16_t observe_at; /* where an empty Observe option stands in `bytes` */
 	uint32_t length;

@@ -53,7 +53,7 @@ int coax_binding_add_group(struct coax_binding *binding, const union coax_addres
 			return 0;
 	if (binding->total == COAX_SOCKETS_MAX)
 		return -E2BIG;
-	binding->sockets[binding->total++] = (struct coax_udp_socket){*group, false};
+	binding->sockets[binding->total++] = (struct coax_udp_socket){*group, true};
 	return 0;
 }
 

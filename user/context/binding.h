@@ -21,8 +21,8 @@ struct coax_binding {
 int coax_binding_open(struct coax_context *context, const struct coax_context_options *options);
 
 /*
- * A socket of worker 0 for a group; with the port that the Context's addresses of that family have.
- * One that is there already will do. *socket is its index. Returns 0 or -E2BIG.
+ * A socket of worker 0 for a group, with the port that the Context's first address of that family
+ * has. One that is there already will do. *socket is its index. Returns 0 or -E2BIG.
  */
 int coax_binding_add_group(struct coax_binding *binding, const union coax_address *group,
 			   uint32_t *socket);

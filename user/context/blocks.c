@@ -13,7 +13,7 @@
 /* Family, address, port, scope. */
 #define ADDRESS_BYTES_MAX (1 + 16 + 2 + 4)
 
-static const uint16_t without[] = {COAX_BLOCK1, COAX_BLOCK2, COAX_IF_NONE_MATCH};
+static const uint16_t without[] = {COAX_BLOCK1, COAX_BLOCK2, COAX_IF_NONE_MATCH, COAX_NO_RESPONSE};
 
 static uint8_t *put(uint8_t *at, const void *data, size_t length)
 {
@@ -124,9 +124,9 @@ int coax_blocks_create(struct coax_blocks **result, const struct coax_blocks_opt
 	blocks->timeout = options->tuning.block_timeout_ms * NS_PER_MS;
 	err = make_secret(blocks, options->seed);
 	if (!err)
-		err = coax_uploads_create(blocks);
+		err = coax_gathering_create(blocks);
 	if (!err)
-		err = coax_downloads_create(blocks);
+		err = coax_keeping_create(blocks);
 	if (err) {
 		coax_blocks_destroy(blocks);
 		return err;
@@ -139,21 +139,21 @@ void coax_blocks_destroy(struct coax_blocks *blocks)
 {
 	if (!blocks)
 		return;
-	coax_downloads_destroy(blocks);
-	coax_uploads_destroy(blocks);
+	coax_keeping_destroy(blocks);
+	coax_gathering_destroy(blocks);
 	free(blocks);
 }
 
 uint64_t coax_blocks_deadline(struct coax_blocks *blocks)
 {
-	uint64_t uploads = coax_uploads_deadline(blocks);
-	uint64_t downloads = coax_downloads_deadline(blocks);
+	uint64_t uploads = coax_gathering_deadline(blocks);
+	uint64_t downloads = coax_keeping_deadline(blocks);
 
 	return uploads < downloads ? uploads : downloads;
 }
 
 void coax_blocks_tick(struct coax_blocks *blocks, uint64_t now)
 {
-	coax_uploads_tick(blocks, now);
-	coax_downloads_tick(blocks, now);
+	coax_gathering_tick(blocks, now);
+	coax_keeping_tick(blocks, now);
 }

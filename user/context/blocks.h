@@ -22,7 +22,10 @@ struct coax_blocks_options {
 };
 
 int coax_blocks_create(struct coax_blocks **blocks, const struct coax_blocks_options *options);
-/* All bodies are released, the transfers' `release` functions called. NULL: nothing. */
+/*
+ * All bodies are released, the transfers' `release` functions called; those that handlers still
+ * have, when they are put. NULL: nothing.
+ */
 void coax_blocks_destroy(struct coax_blocks *blocks);
 
 /* When coax_blocks_tick() is due next; UINT64_MAX: never. */
@@ -30,14 +33,29 @@ uint64_t coax_blocks_deadline(struct coax_blocks *blocks);
 void coax_blocks_tick(struct coax_blocks *blocks, uint64_t now);
 
 /*
- * A request for a block behind the first (Block2 with NUM above 0, no Observe) of a body that its
- * remote is in the middle of fetching. Returns true when responder->response is complete, its code
- * and options set; false when it has to be rendered.
+ * A request, before anything is rendered. Returns true when it asks for a block behind the first,
+ * and responder->response is complete, its code and options set: with a block of the body
+ * that its remote is in the middle of fetching; with 4.00 for one that cannot be; or with 4.08,
+ * where nothing is kept for a method that must not be run a second time. False when it has to be
+ * rendered.
  */
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder);
 
-/* A request body that was put together. It lives until put, past its transfer. */
+/*
+ * A notification whose body has more than one block (cut for nobody: responder->remote AF_UNSPEC)
+ * leaves for an observer with this request: what it asks for next is not of what was kept for it
+ * before (section 2.6).
+ */
+void coax_blocks_forget(struct coax_blocks *blocks, const union coax_address *remote,
+			const union coax_address *local, const struct coax_message *request);
+
+/*
+ * A request body that was put together, or a streaming resource's transfer. It lives until put,
+ * past its transfer. To be put as soon as coax_blocks_cut() has been called with it, or instead of
+ * that when the responder is dropped: then a streaming transfer ends. NULL: nothing. On the
+ * worker's thread, or on any one after coax_blocks_destroy().
+ */
 struct coax_gathered;
 void coax_gathered_put(struct coax_gathered *gathered);
 
@@ -53,7 +71,9 @@ bool coax_blocks_gather(struct coax_blocks *blocks, uint64_t now, struct coax_re
  * The response is there (code, options, payload or body): make it what fits into one message. Takes
  * responder->body over. Adds Block2, Size2 and an ETag where there is more than one block; Block1
  * where `gathered` says that the request came in blocks; ends or goes on with a streaming transfer.
- * A body that cannot be read or kept becomes an error response.
+ * A body that cannot be read becomes 5.00, a block beyond its end 4.00, an ETag that was made here
+ * and that the request brought 2.03. A body for which there is no room is not kept: its other
+ * blocks are rendered anew.
  */
 void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
 		     struct coax_gathered *gathered);

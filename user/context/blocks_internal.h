@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the files of block-wise transfer share: gather.c puts bodies of requests together,
- * holders.c says whose they are, cut.c cuts bodies of responses, bodies.c keeps them.
+ * incoming.c keeps them meanwhile and holders.c says whose they are; cut.c cuts bodies of
+ * responses, bodies.c keeps those.
  */
 #ifndef COAX_BLOCKS_INTERNAL_H
 #define COAX_BLOCKS_INTERNAL_H
@@ -41,6 +42,7 @@ struct coax_blocks {
 	struct coax_block_table downloads;
 	struct cds_list_head idle[2];
 	struct coax_block_table bodies; /* that several downloads may share */
+	struct coax_block_table hashed; /* the latest for each request: see etag.c */
 	uint32_t reads;			/* bodies that are read */
 };
 
@@ -55,7 +57,7 @@ static inline void coax_blocks_count(uint64_t *counter)
 /*
  * What tells the requests of one transfer from all others: both endpoints, method and options
  * (RFC 7252 section 5.4.2, RFC 9175 section 3.3). Not If-None-Match, which only the first block has
- * (RFC 7959 section 2.10).
+ * (RFC 7959 section 2.10), nor No-Response, which is about one message.
  *
  * Without `with_endpoints`: what tells representations from each other. `with_payload`: the payload
  * of a FETCH belongs to it (RFC 8132 section 2). `extra` is added to it, and may be NULL.
@@ -72,22 +74,20 @@ void coax_blocks_warn(struct coax_blocks *blocks, uint64_t now,
 void coax_blocks_set_error(struct coax_responder *responder, uint8_t code, const char *diagnostic);
 
 /*
- * gather.c
+ * incoming.c, gather.c
  */
 
-int coax_uploads_create(struct coax_blocks *blocks);
-void coax_uploads_destroy(struct coax_blocks *blocks);
-uint64_t coax_uploads_deadline(struct coax_blocks *blocks);
-void coax_uploads_tick(struct coax_blocks *blocks, uint64_t now);
+int coax_gathering_create(struct coax_blocks *blocks);
+void coax_gathering_destroy(struct coax_blocks *blocks);
+uint64_t coax_gathering_deadline(struct coax_blocks *blocks);
+void coax_gathering_tick(struct coax_blocks *blocks, uint64_t now);
 
 /*
  * The request that `gathered` came of has been answered with `code`: goes on with a streaming
  * transfer, or ends it. Returns whether the response has a Block1 option, *block.
  */
-bool coax_upload_answered(struct coax_gathered *gathered, uint64_t now, uint8_t code,
-			  struct coax_block *block);
-/* Whether 2.31 is an answer to it: others follow. */
-bool coax_upload_continues(const struct coax_gathered *gathered);
+bool coax_incoming_answered(struct coax_gathered *gathered, uint64_t now, uint8_t code,
+			    struct coax_block *block);
 
 /*
  * holders.c: who holds memory here, by endpoint and by host.
@@ -120,10 +120,15 @@ void coax_holder_put(struct coax_blocks *blocks, struct coax_holder *holder);
  * bodies.c
  */
 
+#define COAX_ETAG_MADE 8 /* bytes of one that is made here */
+
 /* A body of a response while blocks of it are fetched, and what goes with each block. */
 struct coax_kept_body {
-	struct coax_block_node node; /* in a table when it is `shared` */
+	struct coax_block_node node;	    /* in a table when it is `shared` */
+	struct coax_block_node hashed_node; /* in a table when it is `hashed` */
 	bool shared;
+	bool hashed; /* the ETag is one of its bytes, made here; the latest such for its request */
+	uint8_t etag[COAX_ETAG_MADE];
 	uint32_t references;
 	uint64_t cost;
 	struct coax_body body;
@@ -134,7 +139,7 @@ struct coax_kept_body {
 };
 
 /* One remote's way through it. */
-struct coax_download {
+struct coax_outgoing {
 	struct coax_block_node node;
 	struct cds_list_head idle;
 	struct coax_kept_body *kept;
@@ -146,29 +151,43 @@ struct coax_download {
 	bool can_be_rendered; /* anew, without doing anything twice */
 };
 
-int coax_downloads_create(struct coax_blocks *blocks);
-void coax_downloads_destroy(struct coax_blocks *blocks);
-uint64_t coax_downloads_deadline(struct coax_blocks *blocks);
-void coax_downloads_tick(struct coax_blocks *blocks, uint64_t now);
+int coax_keeping_create(struct coax_blocks *blocks);
+void coax_keeping_destroy(struct coax_blocks *blocks);
+uint64_t coax_keeping_deadline(struct coax_blocks *blocks);
+void coax_keeping_tick(struct coax_blocks *blocks, uint64_t now);
 
 /*
  * Make room for `need` bytes by forgetting the downloads that have been idle for longest: who is in
  * the middle of them gets the rest rendered anew. Returns whether there is room.
  */
-bool coax_downloads_make_room(struct coax_blocks *blocks, uint64_t need);
+bool coax_keeping_make_room(struct coax_blocks *blocks, uint64_t need);
 
-struct coax_download *coax_download_find(struct coax_blocks *blocks,
+struct coax_outgoing *coax_outgoing_find(struct coax_blocks *blocks,
 					 const struct coax_block_key *key);
-void coax_download_touch(struct coax_blocks *blocks, struct coax_download *download, uint64_t now);
-void coax_download_drop(struct coax_blocks *blocks, struct coax_download *download);
+void coax_outgoing_touch(struct coax_blocks *blocks, struct coax_outgoing *download, uint64_t now);
+void coax_outgoing_drop(struct coax_blocks *blocks, struct coax_outgoing *download);
 
 /*
  * Keep a body for the request's remote, from the response as it is without any block options. The
  * same body kept already, for whomever, is shared. Takes *body over, unless it returns NULL: there
  * is no room. `blockwise`: so was the request.
  */
-struct coax_download *coax_download_keep(struct coax_blocks *blocks, uint64_t now,
+struct coax_outgoing *coax_outgoing_keep(struct coax_blocks *blocks, uint64_t now,
 					 const struct coax_responder *responder,
 					 const struct coax_body *body, bool blockwise);
+
+/*
+ * etag.c
+ */
+
+/*
+ * Give the response to a body an ETag, unless it has one. Returns whether that is a hash of the
+ * bytes, to be remembered when the body is kept.
+ */
+bool coax_etag_add(struct coax_blocks *blocks, struct coax_responder *responder,
+		   const struct coax_body *body);
+void coax_etag_remember(struct coax_blocks *blocks, const struct coax_responder *responder,
+			struct coax_kept_body *kept);
+void coax_etag_forget(struct coax_blocks *blocks, struct coax_kept_body *kept);
 
 #endif

@@ -17,27 +17,30 @@
 /* Those may hold descriptors, of which there are few. */
 #define READS_MAX 64
 
-/* How many a body is found by when it is kept: see coax_download_keep(). */
+/* How many a body is found by when it is kept: see coax_outgoing_keep(). */
 #define DOWNLOADS_EACH	2
 
 #define DEFAULT_MAX_AGE 60 /* RFC 7252 section 5.10.5 */
 
-int coax_downloads_create(struct coax_blocks *blocks)
+int coax_keeping_create(struct coax_blocks *blocks)
 {
 	int err;
 
 	CDS_INIT_LIST_HEAD(&blocks->idle[0]);
 	CDS_INIT_LIST_HEAD(&blocks->idle[1]);
 	err = coax_block_table_create(&blocks->downloads, TABLE_SIZE);
-	return err ? err : coax_block_table_create(&blocks->bodies, TABLE_SIZE);
+	if (!err)
+		err = coax_block_table_create(&blocks->bodies, TABLE_SIZE);
+	return err ? err : coax_block_table_create(&blocks->hashed, TABLE_SIZE);
 }
 
-void coax_downloads_destroy(struct coax_blocks *blocks)
+void coax_keeping_destroy(struct coax_blocks *blocks)
 {
 	if (blocks->idle[0].next)
-		coax_downloads_tick(blocks, UINT64_MAX);
+		coax_keeping_tick(blocks, UINT64_MAX);
 	coax_block_table_destroy(&blocks->downloads);
 	coax_block_table_destroy(&blocks->bodies);
+	coax_block_table_destroy(&blocks->hashed);
 }
 
 static bool is_read(const struct coax_body *body)
@@ -49,6 +52,7 @@ static void put_body(struct coax_blocks *blocks, struct coax_kept_body *kept)
 {
 	if (--kept->references)
 		return;
+	coax_etag_forget(blocks, kept);
 	if (kept->shared)
 		coax_block_table_remove(&blocks->bodies, &kept->node);
 	blocks->reads -= is_read(&kept->body);
@@ -58,7 +62,7 @@ static void put_body(struct coax_blocks *blocks, struct coax_kept_body *kept)
 	free(kept);
 }
 
-void coax_download_drop(struct coax_blocks *blocks, struct coax_download *download)
+void coax_outgoing_drop(struct coax_blocks *blocks, struct coax_outgoing *download)
 {
 	coax_block_table_remove(&blocks->downloads, &download->node);
 	cds_list_del(&download->idle);
@@ -67,56 +71,56 @@ void coax_download_drop(struct coax_blocks *blocks, struct coax_download *downlo
 	free(download);
 }
 
-static struct coax_download *longest_idle(struct cds_list_head *list)
+static struct coax_outgoing *longest_idle(struct cds_list_head *list)
 {
-	return cds_list_empty(list) ? NULL : cds_list_entry(list->prev, struct coax_download, idle);
+	return cds_list_empty(list) ? NULL : cds_list_entry(list->prev, struct coax_outgoing, idle);
 }
 
-static struct coax_download *longest_idle_of_all(struct coax_blocks *blocks)
+static struct coax_outgoing *longest_idle_of_all(struct coax_blocks *blocks)
 {
-	struct coax_download *a = longest_idle(&blocks->idle[0]);
-	struct coax_download *b = longest_idle(&blocks->idle[1]);
+	struct coax_outgoing *a = longest_idle(&blocks->idle[0]);
+	struct coax_outgoing *b = longest_idle(&blocks->idle[1]);
 
 	if (!a || !b)
 		return a ? a : b;
 	return a->used <= b->used ? a : b;
 }
 
-uint64_t coax_downloads_deadline(struct coax_blocks *blocks)
+uint64_t coax_keeping_deadline(struct coax_blocks *blocks)
 {
-	const struct coax_download *oldest = longest_idle_of_all(blocks);
+	const struct coax_outgoing *oldest = longest_idle_of_all(blocks);
 
 	return oldest ? oldest->used + blocks->timeout : UINT64_MAX;
 }
 
-void coax_downloads_tick(struct coax_blocks *blocks, uint64_t now)
+void coax_keeping_tick(struct coax_blocks *blocks, uint64_t now)
 {
-	struct coax_download *oldest;
+	struct coax_outgoing *oldest;
 
 	while ((oldest = longest_idle_of_all(blocks)) && now >= oldest->used + blocks->timeout)
-		coax_download_drop(blocks, oldest);
+		coax_outgoing_drop(blocks, oldest);
 }
 
-bool coax_downloads_make_room(struct coax_blocks *blocks, uint64_t need)
+bool coax_keeping_make_room(struct coax_blocks *blocks, uint64_t need)
 {
 	uint64_t max = blocks->tuning.bodies_max;
 
 	if (need > max || blocks->upload_bytes > max - need)
 		return false;
 	while (blocks->bytes + need > max)
-		coax_download_drop(blocks, longest_idle_of_all(blocks));
+		coax_outgoing_drop(blocks, longest_idle_of_all(blocks));
 	return true;
 }
 
-struct coax_download *coax_download_find(struct coax_blocks *blocks,
+struct coax_outgoing *coax_outgoing_find(struct coax_blocks *blocks,
 					 const struct coax_block_key *key)
 {
 	struct coax_block_node *node = coax_block_table_find(&blocks->downloads, key);
 
-	return node ? caa_container_of(node, struct coax_download, node) : NULL;
+	return node ? caa_container_of(node, struct coax_outgoing, node) : NULL;
 }
 
-void coax_download_touch(struct coax_blocks *blocks, struct coax_download *download, uint64_t now)
+void coax_outgoing_touch(struct coax_blocks *blocks, struct coax_outgoing *download, uint64_t now)
 {
 	download->used = now;
 	cds_list_move(&download->idle, &blocks->idle[is_read(&download->kept->body)]);
@@ -188,8 +192,8 @@ static struct coax_kept_body *make_body(struct coax_blocks *blocks, const struct
 	options = coax_message_rest(template, &length);
 	cost = cost_of(body, length, is_payload);
 	while (is_read(body) && blocks->reads >= READS_MAX)
-		coax_download_drop(blocks, longest_idle(&blocks->idle[1]));
-	if (!coax_downloads_make_room(blocks, cost + DOWNLOADS_EACH * sizeof(struct coax_download)))
+		coax_outgoing_drop(blocks, longest_idle(&blocks->idle[1]));
+	if (!coax_keeping_make_room(blocks, cost + DOWNLOADS_EACH * sizeof(struct coax_outgoing)))
 		return NULL;
 	kept = calloc(1, sizeof(*kept) + length);
 	if (!kept)
@@ -251,12 +255,7 @@ static struct coax_kept_body *get_body(struct coax_blocks *blocks,
 	}
 
 	kept = make_body(blocks, body, is_payload, &template);
-	if (!kept)
-		return NULL;
-	kept->references = 1;
-	if (share) {
-		/* Making room may have been the end of the one found under this key: not of ours.
-		 */
+	if (kept && share) {
 		kept->shared = true;
 		kept->node.key = key;
 		coax_block_table_add(&blocks->bodies, &kept->node);
@@ -264,7 +263,7 @@ static struct coax_kept_body *get_body(struct coax_blocks *blocks,
 	return kept;
 }
 
-static void describe(struct coax_download *download, uint64_t now,
+static void describe(struct coax_outgoing *download, uint64_t now,
 		     const struct coax_responder *responder)
 {
 	download->rendered = now;
@@ -277,12 +276,12 @@ static void describe(struct coax_download *download, uint64_t now,
 }
 
 /* The download under `key`, or *spare if there is none, is of `kept` from now on. */
-static struct coax_download *point(struct coax_blocks *blocks, uint64_t now,
+static struct coax_outgoing *point(struct coax_blocks *blocks, uint64_t now,
 				   const struct coax_responder *responder, bool with_payload,
-				   struct coax_kept_body *kept, struct coax_download **spare)
+				   struct coax_kept_body *kept, struct coax_outgoing **spare)
 {
 	struct coax_block_key key = coax_blocks_key(blocks, responder, true, with_payload, NULL, 0);
-	struct coax_download *download = coax_download_find(blocks, &key);
+	struct coax_outgoing *download = coax_outgoing_find(blocks, &key);
 
 	kept->references++;
 	if (download) {
@@ -297,11 +296,11 @@ static struct coax_download *point(struct coax_blocks *blocks, uint64_t now,
 	}
 	download->kept = kept;
 	describe(download, now, responder);
-	coax_download_touch(blocks, download, now);
+	coax_outgoing_touch(blocks, download, now);
 	return download;
 }
 
-struct coax_download *coax_download_keep(struct coax_blocks *blocks, uint64_t now,
+struct coax_outgoing *coax_outgoing_keep(struct coax_blocks *blocks, uint64_t now,
 					 const struct coax_responder *responder,
 					 const struct coax_body *body, bool blockwise)
 {
@@ -313,11 +312,11 @@ struct coax_download *coax_download_keep(struct coax_blocks *blocks, uint64_t no
 	 */
 	bool twice = coax_message_code(request) == COAX_FETCH && !blockwise &&
 		     request->payload < request->length;
-	struct coax_download *spares[DOWNLOADS_EACH] = {NULL};
-	struct coax_download *download = NULL;
+	struct coax_outgoing *spares[DOWNLOADS_EACH] = {NULL};
+	struct coax_outgoing *download = NULL;
 	struct coax_kept_body *kept = NULL;
 
-	if (!coax_downloads_make_room(blocks, sizeof(spares[0][0]) * DOWNLOADS_EACH))
+	if (!coax_keeping_make_room(blocks, sizeof(spares[0][0]) * DOWNLOADS_EACH))
 		return NULL;
 	spares[0] = calloc(1, sizeof(*spares[0]));
 	spares[1] = twice ? calloc(1, sizeof(*spares[1])) : NULL;

@@ -6,9 +6,12 @@
 #include "binding.h"
 #include "clock.h"
 #include "groups.h"
+#include "observation.h"
 #include "observers.h"
 #include "options.h"
 #include "rcu.h"
+#include "site/queue.h"
+#include "resolver.h"
 
 #define SHUTDOWN_TIMEOUT_MS  3000
 #define SHUTDOWN_INTERVAL_MS 5
@@ -111,11 +114,15 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 
 void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 {
+	struct coax_site *former;
+
 	/* In this order: who sees the new version sees the new Site. */
-	__atomic_store_n(&context->site, site, __ATOMIC_SEQ_CST);
+	former = __atomic_exchange_n(&context->site, site, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&context->site_version, 1, __ATOMIC_SEQ_CST);
 	/* Then no handler of the former Site runs, and whoever publishes sees the new version. */
 	synchronize_rcu();
+	if (former && former != site)
+		coax_site_leave_queues(former);
 	if (context->accel)
 		coax_accel_withdraw_all(context->accel);
 	coax_observers_look_again(context->observers);
@@ -124,15 +131,15 @@ void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 /* Whether all that other threads and peers still owe has been done. */
 static bool is_quiet(const struct coax_context *context)
 {
-	return !atomic_load(&context->deferred) && coax_observers_are_gone(context->observers);
+	return !atomic_load(&context->deferred) && !atomic_load(&context->observing) &&
+	       coax_observers_are_gone(context->observers);
 }
 
-static void wait_for_quiet(struct coax_context *context)
+static void wait_for_quiet(struct coax_context *context, uint64_t deadline)
 {
 	static const struct timespec pause = {.tv_nsec = SHUTDOWN_INTERVAL_MS * NS_PER_MS};
 	static const atomic_bool never;
 	uint64_t now = coax_now();
-	uint64_t deadline = now + SHUTDOWN_TIMEOUT_MS * NS_PER_MS;
 
 	for (; !is_quiet(context) && now < deadline; now = coax_now()) {
 		if (context->own_loop)
@@ -145,11 +152,15 @@ static void wait_for_quiet(struct coax_context *context)
 
 void coax_context_shutdown(struct coax_context *context)
 {
+	uint64_t deadline = coax_now() + SHUTDOWN_TIMEOUT_MS * NS_PER_MS;
+
 	if (!context)
 		return;
 	atomic_store(&context->stopping, true);
 	coax_observers_end(context->observers);
-	wait_for_quiet(context);
+	coax_observations_leave(context);
+	coax_resolver_stop(context);
+	wait_for_quiet(context, deadline);
 	if (atomic_load(&context->deferred))
 		coax_log(&context->logger, COAX_LOG_ERROR,
 			 "%u requests were not answered before shutdown",

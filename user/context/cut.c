@@ -2,14 +2,12 @@
 /* Bodies of responses, cut into blocks: RFC 7959 section 2.4. */
 #include <errno.h>
 #include <string.h>
-#include <sodium.h>
 #include <coax/option.h>
 #include "blocks_internal.h"
 #include "clock.h"
 
 /* Block2, Size2 and the payload marker. */
 #define OPTIONS_ROOM 16
-#define ETAG_LENGTH  8
 
 /* Which part of a body is to leave, and how. */
 struct piece {
@@ -137,14 +135,14 @@ static void refuse_beyond_end(struct coax_blocks *blocks, uint64_t now,
  * one again may be looking for news: after the time for which the response was fresh there may be
  * some.
  */
-static bool is_outdated(const struct coax_download *download, uint64_t now, uint64_t offset)
+static bool is_outdated(const struct coax_outgoing *download, uint64_t now, uint64_t offset)
 {
 	return download->can_be_rendered && offset <= download->offset &&
 	       now - download->rendered > download->max_age * NS_PER_SEC;
 }
 
 /* The first block's options. Max-Age is about the time when it was rendered. */
-static int put_options(struct coax_message *m, const struct coax_download *download, uint64_t now)
+static int put_options(struct coax_message *m, const struct coax_outgoing *download, uint64_t now)
 {
 	const struct coax_kept_body *kept = download->kept;
 	uint64_t age = (now - download->rendered) / NS_PER_SEC;
@@ -177,8 +175,18 @@ static bool refuse_unsafe(struct coax_responder *responder)
 	return true;
 }
 
+/* RFC 7641 section 2: such a request is about the resource as it is now. */
+static bool is_about_observing(const struct coax_message *request)
+{
+	uint8_t method = coax_message_code(request);
+	struct coax_option option;
+
+	return (method == COAX_GET || method == COAX_FETCH) &&
+	       coax_message_find(request, COAX_OBSERVE, &option);
+}
+
 static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-			struct coax_download *download, const struct coax_block *asked)
+			struct coax_outgoing *download, const struct coax_block *asked)
 {
 	struct coax_message *response = &responder->response;
 	struct piece piece = {
@@ -189,7 +197,7 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 	};
 	int err;
 
-	coax_download_touch(blocks, download, now);
+	coax_outgoing_touch(blocks, download, now);
 	if (piece.offset >= piece.body->length) {
 		refuse_beyond_end(blocks, now, responder);
 		return;
@@ -200,7 +208,7 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 	if (!err)
 		err = put_piece(response, &piece);
 	if (err) {
-		coax_download_drop(blocks, download);
+		coax_outgoing_drop(blocks, download);
 		fail(blocks, responder, err);
 		return;
 	}
@@ -210,7 +218,7 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder)
 {
-	struct coax_download *download;
+	struct coax_outgoing *download;
 	struct coax_block asked, block1;
 	struct coax_block_key key;
 	int result;
@@ -224,13 +232,14 @@ bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 		return true;
 	}
 	if (result == 0 || asked.number == 0 ||
-	    coax_message_find_block(&responder->request, COAX_BLOCK1, &block1))
+	    coax_message_find_block(&responder->request, COAX_BLOCK1, &block1) ||
+	    is_about_observing(&responder->request))
 		return false;
 
 	key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
-	download = coax_download_find(blocks, &key);
+	download = coax_outgoing_find(blocks, &key);
 	if (download && is_outdated(download, now, coax_block_offset(&asked))) {
-		coax_download_drop(blocks, download);
+		coax_outgoing_drop(blocks, download);
 		download = NULL;
 	}
 	if (!download)
@@ -243,32 +252,6 @@ bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
  * What has been rendered.
  */
 
-/*
- * Section 2.4: the server SHOULD include an ETag. In other responses than 2.05 it would be the
- * target's, not that of what they carry (RFC 7252 section 5.10.6.1).
- */
-static void add_etag(struct coax_blocks *blocks, struct coax_message *response,
-		     const struct coax_body *body)
-{
-	uint8_t digest[crypto_generichash_BYTES_MIN];
-	struct coax_option option;
-	struct coax_block_key unique;
-
-	if (coax_message_code(response) != COAX_CONTENT ||
-	    coax_message_find(response, COAX_ETAG, &option))
-		return;
-	if (body->data) {
-		crypto_generichash(digest, sizeof(digest), body->data, body->length, NULL, 0);
-	} else {
-		blocks->serial++;
-		unique = coax_block_key_make(&blocks->secret, &blocks->serial,
-					     sizeof(blocks->serial));
-		memcpy(digest, &unique, sizeof(digest));
-	}
-	/* Where there is no room for it, it goes without. */
-	(void)coax_message_add(response, COAX_ETAG, digest, ETAG_LENGTH);
-}
-
 /* Nothing is kept for who cannot be asked again, nor for a group's many members' clients. */
 static bool is_to_be_kept(const struct coax_responder *responder)
 {
@@ -278,31 +261,40 @@ static bool is_to_be_kept(const struct coax_responder *responder)
 
 /* Returns 0 or a negative errno. *kept: the body has been taken over. */
 static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-	       struct piece *piece, bool blockwise, bool *kept)
+	       struct piece piece, bool blockwise, bool *kept)
 {
 	struct coax_message *response = &responder->response;
-	struct coax_download *download = NULL;
-	struct coax_body body = *piece->body;
+	struct coax_outgoing *download = NULL;
+	struct coax_body body = *piece.body;
+	bool hashed;
 	int err;
 
 	if (body.length > COAX_BODY_LENGTH_MAX)
 		return -EFBIG;
-	add_etag(blocks, response, &body);
+	hashed = coax_etag_add(blocks, responder, &body);
+	/* The ETag may be new to its handler, but not to the client. */
+	if (coax_message_code(response) == COAX_CONTENT && coax_responder_is_validated(responder)) {
+		coax_message_remove(response, COAX_CONTENT_FORMAT);
+		coax_message_set_code(response, COAX_VALID);
+		return coax_message_set_payload(response, NULL, 0);
+	}
 	/* A payload has moved now. It is taken from the message all the same when it is kept. */
 	if (has_payload(response))
 		body.data = coax_message_payload(response, &(size_t){0});
-	piece->body = &body;
+	piece.body = &body;
 	if (is_to_be_kept(responder))
-		download = coax_download_keep(blocks, now, responder, &body, blockwise);
+		download = coax_outgoing_keep(blocks, now, responder, &body, blockwise);
 	if (download) {
 		*kept = true;
-		download->offset = piece->offset;
+		if (hashed)
+			coax_etag_remember(blocks, responder, download->kept);
+		download->offset = piece.offset;
 		if (!has_payload(response))
-			piece->body = &download->kept->body;
+			piece.body = &download->kept->body;
 	}
-	err = put_piece(response, piece);
+	err = put_piece(response, &piece);
 	if (err && download)
-		coax_download_drop(blocks, download);
+		coax_outgoing_drop(blocks, download);
 	if (!err)
 		coax_blocks_count(&blocks->stats->blocks_out);
 	return err;
@@ -327,16 +319,36 @@ static int put_whole(struct coax_message *response, const struct coax_body *body
 		       : put_payload(response, body, 0, (uint32_t)body->length);
 }
 
+/* Nobody is in the middle of what was kept for such requests any more. */
+static void forget(struct coax_blocks *blocks, const struct coax_responder *responder)
+{
+	/* A FETCH may be known by its payload too: see coax_outgoing_keep(). */
+	int ways = coax_message_code(&responder->request) == COAX_FETCH ? 2 : 1;
+
+	for (int way = 0; way < ways; way++) {
+		struct coax_block_key key =
+			coax_blocks_key(blocks, responder, true, way == 1, NULL, 0);
+		struct coax_outgoing *download = coax_outgoing_find(blocks, &key);
+
+		if (download)
+			coax_outgoing_drop(blocks, download);
+	}
+}
+
+void coax_blocks_forget(struct coax_blocks *blocks, const union coax_address *remote,
+			const union coax_address *local, const struct coax_message *request)
+{
+	forget(blocks,
+	       &(struct coax_responder){.request = *request, .remote = *remote, .local = *local});
+}
+
 /* Section 2.4: who mentions Block2 is answered with it, and is not in the middle any more. */
 static int put_only_block(struct coax_blocks *blocks, struct coax_responder *responder,
 			  uint8_t exponent)
 {
 	const struct coax_block block = {.exponent = exponent};
-	struct coax_block_key key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
-	struct coax_download *download = coax_download_find(blocks, &key);
 
-	if (download)
-		coax_download_drop(blocks, download);
+	forget(blocks, responder);
 	coax_blocks_count(&blocks->stats->blocks_out);
 	return coax_message_add_block(&responder->response, COAX_BLOCK2, &block);
 }
@@ -375,7 +387,7 @@ static int fit(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		return err ? err : put_whole(response, body);
 	}
 	piece.with_size = wants_size(responder, piece.offset);
-	return cut(blocks, now, responder, &piece, blockwise, kept);
+	return cut(blocks, now, responder, piece, blockwise, kept);
 }
 
 /* What the response carries, as a body; a payload stays where it is. */
@@ -394,14 +406,6 @@ static struct coax_body take_body(struct coax_responder *responder)
 	return body;
 }
 
-/* Returns whether it is an answer that cannot be: nothing follows the last block. */
-static bool continues_wrongly(const struct coax_responder *responder,
-			      const struct coax_gathered *gathered)
-{
-	return gathered && coax_message_code(&responder->response) == COAX_CONTINUE &&
-	       !coax_upload_continues(gathered);
-}
-
 void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
 		     struct coax_gathered *gathered)
 {
@@ -409,16 +413,12 @@ void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_respo
 	struct coax_body body = take_body(responder);
 	bool blockwise = false, kept = false;
 	struct coax_block block1;
-	int err = 0;
+	int err;
 
-	if (continues_wrongly(responder, gathered))
-		err = -EPROTO;
 	if (gathered)
-		blockwise = coax_upload_answered(
-			gathered, now,
-			err ? COAX_INTERNAL_SERVER_ERROR : coax_message_code(response), &block1);
-	if (!err)
-		err = fit(blocks, now, responder, &body, blockwise, &kept);
+		blockwise =
+			coax_incoming_answered(gathered, now, coax_message_code(response), &block1);
+	err = fit(blocks, now, responder, &body, blockwise, &kept);
 	if (err)
 		fail(blocks, responder, err);
 	if (!kept && body.release)

@@ -78,7 +78,7 @@ static struct coax_observer *accept_later(struct coax_responder *responder,
 {
 	struct coax_detached *detached = caa_container_of(responder, struct coax_detached, later);
 
-	return coax_observers_accept(detached->worker, responder, ended, arg);
+	return coax_observers_accept(detached->context, detached->worker, responder, ended, arg);
 }
 
 /* Bodies are whole here: the request's, as the one part of it; the response's where it is taken. */
@@ -121,7 +121,8 @@ static struct coax_observer *accept_now(struct coax_responder *responder,
 {
 	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
 
-	return coax_observers_accept(immediate->detached->worker, responder, ended, arg);
+	return coax_observers_accept(immediate->detached->context, immediate->detached->worker,
+				     responder, ended, arg);
 }
 
 static struct coax_responder *defer(struct coax_responder *responder)

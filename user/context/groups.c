@@ -13,15 +13,9 @@
 struct group {
 	union coax_address address; /* IPv6: with the interface as its scope where that matters */
 	char interface[IF_NAMESIZE];
-	bool implied; /* the interface alone was named */
-};
-
-/* A group on a socket that is to hear it. */
-struct membership {
-	const struct group *group;
-	uint32_t socket;
-	bool bound;	  /* the socket is there for this group alone */
-	uint32_t ifindex; /* joined there; 0: not */
+	bool implied;	  /* the interface alone was named */
+	uint32_t socket;  /* worker 0's that hears it; COAX_NO_SOCKET: none does */
+	uint32_t ifindex; /* where it is joined; 0: not */
 	int error;	  /* why not; said once */
 };
 
@@ -32,8 +26,6 @@ struct coax_groups {
 	bool warned; /* of a family that is not there, once */
 	size_t count;
 	struct group *groups;
-	size_t membership_count;
-	struct membership *memberships;
 };
 
 /*
@@ -73,6 +65,7 @@ static void add_group(struct coax_groups *groups, const union coax_address *addr
 
 	group->address = *address;
 	group->implied = implied;
+	group->socket = COAX_NO_SOCKET;
 	strncpy(group->interface, interface, sizeof(group->interface) - 1);
 	if (needs_scope(address))
 		group->address.in6.sin6_scope_id = if_nametoindex(interface);
@@ -151,26 +144,11 @@ void coax_groups_destroy(struct coax_groups *groups)
 		return;
 	if (groups->netlink >= 0)
 		close(groups->netlink);
-	free(groups->memberships);
 	free(groups->groups);
 	free(groups);
 }
 
 /* Sockets. */
-
-static int add_membership(struct coax_groups *groups, const struct group *group, uint32_t socket,
-			  bool bound)
-{
-	struct membership *all =
-		realloc(groups->memberships, (groups->membership_count + 1) * sizeof(*all));
-
-	if (!all)
-		return -ENOMEM;
-	groups->memberships = all;
-	all[groups->membership_count++] =
-		(struct membership){.group = group, .socket = socket, .bound = bound};
-	return 0;
-}
 
 /* Whether the host, or for a group that nobody named, whoever binds, has the family at all. */
 static bool is_family_there(struct coax_groups *groups, const struct group *group, bool is_bound)
@@ -188,119 +166,106 @@ static bool is_family_there(struct coax_groups *groups, const struct group *grou
 	return false;
 }
 
-static int bind_group(struct coax_groups *groups, const struct group *group,
-		      struct coax_binding *binding)
+static bool is_family_bound(const struct coax_binding *binding, int family)
 {
-	bool is_bound = false, is_heard = false;
-	uint32_t socket;
-	int err = 0;
-
-	for (uint32_t i = 0; i < binding->shared && !err; i++) {
-		const union coax_address *address = &binding->sockets[i].address;
-
-		if (address->sa.sa_family != group->address.sa.sa_family)
-			continue;
-		is_bound = true;
-		if (!coax_udp_is_wildcard(address))
-			continue;
-		is_heard = true;
-		err = add_membership(groups, group, i, false);
-	}
-	if (err || is_heard)
-		return err;
-	if (!is_family_there(groups, group, is_bound))
-		return 0;
-	err = coax_binding_add_group(binding, &group->address, &socket);
-	return err ? err : add_membership(groups, group, socket, true);
+	for (uint32_t i = 0; i < binding->shared; i++)
+		if (binding->sockets[i].address.sa.sa_family == family)
+			return true;
+	return false;
 }
 
 int coax_groups_bind(struct coax_groups *groups, struct coax_binding *binding)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < groups->count && !err; i++)
-		err = bind_group(groups, &groups->groups[i], binding);
+	for (size_t i = 0; i < groups->count && !err; i++) {
+		struct group *group = &groups->groups[i];
+
+		if (is_family_there(groups, group,
+				    is_family_bound(binding, group->address.sa.sa_family)))
+			err = coax_binding_add_group(binding, &group->address, &group->socket);
+	}
 	return err;
 }
 
 /* Joining. */
 
-static void warn_of_join(const struct coax_groups *groups, struct membership *membership, int err)
+static void warn_of_join(const struct coax_groups *groups, struct group *group, int err)
 {
-	const struct group *group = membership->group;
 	char text[COAX_ADDRESS_TEXT_MAX];
 
-	if (membership->error == err)
+	if (group->error == err)
 		return;
-	membership->error = err;
+	group->error = err;
 	coax_log(groups->logger, COAX_LOG_WARNING,
-		 "cannot join %s on %s: %s%s; it is tried again when the interface changes",
+		 "cannot join %s on %s: %s%s; it is tried again when an interface changes",
 		 coax_address_format(&group->address, text), group->interface, strerror(-err),
 		 err == -ENOBUFS ? " (see net.ipv4.igmp_max_memberships)" : "");
 }
 
-/* A socket that is bound to a group on a link is bound to that link, which is another one now. */
-static int follow_link(struct coax_groups *groups, const struct membership *membership,
-		       uint32_t ifindex)
+/* The socket of a group on a link is bound to that link, which may be another one now. */
+static int follow_link(struct coax_groups *groups, struct group *group, uint32_t ifindex)
 {
 	struct coax_transport *transport = groups->worker->transport;
-	union coax_address address = *transport->ops->bound(transport, membership->socket);
+	union coax_address address = *transport->ops->bound(transport, group->socket);
 	int err;
 
-	if (!membership->bound || !needs_scope(&address) || address.in6.sin6_scope_id == ifindex)
+	if (!needs_scope(&group->address) || address.in6.sin6_scope_id == ifindex)
 		return 0;
 	address.in6.sin6_scope_id = ifindex;
-	err = transport->ops->rebind(transport, membership->socket, &address);
+	err = transport->ops->rebind(transport, group->socket, &address);
 	if (err)
 		return err;
-	return coax_worker_watch(groups->worker, transport->ops->fd(transport, membership->socket),
-				 membership->socket);
+	group->address.in6.sin6_scope_id = ifindex;
+	return coax_worker_watch(groups->worker, transport->ops->fd(transport, group->socket),
+				 group->socket);
 }
 
-static void join(struct coax_groups *groups, struct membership *membership, uint32_t ifindex)
+static void join(struct coax_groups *groups, struct group *group, uint32_t ifindex)
 {
 	struct coax_transport *transport = groups->worker->transport;
-	const struct group *group = membership->group;
 	char text[COAX_ADDRESS_TEXT_MAX];
-	int err = follow_link(groups, membership, ifindex);
+	int err = follow_link(groups, group, ifindex);
 
 	if (!err)
-		err = transport->ops->join(transport, membership->socket, &group->address, ifindex);
+		err = transport->ops->join(transport, group->socket, &group->address, ifindex);
 	/* Named twice. */
 	if (err == -EADDRINUSE)
 		err = 0;
 	if (err) {
-		warn_of_join(groups, membership, err);
+		warn_of_join(groups, group, err);
 		return;
 	}
-	membership->ifindex = ifindex;
-	membership->error = 0;
+	group->ifindex = ifindex;
+	group->error = 0;
 	coax_log(groups->logger, COAX_LOG_INFO, "joined %s on %s",
 		 coax_address_format(&group->address, text), group->interface);
 }
 
-static void leave(struct coax_groups *groups, struct membership *membership)
+static void leave(struct coax_groups *groups, struct group *group)
 {
 	struct coax_transport *transport = groups->worker->transport;
+	char text[COAX_ADDRESS_TEXT_MAX];
 
-	coax_log(groups->logger, COAX_LOG_INFO, "%s is gone, and with it a group's membership",
-		 membership->group->interface);
-	transport->ops->leave(transport, membership->socket, &membership->group->address,
-			      membership->ifindex);
-	membership->ifindex = 0;
+	coax_log(groups->logger, COAX_LOG_INFO, "left %s with %s",
+		 coax_address_format(&group->address, text), group->interface);
+	transport->ops->leave(transport, group->socket, &group->address, group->ifindex);
+	group->ifindex = 0;
 }
 
 /* An interface goes by its name: another that has it now is the one that was asked for. */
 static void follow_names(struct coax_groups *groups)
 {
-	for (size_t i = 0; i < groups->membership_count; i++) {
-		struct membership *membership = &groups->memberships[i];
-		uint32_t ifindex = if_nametoindex(membership->group->interface);
+	for (size_t i = 0; i < groups->count; i++) {
+		struct group *group = &groups->groups[i];
+		uint32_t ifindex = if_nametoindex(group->interface);
 
-		if (membership->ifindex && membership->ifindex != ifindex)
-			leave(groups, membership);
-		if (!membership->ifindex && ifindex)
-			join(groups, membership, ifindex);
+		if (group->socket == COAX_NO_SOCKET)
+			continue;
+		if (group->ifindex && group->ifindex != ifindex)
+			leave(groups, group);
+		if (!group->ifindex && ifindex)
+			join(groups, group, ifindex);
 	}
 }
 
@@ -339,14 +304,14 @@ int coax_groups_fd(const struct coax_groups *groups)
 	return groups->netlink;
 }
 
-/* `ifindex` 0: all of them. The number may be another interface's, or come again. */
+/* `ifindex` 0: all of them. The number may come again for another one. */
 static void leave_link(struct coax_groups *groups, uint32_t ifindex)
 {
-	for (size_t i = 0; i < groups->membership_count; i++) {
-		struct membership *membership = &groups->memberships[i];
+	for (size_t i = 0; i < groups->count; i++) {
+		struct group *group = &groups->groups[i];
 
-		if (membership->ifindex && (!ifindex || membership->ifindex == ifindex))
-			leave(groups, membership);
+		if (group->ifindex && (!ifindex || group->ifindex == ifindex))
+			leave(groups, group);
 	}
 }
 
@@ -387,17 +352,10 @@ bool coax_groups_have(const struct coax_groups *groups, const struct coax_path *
 		return true;
 	if (!groups)
 		return false;
-	for (size_t i = 0; i < groups->membership_count; i++) {
-		const struct membership *membership = &groups->memberships[i];
-		const union coax_address *address = &membership->group->address;
+	for (size_t i = 0; i < groups->count; i++) {
+		const struct group *group = &groups->groups[i];
 
-		if (membership->ifindex != path->ifindex ||
-		    address->sa.sa_family != path->local.sa.sa_family)
-			continue;
-		if (address->sa.sa_family == AF_INET6
-			    ? IN6_ARE_ADDR_EQUAL(&address->in6.sin6_addr,
-						 &path->local.in6.sin6_addr)
-			    : address->in.sin_addr.s_addr == path->local.in.sin_addr.s_addr)
+		if (group->socket == path->socket && group->ifindex == path->ifindex)
 			return true;
 	}
 	return false;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The groups that a Context listens to (RFC 7252 section 8, 12.8). Worker 0 alone takes in what is
- * sent to many, so that each request is taken once.
+ * sent to many, so that each request is taken once. It has sockets of its own for that, bound to
+ * the groups: joined on one of several sockets that share an address, a group's datagrams reach any
+ * of those (Linux 6.18: early demultiplexing finds the one that joined, and then deals them out).
  */
 #ifndef COAX_CONTEXT_GROUPS_H
 #define COAX_CONTEXT_GROUPS_H
@@ -18,8 +20,8 @@ int coax_groups_create(struct coax_groups **groups, const struct coax_context *c
 void coax_groups_destroy(struct coax_groups *groups);
 
 /*
- * Find the sockets among `binding` that groups are joined on: those bound to all addresses. Where
- * there is none, add one that is bound to the group. Returns 0, -E2BIG or -ENOMEM.
+ * Add the sockets that hear the groups. Those that an interface's name stands for are only heard
+ * where an address of their family is bound. Returns 0 or -E2BIG.
  */
 int coax_groups_bind(struct coax_groups *groups, struct coax_binding *binding);
 
@@ -32,7 +34,10 @@ int coax_groups_join(struct coax_groups *groups, struct coax_worker *worker);
 int coax_groups_fd(const struct coax_groups *groups);
 void coax_groups_process(struct coax_groups *groups);
 
-/* Whether what came to path->local by path->ifindex is for us. NULL: nothing is. */
+/*
+ * Whether what came to many, to a group or a broadcast address, is for us: a socket hears a group
+ * on other interfaces than its own too. NULL: no group is.
+ */
 bool coax_groups_have(const struct coax_groups *groups, const struct coax_path *path);
 
 #endif

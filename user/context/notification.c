@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <stdlib.h>
 #include <string.h>
+#include <coax/block.h>
 #include <coax/option.h>
 #include "audience.h"
 
@@ -26,6 +27,7 @@ struct coax_notification *coax_notification_create(const struct coax_message *re
 	struct coax_notification *notification = NULL;
 	struct coax_option_iterator it = coax_options_begin(response);
 	struct coax_option option;
+	struct coax_block block = {.more = false};
 	struct coax_message m;
 	const uint8_t *rest, *payload;
 	size_t length;
@@ -51,6 +53,8 @@ struct coax_notification *coax_notification_create(const struct coax_message *re
 		atomic_init(&notification->references, 1);
 		notification->version = 0;
 		notification->last = last;
+		notification->in_blocks =
+			coax_message_find_block(&m, COAX_BLOCK2, &block) > 0 && block.more;
 		notification->code = coax_message_code(&m);
 		notification->observe_at =
 			last ? 0 : (uint16_t)(find_observe(&m) - COAX_HEADER_SIZE);

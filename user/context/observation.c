@@ -11,7 +11,7 @@
 #include <time.h>
 #include <coax/option.h>
 #include "clock.h"
-#include "context/observation.h"
+#include "observation.h"
 #include "rcu.h"
 
 /* A message that came from elsewhere, on its way to the worker. */
@@ -44,6 +44,7 @@ static void destroy(struct coax_observation *observation)
 		cds_list_for_each_entry_safe (listener, next, &observation->listeners[kind], node)
 			free(listener);
 	coax_download_free(&observation->download);
+	free(observation->addresses);
 	free(observation->latest.data);
 	free(observation->failure.data);
 	pthread_cond_destroy(&observation->changed);
@@ -161,20 +162,48 @@ void coax_observation_end(struct coax_observation *observation, int error,
 	end_calling(observation);
 }
 
-static void run_submit(struct coax_worker *worker, struct coax_work *work)
+/*
+ * From here on it is on the network, with the reference that came with this work. `error`: its name
+ * could not be looked up.
+ */
+static void enter(struct coax_observation *observation, int error)
 {
-	struct coax_observation *observation =
-		caa_container_of(work, struct coax_observation, submit);
+	struct coax_worker *worker = observation->worker;
 
-	/* From here on it is on the network, with the reference that came with this work. */
+	observation->entered = true;
 	cds_list_add_tail(&observation->node, &worker->observations);
 	atomic_fetch_add(&worker->context->observing, 1);
-	if (atomic_load(&worker->context->stopped))
+	if (atomic_load(&worker->context->stopping))
 		coax_observation_end(observation, -ESHUTDOWN, NULL);
+	else if (error)
+		coax_observation_end(observation, error, NULL);
 	if (observation->ended || is_cancelled(observation))
 		coax_observe_leave(observation);
+	else if (observation->addresses)
+		coax_observe_elsewhere(observation, -EAFNOSUPPORT);
 	else
 		coax_observe_begin(observation);
+}
+
+static void run_submit(struct coax_worker *worker, struct coax_work *work)
+{
+	(void)worker;
+	enter(caa_container_of(work, struct coax_observation, submit), 0);
+}
+
+static void looked_up(struct coax_lookup *lookup)
+{
+	struct coax_observation *observation = lookup->arg;
+	/* The name server's silence is the remote's, to who asks it. */
+	int error = lookup->result == -EAGAIN ? -EHOSTUNREACH : lookup->result;
+
+	observation->addresses = malloc(sizeof(*observation->addresses));
+	if (observation->addresses)
+		*observation->addresses = lookup->addresses;
+	else
+		error = -ENOMEM;
+	free(lookup);
+	enter(observation, error);
 }
 
 static void run_cancel(struct coax_worker *worker, struct coax_work *work)
@@ -245,6 +274,63 @@ static struct coax_observation *allocate(struct coax_context *context,
 	return observation;
 }
 
+/* Where to, and then go there; or find out first. */
+static int set_out(struct coax_observation *observation, const union coax_address *remote)
+{
+	struct coax_worker *worker =
+		coax_worker_for(observation->context, remote, &observation->path);
+
+	if (!worker)
+		return -EAFNOSUPPORT;
+	observation->worker = worker;
+	return post(observation, &observation->submit);
+}
+
+static int look_up(struct coax_observation *observation, const char *host, in_port_t port)
+{
+	struct coax_context *context = observation->context;
+	struct coax_lookup *lookup = calloc(1, sizeof(*lookup));
+	int err;
+
+	if (!lookup)
+		return -ENOBUFS;
+	strcpy(lookup->host, host);
+	lookup->port = port;
+	lookup->done = looked_up;
+	lookup->arg = observation;
+	observation->worker = context->workers[0];
+	coax_observation_reference(observation);
+	rcu_read_lock();
+	err = coax_resolver_submit(context, lookup);
+	rcu_read_unlock();
+	if (err) {
+		coax_observation_unreference(observation);
+		free(lookup);
+	}
+	return err;
+}
+
+static int aim(struct coax_observation *observation, const union coax_address *remote)
+{
+	union coax_address literal;
+	char host[256];
+	in_port_t port;
+	int err;
+
+	if (remote)
+		return set_out(observation, remote);
+	err = coax_target_take(&observation->request, host, &port);
+	if (err)
+		return err;
+	err = coax_literal_address(host, port, &literal);
+	if (err == -ENOENT)
+		return look_up(observation, host, port);
+	if (err)
+		return err;
+	coax_message_remove(&observation->request, COAX_URI_HOST);
+	return set_out(observation, &literal);
+}
+
 int coax_observe(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,
 		 struct coax_observation **result)
@@ -260,10 +346,8 @@ int coax_observe(struct coax_context *context, const union coax_address *remote,
 	if (!observation)
 		return -ENOBUFS;
 	err = set_request(observation, message);
-	if (!err) {
-		observation->worker = coax_worker_for(context, remote, &observation->path);
-		err = observation->worker ? post(observation, &observation->submit) : -EAFNOSUPPORT;
-	}
+	if (!err)
+		err = aim(observation, remote);
 	if (err)
 		coax_observation_unreference(observation);
 	else

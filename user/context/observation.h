@@ -7,8 +7,8 @@
 #define COAX_CONTEXT_OBSERVATION_H
 
 #include <coax/observation.h>
-#include "context/download.h"
-#include "context/worker.h"
+#include "download.h"
+#include "resolver.h"
 
 /* What the application wants to be told. */
 enum coax_listener_kind {
@@ -40,10 +40,13 @@ struct coax_observation {
 	/* The network's part. */
 	struct coax_path path;
 	struct coax_request_options options;
-	struct coax_pending *pending;  /* the registration; NULL: none */
-	struct coax_pending *fetching; /* a further block of a notification; NULL: none */
+	struct coax_addresses *addresses; /* that its name stands for; NULL: there is no name */
+	unsigned int tried;		  /* how many of them */
+	struct coax_pending *pending;	  /* the registration; NULL: none */
+	struct coax_pending *fetching;	  /* a further block of a notification; NULL: none */
 	struct coax_download download;
 	struct coax_timer renewal;
+	bool entered;	 /* it is on the network, or was: its name is no longer looked up */
 	bool challenged; /* an Echo has been answered */
 	bool renewing;	 /* the next response is the newest, whatever its number is */
 	bool unobserved; /* the response that is being fetched had no Observe */
@@ -86,13 +89,18 @@ void coax_observation_end(struct coax_observation *observation, int error,
 
 /* Register. Takes the network's reference over. */
 void coax_observe_begin(struct coax_observation *observation);
-/* Leave the network: tell the server if it has registered us. */
+/* Register at the next address of its name; `error` is the end of it when there is none. */
+void coax_observe_elsewhere(struct coax_observation *observation, int error);
+/*
+ * Leave the network: tell the server if it has registered us. One that has not entered it yet finds
+ * that it is over when it does.
+ */
 void coax_observe_leave(struct coax_observation *observation);
 
 /* Timers of renewals. */
 uint64_t coax_observations_deadline(const struct coax_worker *worker);
 void coax_observations_tick(struct coax_worker *worker);
-/* Shutdown: all of a worker's end with -ESHUTDOWN and leave. */
-void coax_observations_end(struct coax_worker *worker);
+/* Shutdown: all end with -ESHUTDOWN and leave. Any thread. */
+void coax_observations_leave(struct coax_context *context);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <coax/option.h>
 #include "clock.h"
-#include "context/observation.h"
+#include "observation.h"
 
 /* RFC 7641 section 3.4: a notification that comes so much later is newer whatever its number. */
 #define REORDER_NS	(128 * NS_PER_SEC)
@@ -200,6 +200,8 @@ static void take_last(struct coax_observation *observation, int result,
 	observation->pending = NULL;
 	if (observation->leaving) {
 		gone(observation);
+	} else if (coax_is_out_of_reach(result) && !observation->numbered) {
+		coax_observe_elsewhere(observation, result);
 	} else if (result) {
 		fail(observation, result, NULL);
 	} else if (answer_challenge(observation, response)) {
@@ -258,6 +260,21 @@ void coax_observe_begin(struct coax_observation *observation)
 		fail(observation, err, NULL);
 }
 
+void coax_observe_elsewhere(struct coax_observation *observation, int error)
+{
+	const struct coax_addresses *addresses = observation->addresses;
+	const struct coax_context *context = observation->context;
+	bool found = false;
+
+	while (!found && addresses && observation->tried < addresses->count)
+		found = coax_worker_for(context, &addresses->at[observation->tried++],
+					&observation->path);
+	if (found)
+		coax_observe_begin(observation);
+	else
+		fail(observation, error, NULL);
+}
+
 /* Section 3.6: a server that has not answered yet learns of it by RST. */
 void coax_observe_leave(struct coax_observation *observation)
 {
@@ -266,7 +283,7 @@ void coax_observe_leave(struct coax_observation *observation)
 	uint8_t buffer[COAX_DATAGRAM_OUT_MAX];
 	struct coax_message message;
 
-	if (observation->leaving)
+	if (observation->leaving || !observation->entered)
 		return;
 	observation->leaving = true;
 	stop_fetching(observation);
@@ -276,8 +293,14 @@ void coax_observe_leave(struct coax_observation *observation)
 		return;
 	}
 	message = copy_request(observation, 1, buffer);
-	if (coax_exchange_request_again(worker->exchange, worker->now, pending, &message))
-		coax_exchange_cancel(worker->exchange, pending, -ECANCELED);
+	if (!coax_exchange_request_again(worker->exchange, worker->now, pending, &message))
+		return;
+	coax_exchange_cancel(worker->exchange, pending, -ECANCELED);
+	/* In its own callback it is not called back again. */
+	if (observation->pending) {
+		observation->pending = NULL;
+		gone(observation);
+	}
 }
 
 uint64_t coax_observations_deadline(const struct coax_worker *worker)
@@ -297,12 +320,24 @@ void coax_observations_tick(struct coax_worker *worker)
 	}
 }
 
-void coax_observations_end(struct coax_worker *worker)
+static void run_leave(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_observation *observation, *next;
 
+	(void)work;
 	cds_list_for_each_entry_safe (observation, next, &worker->observations, node) {
-		coax_observation_end(observation, -ESHUTDOWN, NULL);
-		coax_observe_leave(observation);
+		coax_observation_reference(observation);
+		fail(observation, -ESHUTDOWN, NULL);
+		coax_observation_unreference(observation);
+	}
+}
+
+void coax_observations_leave(struct coax_context *context)
+{
+	for (unsigned int i = 0; i < context->worker_count; i++) {
+		struct coax_worker *worker = context->workers[i];
+
+		worker->leave.run = run_leave;
+		coax_worker_post(worker, &worker->leave);
 	}
 }

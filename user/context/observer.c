@@ -6,16 +6,20 @@
 #include "audience.h"
 #include "rcu.h"
 
-struct coax_observer *coax_observers_accept(struct coax_worker *worker,
+struct coax_observer *coax_observers_accept(struct coax_context *context,
+					    struct coax_worker *worker,
 					    struct coax_responder *responder,
 					    coax_observer_ended_fn ended, void *arg)
 {
 	struct coax_observer *observer = calloc(1, sizeof(*observer));
-	struct coax_audience *audience;
+	struct coax_audience *audience = NULL;
 
 	if (!observer)
 		return NULL;
-	audience = coax_audience_create_own(worker, responder, observer);
+	rcu_read_lock();
+	if (!atomic_load(&context->closed))
+		audience = coax_audience_create_own(worker, responder, observer);
+	rcu_read_unlock();
 	if (!audience) {
 		free(observer);
 		return NULL;

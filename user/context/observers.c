@@ -56,12 +56,15 @@ void coax_observers_destroy(struct coax_observers *observers)
 static bool is_registration(const struct coax_path *path, const struct coax_responder *responder)
 {
 	const struct coax_message *request = &responder->request;
+	uint8_t code = coax_message_code(&responder->response);
 	uint32_t block;
 
-	if (responder->wish != COAX_OBSERVE_REGISTER ||
-	    COAX_CODE_CLASS(coax_message_code(&responder->response)) != 2)
+	/* Of a request that comes in blocks, the last one is what it is about. */
+	if (responder->wish != COAX_OBSERVE_REGISTER || COAX_CODE_CLASS(code) != 2 ||
+	    code == COAX_CONTINUE)
 		return false;
-	if (!responder->observable && !responder->observer)
+	/* Without a subject nothing would tell of changes. */
+	if (!(responder->observable && responder->subject) && !responder->observer)
 		return false;
 	/* Of a resource, not of a block in the midst of it (RFC 7959 section 2.6). */
 	if (coax_message_find_uint(request, COAX_BLOCK2, &block) && block >> 4)

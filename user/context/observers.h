@@ -43,8 +43,12 @@ void coax_observers_answered(struct coax_worker *worker, const struct coax_path 
 void coax_observers_unanswered(struct coax_worker *worker, const struct coax_path *path,
 			       const struct coax_message *request);
 
-/* The Site's `accept`: see site/responder.h. Any thread. */
-struct coax_observer *coax_observers_accept(struct coax_worker *worker,
+/*
+ * The Site's `accept`: see site/responder.h. Any thread, also when the Context, which is referenced
+ * by the caller, has ended: then it is NULL, and there is no worker any more.
+ */
+struct coax_observer *coax_observers_accept(struct coax_context *context,
+					    struct coax_worker *worker,
 					    struct coax_responder *responder,
 					    coax_observer_ended_fn ended, void *arg);
 

@@ -71,7 +71,11 @@ static struct coax_notification *keep_response(struct coax_worker *worker,
 		whole = coax_responder_make_whole(responder, worker->context->tuning.body_max);
 	else
 		coax_blocks_cut(worker->blocks, worker->now, responder, NULL);
-	notification = coax_notification_create(&responder->response, audience->rendering_last);
+	/* What has no subject any more will not be told of again: this is the last that is heard.
+	 */
+	notification = coax_notification_create(
+		&responder->response,
+		audience->rendering_last || (!audience->observer && !responder->subject));
 	free(whole);
 	return notification;
 }

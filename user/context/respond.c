@@ -4,10 +4,14 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "blocks.h"
 #include "observers.h"
 #include "rcu.h"
 #include "site/responder.h"
 #include "worker.h"
+
+/* A token may be longer than those that the message size was made for (RFC 8974). */
+#define RESPONSE_MAX (COAX_MESSAGE_MAX + COAX_TOKEN_TAKEN_MAX)
 
 /* Answered before its handler returns: the response is built in the worker's output batch. */
 struct immediate {
@@ -15,7 +19,8 @@ struct immediate {
 	struct coax_worker *worker;
 	const struct coax_path *path;
 	struct coax_ticket ticket;
-	uint64_t site_version; /* that it was rendered from, or an older one */
+	uint64_t site_version;
+	struct coax_gathered *gathered; /* what the request points into; NULL: a datagram */
 };
 
 struct coax_deferred {
@@ -25,51 +30,93 @@ struct coax_deferred {
 	struct coax_worker *worker;
 	struct coax_deferred *next_free;
 	struct coax_subject *subject; /* kept alive for as long as `base` may name it */
+	struct coax_gathered *gathered;
 	struct coax_path path;
 	struct coax_ticket ticket;
 	uint64_t site_version;
-	uint8_t response[COAX_MESSAGE_MAX];
+	uint8_t response[RESPONSE_MAX];
 	uint8_t request[COAX_DATAGRAM_IN_MAX];
 };
 
+static bool is_current(const struct coax_context *context, uint64_t site_version)
+{
+	return __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST) == site_version;
+}
+
 /*
- * On whatever thread the answer came from: the worker's counter is not its own for once. In an RCU
- * read section, whose end coax_context_set_site() waits for before it withdraws.
+ * What the former Site said is no longer for the kernel. In an RCU read section, whose end
+ * coax_context_set_site() waits for before it withdraws.
  */
 static void publish(struct coax_worker *worker, const struct coax_responder *responder,
 		    uint64_t site_version)
 {
 	struct coax_context *context = worker->context;
-	struct coax_accel *accel = context->accel;
 
-	if (accel && coax_responder_publishable(responder) &&
-	    __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST) == site_version &&
-	    coax_accel_publish(accel, responder->subject, responder->generation,
+	if (context->accel && coax_responder_publishable(responder) &&
+	    is_current(context, site_version) &&
+	    coax_accel_publish(context->accel, responder->subject, responder->generation,
 			       &responder->request, &responder->response))
-		__atomic_fetch_add(&worker->stats.published, 1, __ATOMIC_RELAXED);
+		coax_count(&worker->stats, published);
 }
 
-/* On the worker. What it registers for is not there when the ticket has ended meanwhile. */
-static void send_response(struct coax_worker *worker, const struct coax_path *path,
-			  struct coax_ticket ticket, struct coax_responder *responder)
+/* RFC 7967 section 2: what the client does not want to hear is not sent. */
+static int send_response(struct coax_worker *worker, const struct coax_path *path,
+			 struct coax_ticket ticket, struct coax_responder *responder)
 {
+	if (coax_responder_is_wanted(responder))
+		return coax_exchange_respond(worker->exchange, worker->now, path, ticket,
+					     &responder->response);
+	return coax_exchange_withhold(worker->exchange, worker->now, path, ticket);
+}
+
+static void deliver(struct coax_worker *worker, const struct coax_path *path,
+		    struct coax_ticket ticket, struct coax_responder *responder,
+		    struct coax_gathered *gathered, uint64_t site_version)
+{
+	const struct coax_context *context = worker->context;
 	bool observes = responder->wish != COAX_OBSERVE_NOTHING;
+	bool failed;
 
 	if (observes)
 		coax_observers_answered(worker, path, responder);
-	if (coax_exchange_respond(worker->exchange, worker->now, path, ticket,
-				  &responder->response) &&
-	    observes)
+	coax_blocks_cut(worker->blocks, worker->now, responder, gathered);
+	/* A body that cannot be cut makes an error of what was a success. */
+	failed = COAX_CODE_CLASS(coax_message_code(&responder->response)) != 2;
+	publish(worker, responder, site_version);
+	if (send_response(worker, path, ticket, responder))
+		failed = true;
+	if (observes && failed)
 		coax_observers_unanswered(worker, path, &responder->request);
+	/* The others were told when the Site was replaced. */
+	if (observes && !is_current(context, site_version))
+		coax_observers_look_again(context->observers);
+	coax_gathered_put(gathered);
 }
 
 static void respond_now(struct coax_responder *responder)
 {
 	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
+
+	deliver(immediate->worker, immediate->path, immediate->ticket, responder,
+		immediate->gathered, immediate->site_version);
+}
+
+static bool gather(struct coax_responder *responder, bool streaming, uint64_t body_max)
+{
+	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
 	struct coax_worker *worker = immediate->worker;
 
-	publish(worker, responder, immediate->site_version);
-	send_response(worker, immediate->path, immediate->ticket, responder);
+	return coax_blocks_gather(worker->blocks, worker->now, responder, streaming, body_max,
+				  &immediate->gathered);
+}
+
+static struct coax_observer *accept_now(struct coax_responder *responder,
+					coax_observer_ended_fn ended, void *arg)
+{
+	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
+
+	return coax_observers_accept(immediate->worker->context, immediate->worker, responder,
+				     ended, arg);
 }
 
 static struct coax_deferred *take(struct coax_worker *worker)
@@ -101,17 +148,30 @@ void coax_deferred_free_all(struct coax_worker *worker)
 
 static void finish(struct coax_deferred *deferred)
 {
-	struct coax_context *context = deferred->context;
+	coax_subject_put(deferred->subject);
+	atomic_fetch_sub(&deferred->context->deferred, 1);
+}
 
-	atomic_fetch_sub(&context->deferred, 1);
+/* One that comes after the exchange layer's patience has ended has no client any more. */
+static void drop(struct coax_deferred *deferred)
+{
+	coax_observers_forget(deferred->context, deferred->base.observer);
+	coax_responder_drop_body(&deferred->base);
+	coax_gathered_put(deferred->gathered);
 }
 
 static void run_deferred(struct coax_worker *worker, struct coax_work *work)
 {
 	struct coax_deferred *deferred = caa_container_of(work, struct coax_deferred, work);
 
-	send_response(worker, &deferred->path, deferred->ticket, &deferred->base);
-	coax_subject_put(deferred->subject);
+	/* What is left in the queue when the Context has closed finds no observers any more. */
+	if (!atomic_load(&worker->context->closed) &&
+	    coax_exchange_is_open(worker->exchange, deferred->ticket))
+		deliver(worker, &deferred->path, deferred->ticket, &deferred->base,
+			deferred->gathered, deferred->site_version);
+	else
+		drop(deferred);
+	finish(deferred);
 	give_back(worker, deferred);
 	coax_context_unreference(worker->context);
 }
@@ -127,15 +187,12 @@ static void respond_later(struct coax_responder *responder)
 	coax_subject_put(former);
 	rcu_read_lock();
 	if (!atomic_load(&context->closed)) {
-		publish(deferred->worker, responder, deferred->site_version);
-		finish(deferred);
 		coax_worker_post(deferred->worker, &deferred->work);
 		rcu_read_unlock();
 		return;
 	}
 	rcu_read_unlock();
-	coax_observers_forget(context, responder->observer);
-	coax_subject_put(deferred->subject);
+	drop(deferred);
 	finish(deferred);
 	free(deferred);
 	coax_context_unreference(context);
@@ -146,13 +203,26 @@ static struct coax_observer *accept_later(struct coax_responder *responder,
 {
 	struct coax_deferred *deferred = caa_container_of(responder, struct coax_deferred, base);
 
-	return coax_observers_accept(deferred->worker, responder, ended, arg);
+	return coax_observers_accept(deferred->context, deferred->worker, responder, ended, arg);
 }
 
 static const struct coax_responder_ops deferred_ops = {
 	.respond = respond_later,
+	.gather = gather,
 	.accept = accept_later,
 };
+
+/* A body that was put together is kept as it is, a datagram copied. */
+static void keep_request(struct coax_deferred *deferred, const struct immediate *immediate)
+{
+	const struct coax_message *request = &immediate->base.request;
+
+	deferred->gathered = immediate->gathered;
+	if (request->length > sizeof(deferred->request))
+		return;
+	memcpy(deferred->request, request->data, request->length);
+	deferred->base.request.data = deferred->request;
+}
 
 static struct coax_responder *defer(struct coax_responder *responder)
 {
@@ -171,8 +241,7 @@ static struct coax_responder *defer(struct coax_responder *responder)
 
 	deferred->base = *responder;
 	deferred->base.ops = &deferred_ops;
-	memcpy(deferred->request, responder->request.data, responder->request.length);
-	deferred->base.request.data = deferred->request;
+	keep_request(deferred, immediate);
 	coax_message_start(&deferred->base.response, deferred->response, sizeof(deferred->response),
 			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(&responder->request),
 			   coax_message_token_length(&responder->request));
@@ -188,18 +257,11 @@ static struct coax_responder *defer(struct coax_responder *responder)
 	return &deferred->base;
 }
 
-static struct coax_observer *accept_now(struct coax_responder *responder,
-					coax_observer_ended_fn ended, void *arg)
-{
-	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
-
-	return coax_observers_accept(immediate->worker, responder, ended, arg);
-}
-
 static const struct coax_responder_ops immediate_ops = {
 	.respond = respond_now,
-	.accept = accept_now,
 	.defer = defer,
+	.gather = gather,
+	.accept = accept_now,
 };
 
 void coax_worker_render(void *arg, const struct coax_path *path, const struct coax_message *request,
@@ -215,9 +277,9 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 				.ops = &immediate_ops,
 				.logger = &context->logger,
 				.request = *request,
-				.echo = &worker->echo,
 				.remote = path->remote,
 				.local = path->local,
+				.echo = &worker->echo,
 			},
 		.worker = worker,
 		.path = path,
@@ -225,11 +287,13 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 		/* Before the Site: one that is replaced meanwhile makes the version an old one. */
 		.site_version = __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST),
 	};
-	coax_message_start(&immediate.base.response, coax_worker_buffer(worker), COAX_MESSAGE_MAX,
+	coax_message_start(&immediate.base.response, coax_worker_buffer(worker), RESPONSE_MAX,
 			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(request),
 			   coax_message_token_length(request));
 	if (atomic_load_explicit(&context->stopping, memory_order_relaxed))
 		coax_responder_refuse(&immediate.base, COAX_SERVICE_UNAVAILABLE, "shutting down");
+	else if (coax_blocks_continue(worker->blocks, worker->now, &immediate.base))
+		send_response(worker, path, ticket, &immediate.base);
 	else
 		coax_site_render(__atomic_load_n(&context->site, __ATOMIC_SEQ_CST),
 				 &immediate.base);

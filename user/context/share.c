@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "audience.h"
+#include "blocks.h"
 #include "rcu.h"
 
 /* Members in one turn, then others have theirs. */
@@ -138,13 +139,29 @@ static enum coax_notify how(const struct coax_share *share)
 	return COAX_NOTIFY_DEFAULT;
 }
 
+/* The blocks that it will ask for are of this notification, not of what it was in the middle of. */
+static void forget_former_blocks(const struct coax_member *member)
+{
+	const struct coax_audience *audience = member->share->audience;
+	const struct coax_path *path = &member->notice.path;
+	struct coax_message request;
+
+	/* It was parsed before. */
+	(void)coax_message_parse(&request, audience->request, audience->request_length);
+	coax_blocks_forget(member->share->worker->blocks, &path->remote, &path->local, &request);
+}
+
 /* What `member` gets now is the newest. */
 static void bring_up_to_date(struct coax_member *member)
 {
+	const struct coax_notification *current = member->share->current;
+
 	if (is_up_to_date(member))
 		return;
-	member->version = member->share->current->version;
+	member->version = current->version;
 	count_up(member, member->share->worker->now);
+	if (current->in_blocks && !member->pipe)
+		forget_former_blocks(member);
 }
 
 static void notify(struct coax_member *member)

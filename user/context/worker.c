@@ -100,12 +100,13 @@ static int watch_sockets(struct coax_worker *worker)
 
 static int create_blocks(struct coax_worker *worker)
 {
-	const struct coax_blocks_options options = {
+	struct coax_blocks_options options = {
 		.tuning = worker->context->tuning,
 		.logger = &worker->context->logger,
 		.stats = &worker->stats,
 	};
 
+	options.tuning.bodies_max /= worker->context->worker_count;
 	return coax_blocks_create(&worker->blocks, &options);
 }
 
@@ -144,6 +145,7 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 	atomic_init(&worker->beat_asked, 0);
 	atomic_init(&worker->beat_seen, 0);
 	__cds_wfcq_init(&worker->queue_head, &worker->queue_tail);
+	CDS_INIT_LIST_HEAD(&worker->observations);
 
 	err = coax_hash_key_random(&worker->echo.key);
 	if (!err)
@@ -151,19 +153,23 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 	if (err)
 		goto out;
 	*failed_socket = COAX_NO_SOCKET;
-	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (context->own_loop)
+		worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->epoll < 0 || worker->wake < 0) {
+	if ((context->own_loop && worker->epoll < 0) || worker->wake < 0) {
 		err = -errno;
 		goto out;
 	}
-	err = coax_worker_watch(worker, worker->wake, COAX_EVENT_WAKE);
+	/* Sockets first: under load there is no need to look further. */
+	err = watch_sockets(worker);
 	if (!err)
-		err = watch_sockets(worker);
+		err = coax_worker_watch(worker, worker->wake, COAX_EVENT_WAKE);
 	if (!err)
 		err = create_exchange(worker);
 	if (!err)
 		err = create_blocks(worker);
+	if (!err)
+		err = coax_timers_create(&worker->renewals, context->tuning.observations_max);
 out:
 	if (err)
 		coax_worker_destroy(worker);
@@ -197,6 +203,7 @@ void coax_worker_destroy(struct coax_worker *worker)
 		coax_worker_run_queue(worker);
 	}
 	coax_deferred_free_all(worker);
+	coax_timers_destroy(&worker->renewals);
 	coax_blocks_destroy(worker->blocks);
 	if (worker->wake >= 0)
 		close(worker->wake);

@@ -5,6 +5,7 @@
 #ifndef COAX_WORKER_H
 #define COAX_WORKER_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <urcu/wfcqueue.h>
@@ -15,6 +16,12 @@
 #include "transport/transport.h"
 
 #define COAX_NO_SOCKET UINT32_MAX
+
+/* What input is about: a socket's index, or one of these. */
+#define COAX_EVENT_WAKE	  (COAX_SOCKETS_MAX + 0U)
+#define COAX_EVENT_LINKS  (COAX_SOCKETS_MAX + 1U) /* the kernel half's */
+#define COAX_EVENT_GROUPS (COAX_SOCKETS_MAX + 2U)
+#define COAX_EVENTS_MAX	  (COAX_SOCKETS_MAX + 3U)
 
 struct coax_blocks;
 struct coax_deferred;
@@ -33,7 +40,10 @@ struct coax_worker {
 	struct coax_context *context;
 	unsigned int index;
 	pthread_t thread;
-	int epoll;
+	int epoll; /* with own_loop: readable when anything of what follows is; else -1 */
+	uint32_t watched_count;
+	struct pollfd watched[COAX_EVENTS_MAX];
+	uint32_t watched_about[COAX_EVENTS_MAX];
 	int wake; /* eventfd: the queue is no longer empty, or a heartbeat is asked for */
 	uint64_t now;
 	struct coax_transport *transport;
@@ -44,9 +54,9 @@ struct coax_worker {
 	struct coax_echo echo;
 	struct coax_context_stats stats;
 	struct coax_deferred *deferred_free;
-	struct cds_list_head requests;	   /* of ours that are under way: context/request.c */
 	struct cds_list_head observations; /* of ours: context/observe.c */
 	struct coax_timers renewals;	   /* of those */
+	struct coax_work leave;		   /* at shutdown: they are to end */
 
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
@@ -109,12 +119,7 @@ void coax_worker_destroy(struct coax_worker *worker);
 void coax_worker_post(struct coax_worker *worker, struct coax_work *work);
 void coax_worker_wake(struct coax_worker *worker);
 
-/* What an epoll event is about: a socket's index, or one of these. */
-#define COAX_EVENT_WAKE	  (COAX_SOCKETS_MAX + 0U)
-#define COAX_EVENT_LINKS  (COAX_SOCKETS_MAX + 1U) /* the kernel half's */
-#define COAX_EVENT_GROUPS (COAX_SOCKETS_MAX + 2U)
-#define COAX_EVENTS_MAX	  (COAX_SOCKETS_MAX + 3U)
-
+/* Have input on a descriptor looked after. Before the thread is there. */
 int coax_worker_watch(struct coax_worker *worker, int fd, uint32_t about);
 
 /* A worker's thread: the event loop until the Context is stopped. */

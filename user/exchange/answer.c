@@ -37,6 +37,7 @@ static void refuse(struct coax_exchange *exchange, const struct coax_path *path,
 {
 	coax_exchange_warn(exchange, "response rejected from",
 			   "it has a critical option that is not understood", path);
+	coax_probe_responded(exchange, &pending->path.remote);
 	/* One member of a group does not speak for the others. */
 	if (!pending->multicast)
 		coax_pending_finish(exchange, pending, -EPROTO, NULL, path);
@@ -65,6 +66,8 @@ static void take(struct coax_exchange *exchange, const struct coax_path *path,
 		 struct coax_pending *pending, const struct coax_message *response,
 		 bool piggybacked)
 {
+	pending->answered = true;
+	coax_probe_responded(exchange, &pending->path.remote);
 	if (!goes_on(pending, response, piggybacked)) {
 		coax_pending_finish(exchange, pending, 0, response, path);
 		return;
@@ -77,6 +80,7 @@ static void take(struct coax_exchange *exchange, const struct coax_path *path,
 static void take_empty_ack(struct coax_exchange *exchange, const struct coax_path *path,
 			   struct coax_pending *pending)
 {
+	coax_probe_responded(exchange, &pending->path.remote);
 	/* Not what the RFC asks of a ping's receiver, but a sign of life. */
 	if (pending->ping)
 		coax_pending_finish(exchange, pending, 0, NULL, path);
@@ -117,33 +121,32 @@ void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 		coax_exchange_ignore(exchange, "unmatched ACK from", path, acknowledgement);
 }
 
-static void reset(struct coax_exchange *exchange, const struct coax_path *path,
-		  const struct coax_message *response)
+/* By the time that it comes again, it may match no request any more. */
+static void remember(struct coax_exchange *exchange, const struct coax_message *response,
+		     uint64_t name, uint64_t bytes)
 {
-	if (!coax_address_is_multicast(&path->local))
-		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(response));
-}
-
-/*
- * Acknowledge a separate response, and remember to do so again if it comes again: by then it
- * matches no request any more.
- */
-static void acknowledge(struct coax_exchange *exchange, const struct coax_path *path,
-			const struct coax_message *response, uint64_t name, uint64_t bytes)
-{
+	bool confirmable = coax_message_type(response) == COAX_TYPE_CON;
 	struct coax_duplicates *duplicates = &exchange->duplicates;
 	struct coax_seen *seen = coax_duplicates_find(duplicates, name, exchange->now);
 
-	coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, coax_message_id(response));
 	if (seen)
 		coax_duplicates_forget(duplicates, seen);
 	seen = coax_duplicates_add(duplicates, name, bytes, COAX_SEEN_SAFE, exchange->now);
 	if (!seen)
 		return;
 	seen->id = coax_message_id(response);
-	seen->confirmable = true;
-	seen->acknowledged = true;
+	seen->confirmable = confirmable;
+	seen->acknowledged = confirmable;
 	coax_duplicates_answer(duplicates, seen, NULL, 0, exchange->now);
+}
+
+/* A confirmable one is acknowledged again. */
+static void take_duplicate(struct coax_exchange *exchange, const struct coax_path *path,
+			   const struct coax_seen *seen)
+{
+	coax_exchange_inform(exchange, "duplicate response from", path, seen->id);
+	if (seen->confirmable)
+		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
 }
 
 static void take_confirmable(struct coax_exchange *exchange, const struct coax_path *path,
@@ -155,44 +158,89 @@ static void take_confirmable(struct coax_exchange *exchange, const struct coax_p
 	struct coax_pending *pending;
 
 	if (seen && seen->bytes == bytes && seen->acknowledged) {
-		coax_exchange_inform(exchange, "duplicate response from", path, seen->id);
-		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
+		take_duplicate(exchange, path, seen);
 		return;
 	}
 	pending = find(exchange, path, response);
 	if (!pending) {
 		coax_exchange_ignore(exchange, "unmatched response from", path, response);
-		reset(exchange, path, response);
+		coax_exchange_reject(exchange, path, response);
 		return;
 	}
 	if (!is_understood(response)) {
-		reset(exchange, path, response);
+		coax_exchange_reject(exchange, path, response);
 		refuse(exchange, path, pending);
 		return;
 	}
-	acknowledge(exchange, path, response, name, bytes);
+	coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, coax_message_id(response));
+	remember(exchange, response, name, bytes);
 	take(exchange, path, pending, response, false);
+}
+
+/* Whether it has been taken before; it is known from now on. */
+static bool is_duplicate(struct coax_exchange *exchange, const struct coax_path *path,
+			 const struct coax_message *response)
+{
+	uint64_t name = coax_exchange_hash_message(exchange, path, coax_message_id(response));
+	uint64_t bytes = coax_hash(&exchange->key, response->data, response->length);
+	struct coax_seen *seen = coax_duplicates_find(&exchange->duplicates, name, exchange->now);
+
+	if (seen && seen->bytes == bytes) {
+		take_duplicate(exchange, path, seen);
+		return true;
+	}
+	remember(exchange, response, name, bytes);
+	return false;
+}
+
+static void take_non_confirmable(struct coax_exchange *exchange, const struct coax_path *path,
+				 const struct coax_message *response)
+{
+	struct coax_pending *pending = find(exchange, path, response);
+
+	if (!pending) {
+		coax_exchange_ignore(exchange, "unmatched response from", path, response);
+		/* RFC 7641 section 3.6: a notification that nobody wants any more. */
+		if (has_observe(response) && !coax_address_is_multicast(&path->local))
+			coax_exchange_send_empty(exchange, path, COAX_TYPE_RST,
+						 coax_message_id(response));
+		return;
+	}
+	/*
+	 * Others need not be known again: a plain request is gone after one, and notifications are
+	 * told apart by their order.
+	 */
+	if (pending->multicast && is_duplicate(exchange, path, response))
+		return;
+	if (is_understood(response))
+		take(exchange, path, pending, response, false);
+	else
+		refuse(exchange, path, pending);
 }
 
 void coax_exchange_take_response(struct coax_exchange *exchange, const struct coax_path *path,
 				 const struct coax_message *response)
 {
-	struct coax_pending *pending;
-
-	if (coax_message_type(response) == COAX_TYPE_CON) {
+	if (coax_message_type(response) == COAX_TYPE_CON)
 		take_confirmable(exchange, path, response);
-		return;
-	}
-	pending = find(exchange, path, response);
-	if (!pending) {
-		coax_exchange_ignore(exchange, "unmatched response from", path, response);
-		/* RFC 7641 section 3.6: a notification that nobody wants any more. */
-		if (has_observe(response))
-			reset(exchange, path, response);
-		return;
-	}
-	if (is_understood(response))
-		take(exchange, path, pending, response, false);
 	else
-		refuse(exchange, path, pending);
+		take_non_confirmable(exchange, path, response);
+}
+
+bool coax_exchange_take_truncated_response(struct coax_exchange *exchange,
+					   const struct coax_path *path,
+					   const struct coax_message *response)
+{
+	struct coax_pending *pending = find(exchange, path, response);
+	bool piggybacked = coax_message_type(response) == COAX_TYPE_ACK;
+
+	if (!pending || (piggybacked &&
+			 (!pending->message || pending->message->id != coax_message_id(response))))
+		return false;
+	coax_probe_responded(exchange, &pending->path.remote);
+	coax_exchange_reject(exchange, path, response);
+	/* One member of a group does not speak for the others. */
+	if (!pending->multicast)
+		coax_pending_finish(exchange, pending, -EMSGSIZE, NULL, path);
+	return true;
 }

@@ -84,6 +84,15 @@ static inline void coax_duplicates_prefetch(const struct coax_duplicates *duplic
 	__builtin_prefetch(&duplicates->buckets[name & (duplicates->bucket_count - 1)]);
 }
 
+/* Once the former has had time. */
+static inline void coax_duplicates_prefetch_record(const struct coax_duplicates *duplicates,
+						   uint64_t name)
+{
+	uint32_t index = duplicates->buckets[name & (duplicates->bucket_count - 1)];
+
+	__builtin_prefetch(&duplicates->seen[index]);
+}
+
 /* The message that has this name now, or NULL. */
 struct coax_seen *coax_duplicates_find(struct coax_duplicates *duplicates, uint64_t name,
 				       uint64_t now);

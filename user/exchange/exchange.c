@@ -16,6 +16,12 @@
 /* ACK_TIMEOUT doubled so often, in ns times percent: with more the sums would wrap. */
 #define BACKOFF_MS_MAX (UINT64_MAX / NS_PER_MS / ACK_RANDOM_PERCENT_MAX)
 
+/* Timers that fire in one tick: 100000 observers that do not answer keep nobody else waiting. */
+#define TICK_TIMERS 1024
+
+/* RFC 8974 section 2.1: a token length that says nothing. */
+#define TOKEN_FIELD_RESERVED 15
+
 static bool tuning_is_sound(const struct coax_tuning *tuning)
 {
 	return tuning->ack_timeout_ms && tuning->ack_random_percent >= 100 &&
@@ -37,14 +43,18 @@ static void complete_tuning(struct coax_tuning *tuning)
 		tuning->observers_max = 131072;
 	if (!tuning->observations_max)
 		tuning->observations_max = 4096;
+	if (!tuning->leisure_ms)
+		tuning->leisure_ms = COAX_DEFAULT_LEISURE_MS;
+	if (!tuning->probing_rate)
+		tuning->probing_rate = 1;
 	if (!tuning->notify_confirm_ms)
 		tuning->notify_confirm_ms = 3600000;
 }
 
 static uint32_t timers_max(const struct coax_tuning *tuning)
 {
-	return tuning->deferred_max + 2 * COAX_PENDING_MAX + tuning->observations_max +
-	       tuning->observers_max;
+	return tuning->deferred_max + COAX_DELAYED_MAX + COAX_PROBE_SETS * COAX_PROBE_WAYS +
+	       2 * COAX_PENDING_MAX + tuning->observations_max + tuning->observers_max;
 }
 
 static int create_keys(struct coax_exchange *exchange, uint32_t seed)
@@ -91,6 +101,8 @@ int coax_exchange_create(struct coax_exchange **result, const struct coax_exchan
 	if (!err)
 		err = coax_responses_create(exchange);
 	if (!err)
+		err = coax_leisure_create(exchange);
+	if (!err)
 		err = coax_requests_create(exchange);
 	if (!err)
 		err = coax_notices_create(exchange);
@@ -109,6 +121,7 @@ void coax_exchange_destroy(struct coax_exchange *exchange)
 	coax_requests_end_all(exchange, -ESHUTDOWN);
 	coax_notices_destroy(exchange);
 	coax_requests_destroy(exchange);
+	coax_leisure_destroy(exchange);
 	coax_responses_destroy(exchange);
 	coax_timers_destroy(&exchange->timers);
 	coax_duplicates_destroy(&exchange->duplicates);
@@ -140,12 +153,8 @@ void coax_exchange_send_empty(struct coax_exchange *exchange, const struct coax_
 	coax_exchange_send(exchange, path, data, message.length);
 }
 
-/*
- * Reject a message (RFC 7252 section 4.2, 4.3): RST to a confirmable one, silence to all others,
- * and to whatever came by multicast (section 8.1).
- */
-static void reject(struct coax_exchange *exchange, const struct coax_path *path,
-		   const struct coax_message *message)
+void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *message)
 {
 	if (coax_message_type(message) == COAX_TYPE_CON && !coax_address_is_multicast(&path->local))
 		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(message));
@@ -161,7 +170,7 @@ static void take_malformed(struct coax_exchange *exchange, const struct coax_pat
 	coax_count(exchange->stats, malformed);
 	coax_exchange_warn(exchange, "malformed message from", message->error, path);
 	if (err == -EBADMSG)
-		reject(exchange, path, message);
+		coax_exchange_reject(exchange, path, message);
 }
 
 static void take_reset(struct coax_exchange *exchange, const struct coax_path *path,
@@ -174,6 +183,7 @@ static void take_reset(struct coax_exchange *exchange, const struct coax_path *p
 	transmission = coax_transmission_find(exchange, &path->remote, id);
 	if (transmission) {
 		coax_exchange_inform(exchange, "reset by", path, id);
+		coax_probe_responded(exchange, &path->remote);
 		transmission->ended(exchange, transmission, -ECONNRESET);
 		return;
 	}
@@ -194,7 +204,7 @@ static void take_empty(struct coax_exchange *exchange, const struct coax_path *p
 	case COAX_TYPE_CON:
 		coax_count(exchange->stats, pings);
 		coax_exchange_inform(exchange, "ping from", path, coax_message_id(message));
-		reject(exchange, path, message);
+		coax_exchange_reject(exchange, path, message);
 		break;
 	case COAX_TYPE_NON:
 		coax_exchange_ignore(exchange, "empty NON from", path, message);
@@ -237,6 +247,55 @@ static void take_response(struct coax_exchange *exchange, const struct coax_path
 	}
 }
 
+/* Whether the token has come whole, so that it can be read. */
+static bool has_token(const struct coax_message *message)
+{
+	size_t before = COAX_HEADER_SIZE + (size_t)coax_message_token_extension(message);
+
+	return coax_message_token_field(message) < TOKEN_FIELD_RESERVED &&
+	       message->length >= before &&
+	       message->length - before >= coax_message_token_length(message);
+}
+
+/* Returns whether something could be made of it. */
+static bool take_beginning(struct coax_exchange *exchange, const struct coax_path *path,
+			   const struct coax_message *message)
+{
+	enum coax_type type = coax_message_type(message);
+
+	if (coax_message_code(message) == COAX_EMPTY || type == COAX_TYPE_RST ||
+	    !has_token(message))
+		return false;
+	switch (COAX_CODE_CLASS(coax_message_code(message))) {
+	case 0:
+		if (type == COAX_TYPE_ACK)
+			return false;
+		coax_exchange_serve_truncated(exchange, path, message);
+		return true;
+	case 2:
+	case 3:
+	case 4:
+	case 5:
+		return coax_exchange_take_truncated_response(exchange, path, message);
+	default:
+		return false;
+	}
+}
+
+static void take_truncated(struct coax_exchange *exchange, const struct coax_path *path,
+			   const uint8_t *data, size_t length)
+{
+	struct coax_message message = {.data = (uint8_t *)data, .length = (uint32_t)length};
+
+	if (length < COAX_HEADER_SIZE || data[0] >> 6 != COAX_VERSION) {
+		coax_count(exchange->stats, ignored);
+	} else if (!take_beginning(exchange, path, &message)) {
+		coax_count(exchange->stats, ignored);
+		coax_exchange_warn(exchange, "message ignored from",
+				   "it is longer than what is taken in", path);
+	}
+}
+
 void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 			   const struct coax_path *path, const uint8_t *data, size_t length,
 			   bool truncated)
@@ -247,7 +306,7 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 	exchange->now = now;
 	coax_exchange_trace(exchange, "from", path, data, length);
 	if (truncated) {
-		coax_exchange_serve_truncated(exchange, path, data, length);
+		take_truncated(exchange, path, data, length);
 		return;
 	}
 	err = coax_message_parse(&message, data, length);
@@ -272,8 +331,31 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 		break;
 	default:
 		coax_exchange_ignore(exchange, "reserved code from", path, &message);
-		reject(exchange, path, &message);
+		coax_exchange_reject(exchange, path, &message);
 	}
+}
+
+void coax_exchange_receive_batch(struct coax_exchange *exchange, uint64_t now,
+				 const struct coax_datagram *batch, unsigned int count)
+{
+	struct coax_expected *expected = &exchange->expected;
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct coax_message message = {.data = batch[i].data};
+		uint16_t id = batch[i].length < COAX_HEADER_SIZE ? 0 : coax_message_id(&message);
+
+		expected->names[i] = coax_exchange_hash_message(exchange, &batch[i].path, id);
+		coax_duplicates_prefetch(&exchange->duplicates, expected->names[i]);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		coax_duplicates_prefetch_record(&exchange->duplicates, expected->names[i]);
+	for (unsigned int i = 0; i < count; i++) {
+		expected->path = &batch[i].path;
+		expected->name = expected->names[i];
+		coax_exchange_receive(exchange, now, &batch[i].path, batch[i].data, batch[i].length,
+				      batch[i].truncated);
+	}
+	expected->path = NULL;
 }
 
 uint64_t coax_exchange_deadline(const struct coax_exchange *exchange)
@@ -290,7 +372,10 @@ void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now)
 
 	exchange->now = now;
 	coax_responses_tick(exchange);
-	while ((timer = coax_timers_first(&exchange->timers)) && timer->due <= now) {
+	for (int i = 0; i < TICK_TIMERS; i++) {
+		timer = coax_timers_first(&exchange->timers);
+		if (!timer || timer->due > now)
+			return;
 		coax_timer_stop(&exchange->timers, timer);
 		timer->fire(exchange, timer);
 	}

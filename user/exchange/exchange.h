@@ -51,8 +51,9 @@ struct coax_exchange_ops {
 	 * Build the newest notification for an observer into `buffer` (COAX_DATAGRAM_OUT_MAX
 	 * bytes): complete with its token, but for type and message ID. Called for each
 	 * transmission, also for those that repeat an unacknowledged one: RFC 7641 section 4.5.2
-	 * wants them up to date. Returns its length; 0: nothing is to be sent after all, and
-	 * a repetition is not tried again: `notified` gets 0 then. It calls nothing of this layer.
+	 * wants them up to date. What has not changed has the same bytes. Returns its length; 0:
+	 * nothing is to be sent after all, and a repetition is not tried again: `notified` gets 0
+	 * then. It calls nothing of this layer.
 	 */
 	size_t (*compose)(void *arg, struct coax_notice *notice, uint8_t *buffer);
 	/*
@@ -142,9 +143,18 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 			   bool truncated);
 
 /*
+ * The same for up to COAX_BATCH datagrams in their order: what is known of each is fetched from
+ * memory while the others are looked at.
+ */
+void coax_exchange_receive_batch(struct coax_exchange *exchange, uint64_t now,
+				 const struct coax_datagram *batch, unsigned int count);
+
+/*
  * Answer a request. The message is complete but for its type and message ID, which are chosen here
  * and written into it: piggybacked (ACK), separate (CON, retransmitted until acknowledged) after an
- * empty ACK, NON to a NON (with the request's message ID, as the kernel half does).
+ * empty ACK, NON to a NON (with the request's message ID, as the kernel half does). What answers
+ * a request that came by multicast leaves within tuning.leisure_ms of that request, or not at all
+ * when it has nothing useful to say: errors, empty content (RFC 7252 section 8.2).
  *
  * Does nothing when the ticket has ended (a handler that was too late). Returns 0, -ESTALE or
  * -EMSGSIZE (longer than COAX_DATAGRAM_OUT_MAX; the ticket still stands).
@@ -162,6 +172,9 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
  */
 int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struct coax_path *path,
 		       struct coax_ticket ticket, const struct coax_message *request);
+
+/* Whether a ticket can still be answered. */
+bool coax_exchange_is_open(const struct coax_exchange *exchange, struct coax_ticket ticket);
 
 /*
  * There will be no response (RFC 7967 section 2): an empty ACK if the request was confirmable, and
@@ -191,7 +204,9 @@ typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message 
  * A request of ours: `message`'s code, options and payload; a code of 0.00 is a ping. Only one
  * confirmable request to a remote is without an acknowledgement at a time (NSTART, RFC 7252 section
  * 4.7), the others wait for it; non-confirmable ones to a remote that does not respond wait until
- * tuning.probing_rate lets them go.
+ * tuning.probing_rate lets them go, or it does. A remote or group that is new has not responded
+ * yet: its first request goes at once. One that has is taken not to any more when 1 +
+ * tuning.max_retransmit of them in a row have timed out.
  *
  * `done` is called as coax_answer_fn says, and never before this has returned; *pending (may be
  * NULL) can be cancelled until the last call has returned. Returns 0, -EINVAL (no request code,
@@ -243,7 +258,10 @@ int coax_exchange_notify(struct coax_exchange *exchange, uint64_t now, struct co
 void coax_exchange_network_error(struct coax_exchange *exchange, const struct coax_path *path,
 				 int error);
 
-/* When coax_exchange_tick() is due next; UINT64_MAX: never. */
+/*
+ * When coax_exchange_tick() is due next; UINT64_MAX: never. One tick need not do all that is due,
+ * so that datagrams get their turn.
+ */
 uint64_t coax_exchange_deadline(const struct coax_exchange *exchange);
 void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now);
 

@@ -12,10 +12,14 @@
 #include "exchange/exchange.h"
 #include "hash.h"
 #include "memory.h"
+#include "probe.h"
 #include "timer.h"
 
 /* Requests of ours whose message can be unanswered in one exchange layer. */
 #define COAX_PENDING_MAX 4096
+
+/* Responses to multicast requests that can be waiting for their time in one exchange layer. */
+#define COAX_DELAYED_MAX 1024
 
 /* Chains of what is found by a hash. A power of two. */
 #define COAX_CHAINS 4096
@@ -33,6 +37,13 @@ struct coax_warnings {
 	uint32_t suppressed;
 };
 
+/* Names of messages of a batch, that are worked out before their turn. */
+struct coax_expected {
+	const struct coax_path *path; /* of the message whose turn it is; NULL: no batch */
+	uint64_t name;
+	uint64_t names[COAX_BATCH];
+};
+
 struct coax_exchange {
 	const struct coax_exchange_ops *ops;
 	void *arg;
@@ -48,6 +59,7 @@ struct coax_exchange {
 	uint16_t next_id[COAX_ID_GROUPS];
 
 	struct coax_duplicates duplicates;
+	struct coax_expected expected;
 	struct coax_timers timers;
 	struct coax_warnings warnings;
 
@@ -66,6 +78,10 @@ struct coax_exchange {
 	struct cds_hlist_head by_token[COAX_CHAINS];
 	struct cds_hlist_head leading[COAX_CHAINS];
 
+	struct coax_probe probes[COAX_PROBE_SETS][COAX_PROBE_WAYS];
+
+	struct coax_pool delayed; /* responses, by leisure */
+
 	/* Observers. */
 	uint32_t notices;
 	uint32_t notice_chains; /* of each of the two; a power of two */
@@ -82,6 +98,13 @@ void coax_exchange_send(struct coax_exchange *exchange, const struct coax_path *
 /* An ACK or RST without anything. */
 void coax_exchange_send_empty(struct coax_exchange *exchange, const struct coax_path *path,
 			      enum coax_type type, uint16_t id);
+
+/*
+ * Reject a message (RFC 7252 section 4.2, 4.3): RST to a confirmable one, silence to all others,
+ * and to whatever came by multicast (section 8.1).
+ */
+void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *message);
 
 /* endpoint.c: keyed hashes of who a message is from. */
 
@@ -106,9 +129,9 @@ void coax_exchange_warn(struct coax_exchange *exchange, const char *what, const 
 
 void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path *path,
 			 const struct coax_message *request);
-/* One that did not fit into a datagram. */
+/* One of which only the beginning has come, with the whole token. */
 void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
-				   const uint8_t *data, size_t length);
+				   const struct coax_message *request);
 
 /* respond.c */
 
@@ -116,6 +139,17 @@ int coax_responses_create(struct coax_exchange *exchange);
 void coax_responses_destroy(struct coax_exchange *exchange);
 uint64_t coax_responses_deadline(const struct coax_exchange *exchange);
 void coax_responses_tick(struct coax_exchange *exchange);
+/* There will be no response (as RFC 7967 section 2 has it). To one that is not held any more. */
+void coax_exchange_leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
+				    struct coax_seen *seen);
+
+/* leisure.c */
+
+int coax_leisure_create(struct coax_exchange *exchange);
+void coax_leisure_destroy(struct coax_exchange *exchange);
+/* The response, complete, to a request that came by multicast at `came`: maybe, and later. */
+void coax_leisure_respond(struct coax_exchange *exchange, const struct coax_path *path,
+			  const struct coax_message *response, uint64_t came);
 
 /* request.c: the client's side. */
 
@@ -129,6 +163,13 @@ void coax_requests_end_all(struct coax_exchange *exchange, int result);
 /* A separate response, confirmable or not. */
 void coax_exchange_take_response(struct coax_exchange *exchange, const struct coax_path *path,
 				 const struct coax_message *response);
+/*
+ * Any response of which only the beginning has come, with the whole token. Returns whether it is to
+ * a request of ours.
+ */
+bool coax_exchange_take_truncated_response(struct coax_exchange *exchange,
+					   const struct coax_path *path,
+					   const struct coax_message *response);
 /* An ACK, empty or with a response. */
 void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 					const struct coax_path *path,

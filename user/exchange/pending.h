@@ -41,8 +41,12 @@ struct coax_pending {
 	bool confirmable;
 	bool observe;
 	bool multicast;
+	bool answered;	  /* by a member of the group */
 	bool deregisters; /* the message does, from observation */
 };
+
+/* Its message leaves. */
+void coax_pending_start(struct coax_exchange *exchange, struct coax_pending *pending);
 
 /* It has failed or is answered: the last call. */
 void coax_pending_finish(struct coax_exchange *exchange, struct coax_pending *pending, int result,

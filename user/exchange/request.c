@@ -91,7 +91,7 @@ static void lead(struct coax_exchange *exchange, struct coax_pending *pending)
 	cds_hlist_add_head(&pending->by_lead, lead_chain(exchange, &pending->path.remote));
 }
 
-static void start(struct coax_exchange *exchange, struct coax_pending *pending)
+void coax_pending_start(struct coax_exchange *exchange, struct coax_pending *pending)
 {
 	pending->state = COAX_PENDING_SENT;
 	if (!pending->ping && !pending->listed) {
@@ -106,7 +106,7 @@ static void start_next(struct coax_exchange *exchange, struct coax_timer *timer)
 	struct coax_transmission *message =
 		caa_container_of(timer, struct coax_transmission, timer);
 
-	start(exchange, message->request);
+	coax_pending_start(exchange, message->request);
 }
 
 static void leave_queue(struct coax_pending *pending)
@@ -216,6 +216,8 @@ static void out_of_patience(struct coax_exchange *exchange, struct coax_timer *t
 	struct coax_pending *pending = caa_container_of(timer, struct coax_pending, patience);
 
 	coax_exchange_inform(exchange, "no response from", &pending->path, pending->message->id);
+	if (!pending->confirmable && pending->state == COAX_PENDING_SENT && !pending->answered)
+		coax_probe_unanswered(exchange, pending);
 	coax_pending_finish(exchange, pending, -ETIMEDOUT, NULL, &pending->path);
 }
 
@@ -283,7 +285,8 @@ static void start_or_wait(struct coax_exchange *exchange, struct coax_pending *p
 	struct coax_pending *leader;
 
 	if (!pending->confirmable) {
-		start(exchange, pending);
+		if (!coax_probe_waits(exchange, pending))
+			coax_pending_start(exchange, pending);
 		return;
 	}
 	leader = find_leader(exchange, &pending->path.remote);
@@ -293,7 +296,7 @@ static void start_or_wait(struct coax_exchange *exchange, struct coax_pending *p
 		return;
 	}
 	lead(exchange, pending);
-	start(exchange, pending);
+	coax_pending_start(exchange, pending);
 }
 
 static int submit(struct coax_exchange *exchange, struct coax_pending *pending,

@@ -9,17 +9,21 @@
 /* Separate responses on their way: half of the message IDs that one remote has. */
 #define RESPONSES_MAX 32768
 
+/* Tokens that are taken have no more than this of RFC 8974's extended length. */
+#define TOKEN_EXTENSION 1
+
 /* A request that is answered later. */
 struct coax_held {
 	struct cds_list_head ack_node; /* in awaiting_ack until the empty ACK has left */
 	struct cds_list_head handler_node;
-	uint64_t ack_due; /* ns */
+	uint64_t came; /* ns */
+	uint64_t ack_due;
 	uint64_t handler_due;
 	struct coax_path path;
 	struct coax_ticket ticket;
 	bool awaits_ack;
-	uint8_t token_length;
-	uint8_t token[COAX_TOKEN_MAX];
+	uint32_t token_length;
+	uint8_t token[COAX_TOKEN_TAKEN_MAX];
 };
 
 int coax_responses_create(struct coax_exchange *exchange)
@@ -66,6 +70,7 @@ int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struc
 	if (!held)
 		return -ENOBUFS;
 
+	held->came = now;
 	held->path = *path;
 	held->ticket = ticket;
 	held->token_length = coax_message_token_length(request);
@@ -117,33 +122,24 @@ static void send_separate(struct coax_exchange *exchange, const struct coax_path
 	coax_message_set_id(response, transmission->id);
 }
 
-/*
- * RFC 7252 section 8.2: errors are not for everyone who asked by multicast, and a response leaves
- * from an address that is one host's.
- */
-static void send_to_multicast_request(struct coax_exchange *exchange, const struct coax_path *path,
-				      const struct coax_message *response)
-{
-	struct coax_path own = *path;
-
-	own.local.sa.sa_family = AF_UNSPEC;
-	if (COAX_CODE_CLASS(coax_message_code(response)) == 2)
-		coax_exchange_send(exchange, &own, response->data, response->length);
-}
-
 static void send_response(struct coax_exchange *exchange, const struct coax_path *path,
 			  const struct coax_seen *seen, struct coax_message *response)
 {
 	if (seen->acknowledged) {
+		coax_count(exchange->stats, responses);
 		send_separate(exchange, path, response);
 		return;
 	}
 	coax_message_set_type(response, seen->confirmable ? COAX_TYPE_ACK : COAX_TYPE_NON);
 	coax_message_set_id(response, seen->id);
-	if (coax_address_is_multicast(&path->local))
-		send_to_multicast_request(exchange, path, response);
-	else
-		coax_exchange_send(exchange, path, response->data, response->length);
+	if (coax_address_is_multicast(&path->local)) {
+		coax_leisure_respond(exchange, path, response,
+				     seen->state == COAX_SEEN_HELD ? seen->held->came
+								   : exchange->now);
+		return;
+	}
+	coax_count(exchange->stats, responses);
+	coax_exchange_send(exchange, path, response->data, response->length);
 }
 
 int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
@@ -151,25 +147,55 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 			  struct coax_message *response)
 {
 	struct coax_seen *seen = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
-	bool repeatable;
+	bool held, repeatable;
 
 	exchange->now = now;
 	if (!seen)
 		return -ESTALE;
 	if (response->length > COAX_DATAGRAM_OUT_MAX)
 		return -EMSGSIZE;
-	coax_count(exchange->stats, responses);
 	send_response(exchange, path, seen, response);
 
-	if (seen->state == COAX_SEEN_HELD)
+	held = seen->state == COAX_SEEN_HELD;
+	if (held)
 		release(exchange, seen->held);
 	/* 4.xx: the request was in error and was not executed (RFC 7252 section 5.9.2). */
 	if (COAX_CODE_CLASS(coax_message_code(response)) == 4)
 		coax_duplicates_relax(&exchange->duplicates, seen);
 	/* What has been acknowledged gets that ACK again; a NON gets nothing. */
-	repeatable = seen->class != COAX_SEEN_SAFE && seen->confirmable && !seen->acknowledged;
+	repeatable =
+		(seen->class != COAX_SEEN_SAFE || held) && seen->confirmable && !seen->acknowledged;
 	coax_duplicates_answer(&exchange->duplicates, seen, repeatable ? response->data : NULL,
 			       response->length, now);
+	return 0;
+}
+
+void coax_exchange_leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
+				    struct coax_seen *seen)
+{
+	if (seen->confirmable && !seen->acknowledged) {
+		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
+		seen->acknowledged = true;
+	}
+	coax_duplicates_answer(&exchange->duplicates, seen, NULL, 0, exchange->now);
+}
+
+bool coax_exchange_is_open(const struct coax_exchange *exchange, struct coax_ticket ticket)
+{
+	return coax_duplicates_by_ticket(&exchange->duplicates, ticket);
+}
+
+int coax_exchange_withhold(struct coax_exchange *exchange, uint64_t now,
+			   const struct coax_path *path, struct coax_ticket ticket)
+{
+	struct coax_seen *seen = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
+
+	exchange->now = now;
+	if (!seen)
+		return -ESTALE;
+	if (seen->state == COAX_SEEN_HELD)
+		release(exchange, seen->held);
+	coax_exchange_leave_unanswered(exchange, path, seen);
 	return 0;
 }
 
@@ -184,7 +210,7 @@ static void acknowledge(struct coax_exchange *exchange, struct coax_held *held)
 
 static void give_up(struct coax_exchange *exchange, struct coax_held *held)
 {
-	uint8_t buffer[COAX_HEADER_SIZE + COAX_TOKEN_MAX];
+	uint8_t buffer[COAX_HEADER_SIZE + TOKEN_EXTENSION + COAX_TOKEN_TAKEN_MAX];
 	struct coax_path path = held->path;
 	struct coax_message response;
 

@@ -2,15 +2,17 @@
 #include <coax/option.h>
 #include "internal.h"
 
-/* A header, a token, an option or two. */
-#define SHORT_RESPONSE 32
-
-static enum coax_seen_class class_of(uint8_t code)
+static enum coax_seen_class class_of(const struct coax_message *request)
 {
-	switch (code) {
+	struct coax_option block;
+
+	switch (coax_message_code(request)) {
 	case COAX_GET:
-	case COAX_FETCH:
 		return COAX_SEEN_SAFE;
+	case COAX_FETCH:
+		/* The blocks before this one may have been used up: it cannot be answered anew. */
+		return coax_message_find(request, COAX_BLOCK1, &block) ? COAX_SEEN_IDEMPOTENT
+								       : COAX_SEEN_SAFE;
 	case COAX_PUT:
 	case COAX_DELETE:
 	case COAX_IPATCH:
@@ -20,22 +22,31 @@ static enum coax_seen_class class_of(uint8_t code)
 	}
 }
 
-/* Answer without running anything or remembering it. */
+/*
+ * Answer without running anything or remembering it. A token that is too long to be sent back
+ * leaves no way to answer. `option` 0: none.
+ */
 static void refuse(struct coax_exchange *exchange, const struct coax_path *path,
 		   const struct coax_message *request, uint8_t code, uint16_t option,
 		   uint32_t value)
 {
 	bool confirmable = coax_message_type(request) == COAX_TYPE_CON;
-	uint8_t buffer[SHORT_RESPONSE];
+	uint8_t buffer[COAX_DATAGRAM_OUT_MAX];
 	struct coax_message response;
+	int err;
 
 	if (coax_address_is_multicast(&path->local))
 		return;
-	coax_message_start(&response, buffer, sizeof(buffer),
-			   confirmable ? COAX_TYPE_ACK : COAX_TYPE_NON, code,
-			   coax_message_id(request), coax_message_token(request),
-			   coax_message_token_length(request));
-	coax_message_add_uint(&response, option, value);
+	err = coax_message_start(&response, buffer, sizeof(buffer),
+				 confirmable ? COAX_TYPE_ACK : COAX_TYPE_NON, code,
+				 coax_message_id(request), coax_message_token(request),
+				 coax_message_token_length(request));
+	if (!err && option)
+		err = coax_message_add_uint(&response, option, value);
+	if (err) {
+		coax_exchange_reject(exchange, path, request);
+		return;
+	}
 	coax_count(exchange->stats, responses);
 	coax_exchange_send(exchange, path, response.data, response.length);
 }
@@ -54,17 +65,6 @@ static void refuse_full(struct coax_exchange *exchange, const struct coax_path *
 	       (uint32_t)(wait / NS_PER_SEC) + 1);
 }
 
-/* Neither answered nor held: there will be no response (as RFC 7967 section 2 has it). */
-static void leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
-			     struct coax_seen *seen)
-{
-	if (seen->confirmable) {
-		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
-		seen->acknowledged = true;
-	}
-	coax_duplicates_answer(&exchange->duplicates, seen, NULL, 0, exchange->now);
-}
-
 static void hand_up(struct coax_exchange *exchange, const struct coax_path *path,
 		    const struct coax_message *request, const struct coax_seen *seen)
 {
@@ -76,17 +76,19 @@ static void hand_up(struct coax_exchange *exchange, const struct coax_path *path
 
 	open = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
 	if (open && open->state == COAX_SEEN_OPEN)
-		leave_unanswered(exchange, path, open);
+		coax_exchange_leave_unanswered(exchange, path, open);
 }
 
 /*
- * What may run again for a duplicate: a safe request; an idempotent one whose reply has not been
- * kept, when the client is still waiting for that.
+ * What may run again for a duplicate: a request that is safe (and was not held, which would take as
+ * long again), or idempotent and the client is still waiting, whose reply has not been kept.
  */
 static bool may_run_again(const struct coax_seen *seen)
 {
+	if (seen->reply_length)
+		return false;
 	return seen->class == COAX_SEEN_SAFE ||
-	       (seen->class == COAX_SEEN_IDEMPOTENT && seen->confirmable && !seen->reply_length);
+	       (seen->class == COAX_SEEN_IDEMPOTENT && seen->confirmable);
 }
 
 /*
@@ -105,7 +107,8 @@ static void take_duplicate(struct coax_exchange *exchange, const struct coax_pat
 		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
 		return;
 	}
-	if (seen->state != COAX_SEEN_ANSWERED)
+	/* One that came by multicast is answered once: that is on its way, or was. */
+	if (seen->state != COAX_SEEN_ANSWERED || coax_address_is_multicast(&path->local))
 		return;
 	if (may_run_again(seen)) {
 		coax_duplicates_reopen(&exchange->duplicates, seen);
@@ -126,8 +129,20 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 	uint64_t name, bytes;
 	struct coax_seen *seen;
 
-	name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
-	coax_duplicates_prefetch(duplicates, name);
+	/* RFC 8974 section 2.2.2: an error response says that extended tokens as such are known. */
+	if (coax_message_token_length(request) > COAX_TOKEN_TAKEN_MAX) {
+		coax_count(exchange->stats, refused);
+		coax_exchange_warn(exchange, "request refused from",
+				   "its token is longer than what is taken in", path);
+		refuse(exchange, path, request, COAX_BAD_REQUEST, 0, 0);
+		return;
+	}
+	if (exchange->expected.path == path) {
+		name = exchange->expected.name;
+	} else {
+		name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
+		coax_duplicates_prefetch(duplicates, name);
+	}
 	bytes = coax_hash(&exchange->key, request->data, request->length);
 
 	seen = coax_duplicates_find(duplicates, name, exchange->now);
@@ -140,8 +155,7 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 				     seen->id);
 		coax_duplicates_forget(duplicates, seen);
 	}
-	seen = coax_duplicates_add(duplicates, name, bytes, class_of(coax_message_code(request)),
-				   exchange->now);
+	seen = coax_duplicates_add(duplicates, name, bytes, class_of(request), exchange->now);
 	if (!seen) {
 		refuse_full(exchange, path, request);
 		return;
@@ -151,30 +165,13 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 	hand_up(exchange, path, request, seen);
 }
 
-/* 4.13 (RFC 7252 section 5.9.2.9), if what has come of it shows that it is a request. */
 void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
-				   const uint8_t *data, size_t length)
+				   const struct coax_message *request)
 {
-	struct coax_message request = {.data = (uint8_t *)data, .length = (uint32_t)length};
-
-	if (length < COAX_HEADER_SIZE || data[0] >> 6 != COAX_VERSION) {
-		coax_count(exchange->stats, ignored);
-		return;
-	}
-	if (coax_message_token_length(&request) > COAX_TOKEN_MAX ||
-	    length < COAX_HEADER_SIZE + (size_t)coax_message_token_length(&request) ||
-	    coax_message_code(&request) == COAX_EMPTY ||
-	    COAX_CODE_CLASS(coax_message_code(&request)) != 0 ||
-	    coax_message_type(&request) == COAX_TYPE_ACK ||
-	    coax_message_type(&request) == COAX_TYPE_RST) {
-		coax_count(exchange->stats, ignored);
-		coax_exchange_warn(exchange, "message ignored from",
-				   "it is longer than what is taken in", path);
-		return;
-	}
 	coax_count(exchange->stats, refused);
 	coax_exchange_warn(exchange, "request refused from", "it is longer than what is taken in",
 			   path);
-	refuse(exchange, path, &request, COAX_REQUEST_ENTITY_TOO_LARGE, COAX_SIZE1,
+	/* RFC 7252 section 5.9.2.9 */
+	refuse(exchange, path, request, COAX_REQUEST_ENTITY_TOO_LARGE, COAX_SIZE1,
 	       COAX_PAYLOAD_MAX);
 }

@@ -32,17 +32,14 @@ static void take_body(struct coax_responder *responder, const struct coax_body *
 
 static int copy_to_body(struct coax_responder *responder, const void *payload, size_t length)
 {
-	void *copy = malloc(length);
+	struct coax_body body = {.length = length, .release = free};
 
-	if (!copy)
+	body.arg = malloc(length);
+	if (!body.arg)
 		return -ENOMEM;
-	memcpy(copy, payload, length);
-	take_body(responder, &(struct coax_body){
-				     .length = length,
-				     .data = copy,
-				     .release = free,
-				     .arg = copy,
-			     });
+	memcpy(body.arg, payload, length);
+	body.data = body.arg;
+	take_body(responder, &body);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <coax/block.h>
 #include <coax/option.h>
 #include "site/echo.h"
+#include "site/queue.h"
 #include "site/responder.h"
 #include "site/tree.h"
 
@@ -216,7 +217,8 @@ static enum coax_observe_wish read_wish(const struct coax_message *request)
  * The generation is read before rendering begins, and only then is it looked whether the resource
  * that was found still is the one for this path: a later change of either kind makes the generation
  * old (see take_over() in site.c). If it may not be, the generation is one that is old already:
- * nothing is published, and observers look again.
+ * nothing is published, and observers look again. (The first one is not: nothing has been taken
+ * over from the resource yet.)
  */
 static void set_subject(struct coax_responder *responder, const struct coax_site *site,
 			unsigned long version, const struct coax_resource *resource)
@@ -231,7 +233,8 @@ static void set_subject(struct coax_responder *responder, const struct coax_site
 		return;
 	responder->subject = resource->subject;
 	responder->generation = coax_subject_generation(resource->subject);
-	if (__atomic_load_n(&site->version, __ATOMIC_SEQ_CST) != version)
+	if (__atomic_load_n(&site->version, __ATOMIC_SEQ_CST) != version &&
+	    responder->generation > 0)
 		responder->generation--;
 }
 
@@ -261,19 +264,40 @@ static bool gather(struct coax_responder *responder, const struct coax_resource 
 	return responder->ops->gather(responder, resource->streaming, resource->body_max);
 }
 
+/* `settled` outlives the handler, and is let go of when it is set. */
+static void begin(struct coax_responder *responder, const struct coax_resource *resource,
+		  bool *settled)
+{
+	*settled = false;
+	responder->settled = settled;
+	responder->resource = resource;
+}
+
 void coax_responder_run(struct coax_responder *responder, const struct coax_resource *resource)
 {
 	char description[COAX_DESCRIPTION_MAX];
-	bool settled = false;
+	bool settled;
 
-	responder->settled = &settled;
-	responder->resource = resource;
+	begin(responder, resource, &settled);
 	resource->handlers[coax_message_code(&responder->request)](responder, resource->arg);
 	if (settled)
 		return;
 	coax_log(responder->logger, COAX_LOG_ERROR, "the handler neither answered nor deferred %s",
 		 coax_message_describe(&responder->request, description, sizeof(description)));
 	coax_responder_refuse(responder, COAX_INTERNAL_SERVER_ERROR, "");
+}
+
+/* Have the handler run where the resource's queue is processed. */
+static void enqueue(struct coax_responder *responder, const struct coax_resource *resource)
+{
+	struct coax_responder *later = coax_responder_defer(responder);
+
+	if (!later) {
+		refuse(responder, COAX_SERVICE_UNAVAILABLE, "too many requests are waiting");
+		return;
+	}
+	later->resource = resource;
+	coax_queue_add(resource->queue, later);
 }
 
 void coax_site_render(struct coax_site *site, struct coax_responder *responder)
@@ -312,7 +336,11 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	} else if (resource->fresh_ms == 0 || coax_echo_is_fresh(responder, resource->fresh_ms)) {
 		set_subject(responder, site, version, resource);
 		set_observation(responder, resource);
-		if (gather(responder, resource))
+		if (!gather(responder, resource))
+			return;
+		if (resource->queue)
+			enqueue(responder, resource);
+		else
 			coax_responder_run(responder, resource);
 	}
 }

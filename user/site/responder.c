@@ -59,8 +59,7 @@ static void settle(struct coax_responder *responder)
 	responder->settled = NULL;
 }
 
-/* The last that is done here: a deferred responder may be gone when this returns. */
-static void answer(struct coax_responder *responder, uint8_t code)
+void coax_responder_answer(struct coax_responder *responder, uint8_t code)
 {
 	coax_message_set_code(&responder->response, code);
 	responder->answered = true;
@@ -82,7 +81,7 @@ static void answer_error(struct coax_responder *responder, uint8_t code, char *d
 				 coax_message_type(response), code, coax_message_id(response),
 				 token, token_length);
 	(void)coax_message_set_payload(response, diagnostic, length);
-	answer(responder, code);
+	coax_responder_answer(responder, code);
 }
 
 void coax_responder_refuse(struct coax_responder *responder, uint8_t code, const char *diagnostic)
@@ -107,8 +106,7 @@ void coax_respond_error(struct coax_responder *responder, uint8_t code, const ch
 	answer_error(responder, code, text);
 }
 
-/* Whether the response's ETag is one that the request brought (section 5.10.6.2). */
-static bool is_validated(const struct coax_responder *responder)
+bool coax_responder_is_validated(const struct coax_responder *responder)
 {
 	struct coax_option_iterator it = coax_options_begin(&responder->request);
 	struct coax_option current, option;
@@ -184,14 +182,14 @@ static void respond(struct coax_responder *responder, uint8_t code)
 	if (err)
 		fail_to_fit(responder, err);
 	else
-		answer(responder, code);
+		coax_responder_answer(responder, code);
 }
 
 void coax_respond(struct coax_responder *responder, uint8_t code)
 {
 	if (coax_responder_is_over(responder, "coax_respond"))
 		return;
-	if (code == COAX_CONTENT && is_validated(responder)) {
+	if (code == COAX_CONTENT && coax_responder_is_validated(responder)) {
 		coax_message_remove(&responder->response, COAX_CONTENT_FORMAT);
 		code = COAX_VALID;
 	}

@@ -5,6 +5,7 @@
 #ifndef COAX_SITE_RESPONDER_H
 #define COAX_SITE_RESPONDER_H
 
+#include <urcu/wfcqueue.h>
 #include <coax/log.h>
 #include <coax/observer.h>
 #include <coax/site.h>
@@ -71,8 +72,10 @@ struct coax_responder {
 	enum coax_observe_wish wish; /* GET and FETCH with a sound Observe option */
 	bool observable;	     /* the owner is to register the observer itself */
 	enum coax_reliability notifications;
-	struct coax_observer *observer;	      /* of coax_responder_accept() */
-	const struct coax_resource *resource; /* while its handler runs, for parameters */
+	struct coax_observer *observer; /* of coax_responder_accept() */
+	/* While its handler runs, or the request waits in its queue. */
+	const struct coax_resource *resource;
+	struct cds_wfcq_node queued;
 	union coax_address remote;
 	union coax_address local;
 	struct coax_subject *subject; /* NULL: the response is not for the kernel */
@@ -83,6 +86,18 @@ struct coax_responder {
 	bool answered;
 	bool *settled; /* while a handler runs: set when it has answered or deferred */
 };
+
+/*
+ * Send the response as it stands, with `code`. The last that is done: a deferred responder may be
+ * gone when this returns.
+ */
+void coax_responder_answer(struct coax_responder *responder, uint8_t code);
+
+/*
+ * Whether the response's ETag is one that the request brought: then a 2.05 is a 2.03 (RFC 7252
+ * section 5.10.6.2).
+ */
+bool coax_responder_is_validated(const struct coax_responder *responder);
 
 /*
  * coax_respond_error() with a diagnostic that is ready: UTF-8 or not, "" for none (section 5.5.2).

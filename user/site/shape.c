@@ -40,6 +40,7 @@ static void free_former(struct rcu_head *head)
 	struct coax_shapes *shapes = caa_container_of(head, struct coax_shapes, rcu);
 
 	coax_taken_over(shapes);
+	coax_readers_are_gone();
 	free(shapes);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <coax/observer.h>
 #include <coax/option.h>
+#include "site/queue.h"
 #include "site/tree.h"
 
 #define BUCKETS_FIRST 64
@@ -55,6 +56,7 @@ void coax_site_destroy(struct coax_site *site)
 	if (!site)
 		return;
 	if (site->table) {
+		coax_site_leave_queues(site);
 		rcu_read_lock();
 		cds_lfht_for_each_entry (site->table, &iter, resource, node) {
 			cds_lfht_del(site->table, &resource->node);
@@ -156,6 +158,7 @@ int coax_site_add(struct coax_site *site, const struct coax_resource_options *op
 	pthread_mutex_lock(&site->lock);
 	grow(site);
 	rcu_read_lock();
+	resource->site = site;
 	former = coax_site_find(site, &pattern.path);
 	err = insert(site, resource);
 	if (!err)
@@ -196,6 +199,8 @@ void coax_site_remove(struct coax_site *site, struct coax_resource *resource)
 	pthread_mutex_unlock(&site->lock);
 
 	synchronize_rcu();
+	if (resource->queue)
+		coax_queue_leave(resource->queue, site, resource, COAX_NOT_FOUND);
 	notify_gone(resource);
 	/* Not left to the last reference: deferred responders may hold others. */
 	coax_resource_changed(resource);

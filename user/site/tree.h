@@ -18,6 +18,7 @@
 
 struct coax_resource {
 	struct cds_lfht_node node;
+	const struct coax_site *site;
 	struct coax_subject *subject;		    /* NULL: neither cacheable nor observable */
 	coax_handler_fn handlers[COAX_METHODS_MAX]; /* by code */
 	void *arg;

@@ -3,6 +3,7 @@
  * /.well-known/core: the links of a Site (RFC 6690).
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <coax/link.h>
 #include <coax/option.h>
@@ -11,8 +12,9 @@
 
 /* A request with more filters than this is refused: each costs a look at each link. */
 #define FILTERS_MAX 16
-/* A link is "<>" at least, and a comma stands before each but the first. */
-#define LINKS_MAX (COAX_PAYLOAD_MAX / 3 + 1)
+/* More than that has to be filtered: anybody may ask for the list, as often as they like. */
+#define LINKS_MAX    4096
+#define DOCUMENT_MAX 65536
 /* What the subtrees' callbacks may write, the links among it that are kept included. */
 #define SCRATCH_MAX 65536
 
@@ -25,11 +27,12 @@ struct listing {
 	const struct coax_responder *responder;
 	struct coax_text filters[FILTERS_MAX];
 	size_t filter_count;
-	struct listed links[LINKS_MAX]; /* sorted by target */
+	struct listed links[LINKS_MAX];
 	size_t link_count;
 	size_t length; /* of the document that they make */
 	size_t scratch_used;
 	char scratch[SCRATCH_MAX];
+	char document[DOCUMENT_MAX];
 };
 
 static int read_filters(struct listing *listing)
@@ -58,8 +61,10 @@ static bool is_wanted(const struct listing *listing, const struct coax_link *lin
 	return true;
 }
 
-static int compare(const struct coax_text *a, const struct coax_text *b)
+static int compare(const void *one, const void *other)
 {
+	const struct coax_text *a = &((const struct listed *)one)->target;
+	const struct coax_text *b = &((const struct listed *)other)->target;
 	size_t shorter = a->length < b->length ? a->length : b->length;
 	int difference = memcmp(a->at, b->at, shorter);
 
@@ -68,20 +73,13 @@ static int compare(const struct coax_text *a, const struct coax_text *b)
 	return (a->length > b->length) - (a->length < b->length);
 }
 
-/* Put a link in its place. Its texts stay where they are. */
-static int insert(struct listing *listing, const struct listed *new)
+/* Its texts stay where they are. */
+static int append(struct listing *listing, const struct listed *new)
 {
-	size_t place = listing->link_count;
-
 	listing->length += new->whole.length + (listing->link_count ? 1 : 0);
-	if (listing->length > COAX_PAYLOAD_MAX || listing->link_count == LINKS_MAX)
+	if (listing->length > DOCUMENT_MAX || listing->link_count == LINKS_MAX)
 		return -EMSGSIZE;
-	while (place > 0 && compare(&listing->links[place - 1].target, &new->target) > 0)
-		place--;
-	memmove(&listing->links[place + 1], &listing->links[place],
-		(listing->link_count - place) * sizeof(listing->links[0]));
-	listing->links[place] = *new;
-	listing->link_count++;
+	listing->links[listing->link_count++] = *new;
 	return 0;
 }
 
@@ -95,7 +93,7 @@ static int list_resource(struct listing *listing, const struct coax_resource *re
 	if (coax_link_next(&document, &link) != 1 || !is_wanted(listing, &link))
 		return 0;
 	new.target = link.target;
-	return insert(listing, &new);
+	return append(listing, &new);
 }
 
 static struct coax_text whole_link(const struct coax_link *link)
@@ -147,7 +145,7 @@ static int list_subtree(struct listing *listing, const struct coax_resource *res
 		if (!is_wanted(listing, &link))
 			continue;
 		kept = keep(listing, &link);
-		result = insert(listing, &kept);
+		result = append(listing, &kept);
 		if (result < 0)
 			return result;
 	}
@@ -176,8 +174,12 @@ static int list_all(struct listing *listing, const struct coax_site *site)
 	return 0;
 }
 
-static void write_document(const struct listing *listing, char *text)
+/* Sorted by target, so that it is the same each time. */
+static void write_document(struct listing *listing)
 {
+	char *text = listing->document;
+
+	qsort(listing->links, listing->link_count, sizeof(listing->links[0]), compare);
 	for (size_t i = 0; i < listing->link_count; i++) {
 		const struct coax_text *link = &listing->links[i].whole;
 
@@ -188,36 +190,48 @@ static void write_document(const struct listing *listing, char *text)
 	}
 }
 
-void coax_well_known_get(struct coax_responder *responder, void *arg)
+static void refuse_too_large(struct coax_responder *responder, struct coax_site *site)
 {
-	struct coax_site *site = arg;
-	struct coax_message *response = coax_responder_response(responder);
-	char document[COAX_PAYLOAD_MAX];
-	struct listing listing;
+	if (!__atomic_exchange_n(&site->too_large_said, true, __ATOMIC_RELAXED))
+		coax_log(responder->logger, COAX_LOG_WARNING,
+			 "/.well-known/core has more than %d links or %d bytes", LINKS_MAX,
+			 DOCUMENT_MAX);
+	coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR,
+			   "more than %d links or %d bytes: filter them", LINKS_MAX, DOCUMENT_MAX);
+}
 
-	listing.responder = responder;
-	listing.filter_count = listing.link_count = listing.length = listing.scratch_used = 0;
-	if (read_filters(&listing) < 0) {
+static void respond(struct coax_responder *responder, struct coax_site *site,
+		    struct listing *listing)
+{
+	struct coax_message *response = coax_responder_response(responder);
+
+	listing->responder = responder;
+	listing->filter_count = listing->link_count = listing->length = listing->scratch_used = 0;
+	if (read_filters(listing) < 0) {
 		coax_respond_error(responder, COAX_BAD_REQUEST, "more than %d filters",
 				   FILTERS_MAX);
 		return;
 	}
-	if (list_all(&listing, site) < 0) {
-		if (!__atomic_exchange_n(&site->too_large_said, true, __ATOMIC_RELAXED))
-			coax_log(responder->logger, COAX_LOG_WARNING,
-				 "/.well-known/core is too large for one message of %d bytes",
-				 COAX_PAYLOAD_MAX);
-		coax_respond_error(
-			responder, COAX_INTERNAL_SERVER_ERROR,
-			"the links are too large for one message of %d bytes: filter them",
-			COAX_PAYLOAD_MAX);
+	if (list_all(listing, site) < 0) {
+		refuse_too_large(responder, site);
 		return;
 	}
-	write_document(&listing, document);
+	write_document(listing);
 	if (coax_message_add_uint(response, COAX_CONTENT_FORMAT, COAX_FORMAT_LINK) < 0 ||
-	    coax_message_set_payload(response, document, listing.length) < 0) {
-		coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR, "no room");
-		return;
-	}
-	coax_respond(responder, COAX_CONTENT);
+	    coax_responder_set_payload(responder, listing->document, listing->length) < 0)
+		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE, "no room");
+	else
+		coax_respond(responder, COAX_CONTENT);
+}
+
+void coax_well_known_get(struct coax_responder *responder, void *arg)
+{
+	/* Larger than some threads' stacks. */
+	struct listing *listing = malloc(sizeof(*listing));
+
+	if (listing)
+		respond(responder, arg, listing);
+	else
+		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE, "no memory");
+	free(listing);
 }

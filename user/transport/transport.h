@@ -16,8 +16,8 @@
 #define COAX_DATAGRAM_IN_MAX 4096
 /* Longest datagram that is sent. */
 #define COAX_DATAGRAM_OUT_MAX 2048
-/* Sockets of one transport. */
-#define COAX_SOCKETS_MAX 32
+/* Sockets of one transport: two of its own, one an address, one a group. */
+#define COAX_SOCKETS_MAX 128
 
 /* The two ends of a datagram. An answer to it leaves by the same path. */
 struct coax_path {

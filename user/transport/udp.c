@@ -105,6 +105,12 @@ static int set_options(int fd, int family, bool tells_local)
 	if (family == AF_INET6)
 		return set_options_ipv6(fd, tells_local);
 	err = set(fd, IPPROTO_IP, IP_RECVERR, 1);
+	/*
+	 * What cannot be fragmented needs no identification, which costs a fifteenth of a reply:
+	 * what has to be is sent by send_in_fragments().
+	 */
+	if (!err)
+		err = set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
 	if (!err)
 		err = set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
 	if (!err && tells_local)
@@ -239,6 +245,7 @@ static unsigned int udp_receive(struct coax_transport *transport, uint32_t socke
 	for (int i = 0; i < count; i++) {
 		struct coax_datagram *d = &udp->datagrams[i];
 
+		d->data = udp->buffers[i];
 		d->length = udp->in[i].msg_len;
 		d->truncated = udp->in[i].msg_hdr.msg_flags & MSG_TRUNC;
 		d->path.socket = socket;
@@ -297,11 +304,21 @@ static void write_local(struct msghdr *header, uint8_t *control, const struct co
 
 		if (has_source)
 			info.ipi_spec_dst = path->local.in.sin_addr;
-		else
+		if (!has_source || coax_address_is_multicast(&path->remote))
 			info.ipi_ifindex = (int)path->ifindex;
 		if (has_source || info.ipi_ifindex)
 			write_control(header, control, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	}
+}
+
+/* To a group by the interface that was named, but from the address that the socket is bound to. */
+static void write_local_bound(struct msghdr *header, uint8_t *control, const struct coax_path *path,
+			      const union coax_address *bound)
+{
+	struct coax_path from_bound = *path;
+
+	from_bound.local = *bound;
+	write_local(header, control, &from_bound);
 }
 
 /* Whether an error is only ever the network's answer to an earlier datagram. */
@@ -322,6 +339,19 @@ static bool may_be_of_another(int error)
 static bool is_its_own(int error)
 {
 	return error != ENOBUFS && error != ENOMEM && !is_of_another(error);
+}
+
+/* An IPv4 datagram that is larger than the path takes at a time. Returns whether it has left. */
+static bool send_in_fragments(int fd, const struct msghdr *header)
+{
+	bool sent;
+
+	if (((const struct sockaddr *)header->msg_name)->sa_family != AF_INET)
+		return false;
+	set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+	sent = sendmsg(fd, header, MSG_DONTWAIT) >= 0;
+	set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+	return sent;
 }
 
 /*
@@ -347,6 +377,10 @@ static unsigned int send_run(int fd, struct mmsghdr *out, struct coax_datagram *
 			if (full)
 				break;
 			full = true;
+		} else if (errno == EMSGSIZE && send_in_fragments(fd, &out[at].msg_hdr)) {
+			at++;
+			sent++;
+			tries = 0;
 		} else if (!may_be_of_another(errno) || ++tries == SEND_TRIES) {
 			if (is_its_own(errno))
 				batch[at].error = errno;
@@ -365,6 +399,7 @@ static unsigned int udp_send(struct coax_transport *transport, struct coax_datag
 
 	for (unsigned int i = 0; i < count; i++) {
 		struct coax_datagram *d = &batch[i];
+		const struct udp_socket *s = &udp->sockets[d->path.socket];
 		struct msghdr *header = &udp->out[i].msg_hdr;
 
 		d->error = 0;
@@ -373,8 +408,10 @@ static unsigned int udp_send(struct coax_transport *transport, struct coax_datag
 		header->msg_namelen = coax_address_length(&d->path.remote);
 		header->msg_control = NULL;
 		header->msg_controllen = 0;
-		if (udp->sockets[d->path.socket].tells_local)
+		if (s->tells_local)
 			write_local(header, udp->out_control[i], &d->path);
+		else if (coax_address_is_multicast(&d->path.remote))
+			write_local_bound(header, udp->out_control[i], &d->path, &s->address);
 	}
 
 	for (unsigned int i = 1; i <= count; i++) {
@@ -453,10 +490,15 @@ static int udp_rebind(struct coax_transport *transport, uint32_t socket,
 	if (fd < 0)
 		return fd;
 	set_buffers(fd);
+	if (s->reuse_port)
+		err = set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+	if (err)
+		goto out;
 	if (dup3(fd, s->fd, O_CLOEXEC) < 0)
 		err = -errno;
 	else
 		s->address = *address;
+out:
 	close(fd);
 	return err;
 }
@@ -498,7 +540,6 @@ static const struct coax_transport_ops udp_ops = {
 static void prepare_headers(struct udp *udp)
 {
 	for (int i = 0; i < COAX_BATCH; i++) {
-		udp->datagrams[i].data = udp->buffers[i];
 		udp->in_iov[i] = (struct iovec){udp->buffers[i], COAX_DATAGRAM_IN_MAX};
 		udp->in[i].msg_hdr = (struct msghdr){
 			.msg_name = &udp->datagrams[i].path.remote,

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * coax-bench serve: a Context that keeps its resources in memory, as coap-server does, to be
+ * measured against it.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <coax/coax.h>
+#include "bench.h"
+
+/* All peers of a run have one address: what is meant as a limit for each is none here. */
+#define PER_PEER 65536
+/* POSTs are remembered for EXCHANGE_LIFETIME: enough of them for some seconds at full speed. */
+#define EXCHANGES_MAX (4U << 20)
+#define BODY_MAX      (64ULL << 20)
+#define BODIES_MAX    (1ULL << 30)
+
+/* A representation, for as long as anybody sends it. */
+struct content {
+	atomic_uint references;
+	size_t length;
+	uint8_t bytes[];
+};
+
+struct stored {
+	struct coax_resource *resource;
+	struct content *content; /* NULL: nothing yet */
+};
+
+static void content_put(void *arg)
+{
+	struct content *content = arg;
+
+	if (content && atomic_fetch_sub(&content->references, 1) == 1)
+		free(content);
+}
+
+static void on_get(struct coax_responder *responder, void *arg)
+{
+	const struct stored *stored = arg;
+	struct content *content = stored->content;
+	int error;
+
+	if (!content) {
+		coax_respond_error(responder, COAX_NOT_FOUND, "nothing was put here yet");
+		return;
+	}
+	if (content->length <= COAX_PAYLOAD_MAX) {
+		error = coax_message_set_payload(coax_responder_response(responder), content->bytes,
+						 content->length);
+	} else {
+		const struct coax_body body = {.length = content->length,
+					       .data = content->bytes,
+					       .release = content_put,
+					       .arg = content};
+
+		atomic_fetch_add(&content->references, 1);
+		error = coax_responder_set_body(responder, &body);
+	}
+	if (error)
+		coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR, "%s", strerror(-error));
+	else
+		coax_respond(responder, COAX_CONTENT);
+}
+
+/* PUT and POST: what comes replaces what was there. */
+static void on_change(struct coax_responder *responder, void *arg)
+{
+	struct stored *stored = arg;
+	struct content *former = stored->content, *content;
+	const uint8_t *payload;
+	size_t length;
+
+	payload = coax_message_payload(coax_responder_request(responder), &length);
+	content = malloc(sizeof(*content) + length);
+	if (!content) {
+		coax_respond_error(responder, COAX_INTERNAL_SERVER_ERROR, "no memory");
+		return;
+	}
+	atomic_init(&content->references, 1);
+	content->length = length;
+	if (length)
+		memcpy(content->bytes, payload, length);
+	stored->content = content;
+	content_put(former);
+	coax_resource_changed(stored->resource);
+	coax_respond(responder, former ? COAX_CHANGED : COAX_CREATED);
+}
+
+static int add_resources(struct coax_site *site, struct stored *stored, size_t count)
+{
+	static const struct {
+		const char *path;
+		bool observable;
+	} kinds[] = {{"data", false}, {"body", false}, {"state", true}};
+	int error = 0;
+
+	for (size_t i = 0; i < count && !error; i++) {
+		const struct coax_resource_options options = {.path = kinds[i].path,
+							      .get = on_get,
+							      .put = on_change,
+							      .post = on_change,
+							      .arg = &stored[i],
+							      .observable = kinds[i].observable,
+							      .notifications = COAX_UNRELIABLE};
+
+		error = coax_site_add(site, &options, &stored[i].resource);
+	}
+	return error;
+}
+
+static int serve(const char *address)
+{
+	/* One worker, so that what is stored needs no lock. */
+	struct coax_context_options options = {
+		.bind = &address,
+		.bind_count = 1,
+		.workers = 1,
+		.tuning = {.exchanges_max = EXCHANGES_MAX,
+			   .body_max = BODY_MAX,
+			   .bodies_max = BODIES_MAX,
+			   .bodies_per_peer = PER_PEER,
+			   .observers_per_peer = PER_PEER},
+	};
+	struct coax_context *context = NULL;
+	struct stored stored[3] = {0};
+	int error;
+
+	error = coax_site_create(&options.site);
+	if (!error)
+		error = add_resources(options.site, stored, sizeof(stored) / sizeof(*stored));
+	if (!error)
+		error = coax_context_create(&context, &options);
+	if (error) {
+		bench_fail("cannot serve on %s: %s", address, strerror(-error));
+		goto out;
+	}
+	printf("serve bind=%s\n", address);
+	while (!bench_stopped)
+		bench_sleep_ms(100);
+out:
+	coax_context_shutdown(context);
+	coax_site_destroy(options.site);
+	for (size_t i = 0; i < sizeof(stored) / sizeof(*stored); i++)
+		content_put(stored[i].content);
+	return error ? 1 : 0;
+}
+
+int bench_serve(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"bind", required_argument, NULL, 'b'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *address = "*";
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (option != 'b')
+			return bench_usage_error("serve");
+		address = optarg;
+	}
+	return serve(address);
+}
