@@ -244,6 +244,36 @@ TEST("a deferred request is accepted later, from another thread")
 	observed_end();
 }
 
+TEST("a trigger during a rendering that takes its time is rendered after it")
+{
+	struct coax_responder *responder;
+	struct told told;
+	int fd;
+
+	start(deferring_get);
+	fd = observed_open();
+	send_get(fd, 9);
+	accepting_get(take_put_off(), NULL);
+	do
+		ASSERT_TRUE(told_acknowledged(fd, &told));
+	while (coax_message_code(&told.m) == COAX_EMPTY);
+
+	EXPECT_EQ(coax_observer_trigger(accepted, NULL, false), 0);
+	responder = take_put_off();
+	EXPECT_EQ(coax_observer_trigger(accepted, NULL, false), 0);
+	expect_silence(fd);
+	observed_get(responder, NULL);
+	ASSERT_TRUE(told_acknowledged(fd, &told));
+	atomic_store(&observed.value, 5);
+	observed_get(take_put_off(), NULL);
+	ASSERT_TRUE(told_acknowledged(fd, &told));
+	EXPECT_STREQ(told.text, "value 5");
+	coax_observer_deregister(accepted, 0);
+	ASSERT_TRUE(told_acknowledged(fd, &told));
+	WAIT_FOR(atomic_load(&ended) == 1);
+	observed_end();
+}
+
 TEST("once the Context has shut down nobody is accepted any more")
 {
 	struct coax_responder *responder;
