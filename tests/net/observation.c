@@ -7,6 +7,7 @@
 #include <coax/coax.h>
 #include "../client.h"
 #include "../harness.h"
+#include "../hosts.h"
 
 #define NO_OBSERVE UINT32_MAX
 
@@ -644,11 +645,13 @@ static int observe_by_name(struct coax_context *context, const char *host, in_po
 TEST("without a remote the message says where to: a name is looked up, an address taken as it is")
 {
 	static const char *const hosts[] = {"localhost", "127.0.0.1"};
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	struct coax_option option;
 	struct peer peer;
 
+	set_hosts("127.0.0.1 localhost\n");
+	context = start();
 	for (int i = 0; i < 2; i++) {
 		peer_open(&peer);
 		ASSERT_EQ(observe_by_name(context, hosts[i], coax_address_port(&peer.address),

@@ -2,8 +2,7 @@
 /*
  * How results are told, and requests that name where they go.
  */
-#include <sched.h>
-#include <sys/mount.h>
+#include "../hosts.h"
 #include "../requester.h"
 
 static struct outcome *outcome_new(void)
@@ -172,35 +171,6 @@ TEST("a request without remote and without a host that makes sense is refused")
 		}
 	}
 	coax_context_shutdown(context);
-}
-
-/* From now on a file has this in it, for this process. */
-static void set_file(const char *file, const char *text)
-{
-	char path[] = "/tmp/coax-file-XXXXXX";
-	int fd = mkstemp(path);
-
-	ASSERT_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	if (access(file, F_OK))
-		SKIP("a file that name lookups read is not there to be replaced");
-	ASSERT_EQ(mount(path, file, NULL, MS_BIND, NULL), 0);
-	close(fd);
-	unlink(path);
-}
-
-static void own_files(void)
-{
-	if (unshare(CLONE_NEWNS))
-		SKIP("needs a mount namespace of its own");
-	ASSERT_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-}
-
-/* From now on these are the names that there are. */
-static void set_hosts(const char *hosts)
-{
-	own_files();
-	set_file("/etc/hosts", hosts);
-	set_file("/etc/nsswitch.conf", "hosts: files\n");
 }
 
 TEST("a name is looked up, and sent as Uri-Host; addresses that no socket reaches are passed over")
