@@ -39,8 +39,9 @@ static void get(struct coax_responder *responder, void *arg)
 	uint64_t etag;
 
 	(void)arg;
-	*fd = open(image, O_RDONLY | O_CLOEXEC);
-	if (*fd < 0 || fstat(*fd, &status)) {
+	if (fd)
+		*fd = open(image, O_RDONLY | O_CLOEXEC);
+	if (!fd || *fd < 0 || fstat(*fd, &status)) {
 		free(fd);
 		coax_respond_error(responder, COAX_NOT_FOUND, "there is no image yet");
 		return;
@@ -76,6 +77,8 @@ static struct upload *begin_upload(void)
 {
 	struct upload *upload = calloc(1, sizeof(*upload));
 
+	if (!upload)
+		return NULL;
 	snprintf(upload->path, sizeof(upload->path), "%s.XXXXXX", image);
 	upload->fd = mkstemp(upload->path);
 	if (upload->fd >= 0)
