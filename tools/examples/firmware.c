@@ -41,9 +41,14 @@ static void get(struct coax_responder *responder, void *arg)
 	(void)arg;
 	if (fd)
 		*fd = open(image, O_RDONLY | O_CLOEXEC);
-	if (!fd || *fd < 0 || fstat(*fd, &status)) {
+	if (!fd || *fd < 0) {
 		free(fd);
 		coax_respond_error(responder, COAX_NOT_FOUND, "there is no image yet");
+		return;
+	}
+	if (fstat(*fd, &status)) {
+		close_image(fd);
+		coax_respond(responder, COAX_INTERNAL_SERVER_ERROR);
 		return;
 	}
 	/* An image that is replaced meanwhile goes on under its former ETag: the file stays open.
