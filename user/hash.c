@@ -21,3 +21,36 @@ uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t len
 	memcpy(&hash, out, sizeof(hash));
 	return hash;
 }
+
+/* As coax_address_equal() has it: a zone means something on a link alone. */
+static uint32_t zone(const struct sockaddr_in6 *in6)
+{
+	if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&in6->sin6_addr))
+		return in6->sin6_scope_id;
+	return 0;
+}
+
+size_t coax_address_bytes(uint8_t *out, const union coax_address *address)
+{
+	if (address->sa.sa_family == AF_INET) {
+		memcpy(out, &address->in.sin_addr, 4);
+		memcpy(out + 4, &address->in.sin_port, 2);
+		return 6;
+	}
+	if (address->sa.sa_family == AF_INET6) {
+		uint32_t scope = zone(&address->in6);
+
+		memcpy(out, &address->in6.sin6_addr, 16);
+		memcpy(out + 16, &address->in6.sin6_port, 2);
+		memcpy(out + 18, &scope, 4);
+		return 22;
+	}
+	return 0;
+}
+
+uint64_t coax_hash_address(const struct coax_hash_key *key, const union coax_address *address)
+{
+	uint8_t bytes[COAX_ADDRESS_BYTES_MAX];
+
+	return coax_hash(key, bytes, coax_address_bytes(bytes, address));
+}

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <coax/address.h>
 
 struct coax_hash_key {
 	uint8_t bytes[16];
@@ -17,6 +18,16 @@ int coax_hash_key_random(struct coax_hash_key *key);
 
 /* SipHash-2-4. */
 uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t length);
+
+#define COAX_ADDRESS_BYTES_MAX 22
+
+/*
+ * The bytes that make an address, into `out`: two that coax_address_equal() takes for equal have
+ * the same. Each family has its own length, so no two lists of them agree. Returns how many.
+ */
+size_t coax_address_bytes(uint8_t *out, const union coax_address *address);
+
+uint64_t coax_hash_address(const struct coax_hash_key *key, const union coax_address *address);
 
 /* How many buckets a table of so many entries has: the next power of two. */
 static inline uint32_t coax_hash_buckets(uint32_t entries)

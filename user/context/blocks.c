@@ -10,8 +10,6 @@
 
 #define WARNING_INTERVAL NS_PER_SEC
 #define EXTRA_MAX	 32
-/* Family, address, port, scope. */
-#define ADDRESS_BYTES_MAX (1 + 16 + 2 + 4)
 
 static const uint16_t without[] = {COAX_BLOCK1, COAX_BLOCK2, COAX_IF_NONE_MATCH, COAX_NO_RESPONSE};
 
@@ -21,23 +19,11 @@ static uint8_t *put(uint8_t *at, const void *data, size_t length)
 	return at + length;
 }
 
-static uint8_t *put_address(uint8_t *at, const union coax_address *address)
-{
-	*at++ = (uint8_t)address->sa.sa_family;
-	if (address->sa.sa_family == AF_INET6) {
-		at = put(at, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
-		at = put(at, &address->in6.sin6_port, sizeof(address->in6.sin6_port));
-		return put(at, &address->in6.sin6_scope_id, sizeof(address->in6.sin6_scope_id));
-	}
-	at = put(at, &address->in.sin_addr, sizeof(address->in.sin_addr));
-	return put(at, &address->in.sin_port, sizeof(address->in.sin_port));
-}
-
 struct coax_block_key coax_blocks_key(const struct coax_blocks *blocks,
 				      const struct coax_responder *responder, bool with_endpoints,
 				      bool with_payload, const void *extra, size_t extra_length)
 {
-	uint8_t bytes[2 * ADDRESS_BYTES_MAX + sizeof(uint32_t) + COAX_DATAGRAM_IN_MAX +
+	uint8_t bytes[2 * COAX_ADDRESS_BYTES_MAX + sizeof(uint32_t) + COAX_DATAGRAM_IN_MAX +
 		      sizeof(struct coax_block_key) + EXTRA_MAX];
 	const struct coax_message *request = &responder->request;
 	struct coax_block_key digest;
@@ -48,8 +34,8 @@ struct coax_block_key coax_blocks_key(const struct coax_blocks *blocks,
 	int result;
 
 	if (with_endpoints) {
-		at = put_address(at, &responder->remote);
-		at = put_address(at, &responder->local);
+		at += coax_address_bytes(at, &responder->remote);
+		at += coax_address_bytes(at, &responder->local);
 	}
 	/* The options came in one datagram: there is room for them. */
 	result = coax_message_cache_key(request, without, sizeof(without) / sizeof(without[0]),

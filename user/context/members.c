@@ -33,12 +33,7 @@ void coax_members_destroy(struct coax_members *members)
 
 static uint64_t hash_remote(const struct coax_worker *worker, const union coax_address *remote)
 {
-	const struct coax_hash_key *key = &worker->context->observers->key;
-	uint64_t hash = remote->sa.sa_family == AF_INET6
-				? coax_hash(key, &remote->in6.sin6_addr, sizeof(struct in6_addr))
-				: coax_hash(key, &remote->in.sin_addr, sizeof(struct in_addr));
-
-	return hash + coax_address_port(remote);
+	return coax_hash_address(&worker->context->observers->key, remote);
 }
 
 static struct cds_hlist_head *token_chain(const struct coax_worker *worker,

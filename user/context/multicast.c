@@ -36,13 +36,8 @@ struct coax_group {
 static struct responder **chain_of(struct coax_group *group, const union coax_address *address)
 {
 	static const struct coax_hash_key key; /* there are too few to aim at a chain */
-	uint64_t hash;
 
-	if (address->sa.sa_family == AF_INET6)
-		hash = coax_hash(&key, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
-	else
-		hash = coax_hash(&key, &address->in.sin_addr, sizeof(address->in.sin_addr));
-	return &group->responders[(hash + coax_address_port(address)) & (CHAINS - 1)];
+	return &group->responders[coax_hash_address(&key, address) & (CHAINS - 1)];
 }
 
 /* Returns whether nothing has come from there before. */

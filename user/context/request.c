@@ -181,14 +181,9 @@ struct coax_worker *coax_worker_for(const struct coax_context *context,
 {
 	static const struct coax_hash_key key;
 	bool ipv6 = remote->sa.sa_family == AF_INET6;
-	struct coax_worker *worker;
-	uint64_t hash;
+	struct coax_worker *worker =
+		context->workers[coax_hash_address(&key, remote) % context->worker_count];
 
-	if (ipv6)
-		hash = coax_hash(&key, &remote->in6.sin6_addr, sizeof(remote->in6.sin6_addr));
-	else
-		hash = coax_hash(&key, &remote->in.sin_addr, sizeof(remote->in.sin_addr));
-	worker = context->workers[(hash + coax_address_port(remote)) % context->worker_count];
 	*path = (struct coax_path){
 		.remote = *remote,
 		.local.sa.sa_family = AF_UNSPEC,

@@ -11,15 +11,6 @@ struct proof {
 	uint64_t hash;
 };
 
-/* What is hashed; without gaps, so that all of it is defined. */
-struct proven {
-	uint64_t time_be;
-	uint8_t address[16];
-	uint32_t scope;
-	uint16_t family;
-	in_port_t port_be;
-};
-
 /* Times are told from a secret instant on: nobody's business how long the host is up (section 6).
  */
 static uint64_t time_of(const struct coax_echo *echo)
@@ -30,17 +21,12 @@ static uint64_t time_of(const struct coax_echo *echo)
 static uint64_t hash_of(const struct coax_echo *echo, uint64_t time_be,
 			const union coax_address *remote)
 {
-	struct proven proven = {.time_be = time_be, .family = remote->sa.sa_family};
+	uint8_t proven[sizeof(time_be) + COAX_ADDRESS_BYTES_MAX];
+	size_t length = sizeof(time_be);
 
-	if (remote->sa.sa_family == AF_INET6) {
-		memcpy(proven.address, &remote->in6.sin6_addr, sizeof(remote->in6.sin6_addr));
-		proven.scope = remote->in6.sin6_scope_id;
-		proven.port_be = remote->in6.sin6_port;
-	} else {
-		memcpy(proven.address, &remote->in.sin_addr, sizeof(remote->in.sin_addr));
-		proven.port_be = remote->in.sin_port;
-	}
-	return coax_hash(&echo->key, &proven, sizeof(proven));
+	memcpy(proven, &time_be, length);
+	length += coax_address_bytes(proven + length, remote);
+	return coax_hash(&echo->key, proven, length);
 }
 
 static bool is_proven(const struct coax_responder *responder, uint32_t fresh_ms)
