@@ -58,6 +58,7 @@ struct load {
 	uint64_t next_due;
 	uint64_t next_expiry;
 	uint64_t random;
+	uint32_t next_name;
 	struct coax_message request;
 	uint8_t request_buffer[COAX_MESSAGE_MAX];
 	struct pollfd polled[POLL_MAX];
@@ -117,6 +118,9 @@ static void begin_exchange(struct load *load, struct flow *flow, uint8_t *data, 
 	data[2] = (uint8_t)(exchange->id >> 8);
 	data[3] = (uint8_t)exchange->id;
 	memcpy(data + COAX_HEADER_SIZE, &exchange->token, sizeof(exchange->token));
+	if (load->options.request.names)
+		bench_name_write(data + load->request.length - BENCH_NAME_LENGTH,
+				 load->next_name++ % load->options.request.names);
 	flow->in_flight++;
 	load->in_flight++;
 	load->counts.sent++;

@@ -50,6 +50,7 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 		{"rate", required_argument, NULL, 'r'},
 		{"non", no_argument, NULL, 'N'},
 		{"duplicates", required_argument, NULL, 'x'},
+		{"names", required_argument, NULL, 'E'},
 		{NULL, 0, NULL, 0},
 	};
 	struct load_options *load = &o->load;
@@ -83,6 +84,10 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 		case 'r':
 			load->rate = (double)bench_number("--rate", optarg, 1, 100000000);
 			break;
+		case 'E':
+			load->request.names =
+				(uint32_t)bench_number("--names", optarg, 1, BENCH_NAMES_MAX);
+			break;
 		case 'N':
 			load->request.type = COAX_TYPE_NON;
 			break;
@@ -98,6 +103,10 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 	load->destination = o->client.destination;
 	load->request.path = o->client.path;
 	load->sockets = o->client.sockets;
+	if (load->request.names && load->request.payload_size) {
+		bench_fail("--names and --payload-size do not go together");
+		return 2;
+	}
 	if (!load->in_flight || load->in_flight > load->sockets * load->window)
 		load->in_flight = load->sockets * load->window;
 	return 0;
