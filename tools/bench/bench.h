@@ -52,7 +52,8 @@ struct bench_request {
 	enum coax_type type;
 	size_t token_length;
 	size_t payload_size;
-	uint32_t names; /* when not 0: the path goes on with one of so many, in hexadecimal */
+	uint32_t names;	 /* when not 0: the path goes on with one of so many, in hexadecimal */
+	bool name_query; /* or rather has it for a query */
 };
 
 /* Digits of a name: the last bytes of the request, without payload. */

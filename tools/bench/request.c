@@ -22,7 +22,8 @@ int bench_request_build(const struct bench_request *request, struct coax_message
 	error = coax_uri_path_add_options(request->path, m);
 	if (!error && request->names) {
 		bench_name_write(name, 0);
-		error = coax_message_add(m, COAX_URI_PATH, name, sizeof(name));
+		error = coax_message_add(m, request->name_query ? COAX_URI_QUERY : COAX_URI_PATH,
+					 name, sizeof(name));
 	}
 	if (error || !request->payload_size)
 		return error;

@@ -118,6 +118,7 @@ static int add_resources(struct coax_site *site, struct stored *stored, size_t c
 							      .post = on_change,
 							      .arg = &stored[i],
 							      .observable = kinds[i].observable,
+							      .cacheable = true,
 							      .notifications = COAX_UNRELIABLE};
 
 		error = coax_site_add(site, &options, &stored[i].resource);

@@ -51,6 +51,7 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 		{"non", no_argument, NULL, 'N'},
 		{"duplicates", required_argument, NULL, 'x'},
 		{"names", required_argument, NULL, 'E'},
+		{"mixed", no_argument, NULL, 'M'},
 		{NULL, 0, NULL, 0},
 	};
 	struct load_options *load = &o->load;
@@ -88,6 +89,9 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 			load->request.names =
 				(uint32_t)bench_number("--names", optarg, 1, BENCH_NAMES_MAX);
 			break;
+		case 'M':
+			load->mixed = true;
+			break;
 		case 'N':
 			load->request.type = COAX_TYPE_NON;
 			break;
@@ -103,8 +107,12 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 	load->destination = o->client.destination;
 	load->request.path = o->client.path;
 	load->sockets = o->client.sockets;
-	if (load->request.names && load->request.payload_size) {
-		bench_fail("--names and --payload-size do not go together");
+	if ((load->request.names || load->mixed) && load->request.payload_size) {
+		bench_fail("--payload-size goes with neither --names nor --mixed");
+		return 2;
+	}
+	if (load->mixed && (load->request.names || load->request.method != COAX_GET)) {
+		bench_fail("--mixed has methods and names of its own");
 		return 2;
 	}
 	if (!load->in_flight || load->in_flight > load->sockets * load->window)
@@ -197,7 +205,7 @@ static int measure(struct load *load, const struct socket_options *o)
 int bench_socket(int argc, char **argv)
 {
 	struct socket_options o = {
-		.client = {.path = "/", .sockets = 64, .seconds = 3, .cpu = -1},
+		.client = {.path = "/", .sockets = 64, .seconds = 3, .cpu = -1, .server_cpu = -1},
 		.load = {.request = {.method = COAX_GET, .token_length = 4}, .window = 2},
 		.method = "get",
 	};
