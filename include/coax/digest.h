@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The keyed hash of messages that both halves compute, by which a duplicate is known again. Include
- * <linux/types.h> before it.
+ * The keyed hash of messages that both halves compute, by which a duplicate is known again.
  *
  * NH (the hash of UMAC, RFC 4418) twice, the second time with the key shifted by a word, and of its
  * 128 bits and the length a multilinear hash of 2 x 32 bits: whoever does not know the secret finds
@@ -10,6 +9,8 @@
  */
 #ifndef COAX_DIGEST_H
 #define COAX_DIGEST_H
+
+#include <linux/types.h>
 
 /* Longest input, in bytes and in words. */
 #define COAX_DIGEST_MAX	  4096
