@@ -141,7 +141,7 @@ TEST("a held request whose handler never answers is answered when patience ends"
 	world_start();
 	world.conduct = HOLDS;
 	arrive_message(COAX_TYPE_NON, COAX_POST, 1, 7, "x");
-	EXPECT_EQ(world.verdict.expires, world.now + world_tuning.handler_timeout_ms * MS);
+	EXPECT_EQ(world.verdict.expires, world.now + COAX_EXCHANGE_LIFETIME_MS * MS);
 	pass_ms(world_tuning.handler_timeout_ms);
 	expect_verdict(2, false, 0);
 	world_end();

@@ -74,6 +74,7 @@ static const struct coax_exchange_ops exchange_ops = {
 	.request = coax_worker_render,
 	.compose = coax_observers_compose,
 	.notified = coax_observers_notified,
+	.verdict = coax_worker_decide,
 };
 
 static int watch_sockets(struct coax_worker *worker)
@@ -119,6 +120,7 @@ static int create_exchange(struct coax_worker *worker)
 		.tuning = context->tuning,
 		.logger = &context->logger,
 		.stats = &worker->stats,
+		.digest = context->digest,
 	};
 
 	options.tuning.exchanges_max /= context->worker_count;

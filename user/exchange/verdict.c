@@ -31,11 +31,11 @@ void coax_exchange_withdraw_verdict(struct coax_exchange *exchange, const struct
 		withdraw(exchange, path, seen);
 }
 
-/* While it is held, no handler's patience is longer than what it is remembered for afterwards. */
+/* What is held ends with its handler's patience, which is told like any other answer. */
 static uint64_t expires(const struct coax_exchange *exchange, const struct coax_seen *seen)
 {
 	return seen->state == COAX_SEEN_HELD
-		       ? exchange->now + exchange->tuning.handler_timeout_ms * NS_PER_MS
+		       ? exchange->now + COAX_EXCHANGE_LIFETIME_MS * NS_PER_MS
 		       : seen->expires;
 }
 
