@@ -288,6 +288,8 @@ TEST("a request that is lost between kernel and userspace is not lost for good")
 	end(context, site);
 }
 
+static _Thread_local struct coax_accel_verdicts verdicts;
+
 /* The keeper alone, asked by lab_ask()'s client: 192.0.2.2:40000. */
 static struct coax_accel_verdict verdict_of(const struct coax_accel *accel, uint16_t id,
 					    const uint8_t *post, size_t length)
@@ -320,7 +322,8 @@ static void decide(struct coax_accel *accel, uint16_t id, const uint8_t *reply, 
 		verdict.reply_length = length;
 	}
 	verdict.expires = expires;
-	coax_accel_decide(accel, &verdict);
+	coax_accel_decide(accel, &verdicts, &verdict);
+	coax_accel_settle(&verdicts);
 }
 
 static void withdraw(struct coax_accel *accel, uint16_t id)
@@ -328,7 +331,8 @@ static void withdraw(struct coax_accel *accel, uint16_t id)
 	struct coax_accel_verdict verdict = verdict_of(accel, id, (uint8_t *)"", 0);
 
 	verdict.verdict = COAX_EXCHANGE_NONE;
-	coax_accel_decide(accel, &verdict);
+	coax_accel_decide(accel, &verdicts, &verdict);
+	coax_accel_settle(&verdicts);
 }
 
 /* As lab_ask(): the reply's length, 0 when it passes, -1 when it is dropped. */
@@ -426,12 +430,15 @@ TEST("messages whose name the kernel cannot know have no records")
 	ASSERT_EQ(coax_address_parse(&link_local, "[fe80::1]:40000", 5683), 0);
 	verdict = verdict_of(accel, 1, (uint8_t *)"", 0);
 	verdict.local = &unknown;
-	coax_accel_decide(accel, &verdict);
+	coax_accel_decide(accel, &verdicts, &verdict);
+	coax_accel_settle(&verdicts);
 	verdict.local = verdict.remote = &link_local;
 	verdict.ifindex = 0;
-	coax_accel_decide(accel, &verdict);
+	coax_accel_decide(accel, &verdicts, &verdict);
+	coax_accel_settle(&verdicts);
 	verdict.ifindex = 0x10001;
-	coax_accel_decide(accel, &verdict);
+	coax_accel_decide(accel, &verdicts, &verdict);
+	coax_accel_settle(&verdicts);
 	for (uint32_t i = 0; i < 2; i++) {
 		int fd = keeper_map("exchanges");
 

@@ -84,11 +84,26 @@ struct coax_accel_verdict {
 	size_t reply_length;
 };
 
+#define COAX_ACCEL_VERDICTS_MAX 64
+
+/* Verdicts that one thread has not written down yet. At first all zeros. */
+struct coax_accel_verdicts {
+	uint32_t count;
+	struct {
+		struct coax_exchange_record *set;
+		struct coax_exchange_record record; /* to be; none with COAX_EXCHANGE_NONE */
+	} at[COAX_ACCEL_VERDICTS_MAX];
+};
+
 /*
- * Write it down. What is too long, or has no room, has no verdict. Any thread, but one at a time
+ * A verdict is to be written down: what is too long, or has no room, has none. That is done in
+ * portions, while what is needed for one is fetched from memory for the others, by
+ * coax_accel_settle(): to be called before anything is sent that tells of the decision. One thread
  * for one remote.
  */
-void coax_accel_decide(struct coax_accel *accel, const struct coax_accel_verdict *verdict);
+void coax_accel_decide(struct coax_accel *accel, struct coax_accel_verdicts *verdicts,
+		       const struct coax_accel_verdict *verdict);
+void coax_accel_settle(struct coax_accel_verdicts *verdicts);
 
 /* Detach, withdraw everything, unpin. NULL: nothing. */
 void coax_accel_close(struct coax_accel *accel);

@@ -162,7 +162,7 @@ static void withdraw(struct coax_exchange_record *record, const union name *name
 }
 
 static void write_record(struct coax_exchange_record *record, const union name *name,
-			 const struct coax_accel_verdict *verdict)
+			 const struct coax_exchange_record *wanted)
 {
 	uint64_t *words = (uint64_t *)&record->name;
 
@@ -170,20 +170,63 @@ static void write_record(struct coax_exchange_record *record, const union name *
 		return;
 	for (int i = 0; i < NAME_WORDS; i++)
 		__atomic_store_n(&words[i], name->words[i], __ATOMIC_RELAXED);
-	__atomic_store_n(&record->expires, verdict->expires, __ATOMIC_RELAXED);
-	record->digest = verdict->digest;
-	record->verdict = verdict->verdict;
-	record->reply_length = (uint16_t)verdict->reply_length;
-	if (verdict->reply_length) {
-		record->reply_sum = accel_sum(verdict->reply, verdict->reply_length);
-		memcpy(record->reply, verdict->reply, verdict->reply_length);
-	}
+	__atomic_store_n(&record->expires, wanted->expires, __ATOMIC_RELAXED);
+	record->digest = wanted->digest;
+	record->verdict = wanted->verdict;
+	record->reply_length = wanted->reply_length;
+	record->reply_sum = wanted->reply_sum;
+	memcpy(record->reply, wanted->reply, wanted->reply_length);
 	write_end(record);
 }
 
-void coax_accel_decide(struct coax_accel *accel, const struct coax_accel_verdict *verdict)
+static void settle(struct coax_exchange_record *set, const struct coax_exchange_record *wanted)
 {
-	struct coax_exchange_record *set, *record;
+	const union name name = {.name = wanted->name};
+	struct coax_exchange_record *record = find(set, &name);
+
+	if (wanted->verdict != COAX_EXCHANGE_NONE)
+		write_record(record ? record : oldest(set), &name, wanted);
+	else if (record)
+		withdraw(record, &name);
+}
+
+void coax_accel_settle(struct coax_accel_verdicts *verdicts)
+{
+	for (uint32_t i = 0; i < verdicts->count; i++)
+		settle(verdicts->at[i].set, &verdicts->at[i].record);
+	verdicts->count = 0;
+}
+
+/* Of each record what decides, and the beginning of the reply. */
+static void prefetch(const struct coax_exchange_record *set)
+{
+	for (int way = 0; way < COAX_EXCHANGE_WAYS; way++) {
+		__builtin_prefetch(&set[way], 1);
+		__builtin_prefetch(&set[way].reply_sum, 1);
+	}
+}
+
+static void fill_record(struct coax_exchange_record *record,
+			const struct coax_accel_verdict *verdict)
+{
+	record->verdict = verdict->verdict;
+	record->expires = verdict->expires;
+	record->digest = verdict->digest;
+	record->reply_length = (uint16_t)verdict->reply_length;
+	record->reply_sum = 0;
+	if (verdict->reply_length > COAX_REPEAT_MAX) {
+		record->verdict = COAX_EXCHANGE_NONE;
+		record->reply_length = 0;
+	} else if (verdict->reply_length) {
+		record->reply_sum = accel_sum(verdict->reply, verdict->reply_length);
+		memcpy(record->reply, verdict->reply, verdict->reply_length);
+	}
+}
+
+void coax_accel_decide(struct coax_accel *accel, struct coax_accel_verdicts *verdicts,
+		       const struct coax_accel_verdict *verdict)
+{
+	struct coax_exchange_record *set;
 	union name name;
 	uint64_t hash;
 
@@ -192,9 +235,11 @@ void coax_accel_decide(struct coax_accel *accel, const struct coax_accel_verdict
 	hash = coax_digest(&accel->digest, &name, sizeof(name));
 	set = &accel->exchanges[hash & (accel->exchange_count - 1) &
 				~(uint64_t)(COAX_EXCHANGE_WAYS - 1)];
-	record = find(set, &name);
-	if (verdict->verdict != COAX_EXCHANGE_NONE && verdict->reply_length <= COAX_REPEAT_MAX)
-		write_record(record ? record : oldest(set), &name, verdict);
-	else if (record)
-		withdraw(record, &name);
+	prefetch(set);
+	if (verdicts->count == COAX_ACCEL_VERDICTS_MAX)
+		coax_accel_settle(verdicts);
+	verdicts->at[verdicts->count].set = set;
+	verdicts->at[verdicts->count].record.name = name.name;
+	fill_record(&verdicts->at[verdicts->count].record, verdict);
+	verdicts->count++;
 }

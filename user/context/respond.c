@@ -61,7 +61,7 @@ static void publish(struct coax_worker *worker, const struct coax_responder *res
 
 void coax_worker_decide(void *arg, const struct coax_path *path, const struct coax_verdict *verdict)
 {
-	const struct coax_worker *worker = arg;
+	struct coax_worker *worker = arg;
 	struct coax_accel_verdict decided = {
 		.remote = &path->remote,
 		.local = &path->local,
@@ -78,7 +78,7 @@ void coax_worker_decide(void *arg, const struct coax_path *path, const struct co
 		return;
 	if (verdict->withdrawn)
 		decided.verdict = COAX_EXCHANGE_NONE;
-	coax_accel_decide(worker->context->accel, &decided);
+	coax_accel_decide(worker->context->accel, &worker->verdicts, &decided);
 }
 
 /* RFC 7967 section 2: what the client does not want to hear is not sent. */

@@ -42,6 +42,7 @@ void coax_worker_flush(struct coax_worker *worker)
 	struct coax_context_stats *stats = &worker->stats;
 	unsigned int sent;
 
+	coax_accel_settle(&worker->verdicts);
 	if (!worker->out_count)
 		return;
 	sent = worker->transport->ops->send(worker->transport, worker->out, worker->out_count);

@@ -58,6 +58,8 @@ struct coax_worker {
 	struct coax_timers renewals;	   /* of those */
 	struct coax_work leave;		   /* at shutdown: they are to end */
 
+	struct coax_accel_verdicts verdicts;
+
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
 	struct coax_datagram out[COAX_BATCH];
