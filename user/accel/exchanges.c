@@ -147,7 +147,9 @@ static bool write_begin(struct coax_exchange_record *record)
 
 static void write_end(struct coax_exchange_record *record)
 {
-	__atomic_store_n(&record->sequence, record->sequence + 1, __ATOMIC_RELEASE);
+	uint32_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&record->sequence, sequence + 1, __ATOMIC_RELEASE);
 }
 
 static void withdraw(struct coax_exchange_record *record, const union name *name)
