@@ -34,9 +34,8 @@ void coax_exchange_withdraw_verdict(struct coax_exchange *exchange, const struct
 /* What is held ends with its handler's patience, which is told like any other answer. */
 static uint64_t expires(const struct coax_exchange *exchange, const struct coax_seen *seen)
 {
-	return seen->state == COAX_SEEN_HELD
-		       ? exchange->now + COAX_EXCHANGE_LIFETIME_MS * NS_PER_MS
-		       : seen->expires;
+	return seen->state == COAX_SEEN_HELD ? exchange->now + COAX_EXCHANGE_LIFETIME_MS * NS_PER_MS
+					     : seen->expires;
 }
 
 void coax_exchange_tell_verdict(struct coax_exchange *exchange, const struct coax_path *path,
