@@ -16,6 +16,7 @@
 #include "message.h"
 #include "cache.h"
 #include "reply.h"
+#include "dedup.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -47,21 +48,24 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	if (outcome != GO_ON)
 		return outcome;
 	outcome = parse_message(ctx, &packet);
-	if (outcome != GO_ON)
+	if (outcome != GO_ON && !may_be_duplicate(outcome))
 		return outcome;
 
 	now = bpf_ktime_get_coarse_ns();
 	if (now >= switches->lease)
 		return OUTCOME(pass_lease);
 
-	if (is_ping(&packet)) {
-		make_pong(&reply);
-	} else {
-		outcome = find_reply(ctx, &packet, now, &reply);
-		if (outcome != GO_ON)
-			return outcome;
+	if (outcome == GO_ON) {
+		if (is_ping(&packet))
+			make_pong(&reply);
+		else
+			outcome = find_reply(ctx, &packet, now, &reply);
 	}
-	return send_reply(ctx, &packet, &reply);
+	if (outcome == GO_ON)
+		return send_reply(ctx, &packet, &reply);
+	if (may_be_duplicate(outcome))
+		return repeat(ctx, &packet, now, switches->exchanges, outcome);
+	return outcome;
 }
 
 /*

@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
+#include <coax/digest.h>
 #include <coax/maps.h>
 
 struct {
@@ -41,6 +42,23 @@ struct {
 	__type(key, __u32);
 	__type(value, struct coax_slot);
 } slots SEC(".maps");
+
+/* Userspace sizes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct coax_exchange_record);
+} exchanges SEC(".maps");
+
+/* Of the digests in `exchanges`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct coax_digest_secret);
+} secret SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -130,11 +130,24 @@ static __always_inline void write_udp(struct udphdr *udp, __be16 length, __u64 s
 	udp->check = check ? check : 0xffff;
 }
 
+/* All that stands before the message. The frame has room for it. */
+static __always_inline void write_transport(void *frame, const struct packet *packet,
+					    struct udphdr *udp, __u32 length, __u64 sum)
+{
+	void *ip = frame + packet->network;
+
+	swap_macs(frame);
+	if (packet->ipv6)
+		write_ipv6(ip, length - packet->network);
+	else
+		write_ipv4(ip, packet, length - packet->network);
+	write_udp(udp, bpf_htons(length - packet->transport), sum);
+}
+
 static __always_inline bool write_headers(struct xdp_md *ctx, const struct packet *packet,
 					  const struct reply *reply, __u32 length)
 {
 	void *frame = frame_start(ctx);
-	void *ip = frame + packet->network;
 	struct udphdr *udp = frame + packet->transport;
 	struct coap_header *coap = (void *)(udp + 1);
 	__be16 udp_length = bpf_htons(length - packet->transport);
@@ -144,12 +157,7 @@ static __always_inline bool write_headers(struct xdp_md *ctx, const struct packe
 		return false;
 	if (!sum_reply(ctx, packet, reply, udp, coap, udp_length, &sum))
 		return false;
-	swap_macs(frame);
-	if (packet->ipv6)
-		write_ipv6(ip, length - packet->network);
-	else
-		write_ipv4(ip, packet, length - packet->network);
-	write_udp(udp, udp_length, sum);
+	write_transport(frame, packet, udp, length, sum);
 	*(__u16 *)coap = type_and_code(packet, reply);
 	return true;
 }

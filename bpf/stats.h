@@ -36,8 +36,10 @@ static __always_inline enum xdp_action action_of(enum outcome outcome)
 	switch (outcome) {
 	case OUTCOME(reply):
 	case OUTCOME(pong):
+	case OUTCOME(repeat):
 		return XDP_TX;
 	case OUTCOME(drop_raced):
+	case OUTCOME(drop_duplicate):
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

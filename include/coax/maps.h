@@ -20,9 +20,16 @@
 /* Longest request that the kernel answers: bytes after the token. Longer ones pass. */
 #define COAX_KEY_MAX 64
 /* Longest reply that the kernel sends: bytes after the token. */
-#define COAX_REPLY_MAX	     1088
+#define COAX_REPLY_MAX 1088
 
-#define COAX_NEVER	     0xffffffffffffffffULL
+#define COAX_NEVER     0xffffffffffffffffULL
+
+/* Longest reply to a duplicate that the kernel repeats: the whole message. */
+#define COAX_REPEAT_MAX 190
+/* Longest request whose duplicates it knows: the whole message. */
+#define COAX_REPEATED_MAX 1472
+/* Records in which one request's can lie. */
+#define COAX_EXCHANGE_WAYS   2
 
 #define COAX_ATTACHMENTS_MAX 16
 
@@ -123,6 +130,42 @@ struct coax_slot {
 	__u8 reply[COAX_REPLY_MAX];
 };
 
+/*
+ * `exchanges`: array, mmapable. What userspace has decided about a request that it has seen, under
+ * a sequence lock as in `slots`: what its duplicates get (RFC 7252 section 4.5). A message is found
+ * by its name, in one of COAX_EXCHANGE_WAYS records beginning with the number
+ *
+ *	coax_digest(secret, name, sizeof(name)) % config.exchanges, rounded down to a multiple
+ *
+ * and confirmed by the digest of all of it. What is not found passes.
+ */
+struct coax_exchange_name {
+	__u8 peer[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__u8 local[16];
+	__u16 peer_port;
+	__u16 local_port;
+	__u16 message_id;
+	__u16 zone; /* with link-local addresses the interface's index, else zero */
+};
+
+enum __attribute__((packed)) coax_exchange_verdict {
+	COAX_EXCHANGE_NONE = 0,	    /* userspace decides */
+	COAX_EXCHANGE_HELD = 1,	    /* is being handled */
+	COAX_EXCHANGE_ANSWERED = 2, /* or will never be */
+};
+
+struct coax_exchange_record {
+	__u32 sequence;
+	__u16 reply_length; /* of the message that duplicates get; 0: they are dropped */
+	enum coax_exchange_verdict verdict;
+	__u8 reserved;
+	__u64 expires;
+	__u64 digest;
+	struct coax_exchange_name name;
+	__u16 reply_sum;
+	__u8 reply[COAX_REPEAT_MAX];
+};
+
 /* One attached interface, for `coax status`. The rungs are those of the README's ladder. */
 enum coax_rung {
 	COAX_RUNG_NONE = 0,
@@ -145,8 +188,8 @@ struct coax_config {
 	__u64 lease_length;
 	__u32 pid; /* of the Context that owns the instance */
 	__u32 slots;
-	__u32 owner; /* how many have taken the maps over before */
-	__u32 reserved;
+	__u32 owner;	 /* how many have taken the maps over before */
+	__u32 exchanges; /* records, a power of two; 0: duplicates pass */
 	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
 };
 
@@ -158,6 +201,8 @@ struct coax_config {
 	X(packets, "packets seen")                                                       \
 	X(reply, "requests answered from a slot")                                        \
 	X(pong, "pings answered with RST")                                               \
+	X(repeat, "duplicates that got the reply of the first")                          \
+	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON")   \
 	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")   \
 	X(pass_disabled, "passed: switched off")                                         \
 	X(pass_lease, "passed: to us, while the lease had run out")                      \

@@ -25,10 +25,11 @@
 #include "../harness.h"
 #include "frame.h"
 
-#define KERNEL_SERVICE 7
-#define KERNEL_SLOTS   64
-#define KERNEL_INDEX   1024
-#define KERNEL_MTU     1500
+#define KERNEL_SERVICE	 7
+#define KERNEL_SLOTS	 64
+#define KERNEL_INDEX	 1024
+#define KERNEL_EXCHANGES 8
+#define KERNEL_MTU	 1500
 
 struct kernel {
 	struct bpf_object *object;
@@ -114,6 +115,8 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 				 KERNEL_SLOTS);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(kernel->object, "index"),
 				 KERNEL_INDEX);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(kernel->object, "exchanges"),
+				 KERNEL_EXCHANGES);
 	rodata = kernel_section(kernel, ".rodata");
 	ASSERT_TRUE(rodata);
 #if defined(__x86_64__)
@@ -305,10 +308,17 @@ static inline size_t kernel_take_outcome(const struct kernel *kernel)
 
 static inline int kernel_action_of(size_t outcome)
 {
-	if (outcome == offsetof(struct coax_stats, reply) ||
-	    outcome == offsetof(struct coax_stats, pong))
+	switch (outcome) {
+	case offsetof(struct coax_stats, reply):
+	case offsetof(struct coax_stats, pong):
+	case offsetof(struct coax_stats, repeat):
 		return XDP_TX;
-	return outcome == offsetof(struct coax_stats, drop_raced) ? XDP_DROP : XDP_PASS;
+	case offsetof(struct coax_stats, drop_raced):
+	case offsetof(struct coax_stats, drop_duplicate):
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
 }
 
 /*

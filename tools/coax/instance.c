@@ -100,6 +100,7 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.endpoints = -1,
 		.index = -1,
 		.slots = -1,
+		.exchanges = -1,
 	};
 	if (!coax_accel_instance_is_valid(name))
 		return tool_fail(tool, "--instance \"%s\": give the name of a directory below %s",
@@ -120,13 +121,16 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 	if (!status)
 		status = open_map(instance, "slots", sizeof(__u32), sizeof(struct coax_slot),
 				  &instance->slots);
+	if (!status)
+		status = open_map(instance, "exchanges", sizeof(__u32),
+				  sizeof(struct coax_exchange_record), &instance->exchanges);
 	return status;
 }
 
 void instance_close(struct instance *instance)
 {
-	const int fds[] = {instance->config, instance->stats, instance->endpoints, instance->index,
-			   instance->slots};
+	const int fds[] = {instance->config, instance->stats, instance->endpoints,
+			   instance->index,  instance->slots, instance->exchanges};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)

@@ -19,6 +19,7 @@ struct instance {
 	int endpoints;
 	int index;
 	int slots;
+	int exchanges;
 };
 
 /*

@@ -12,12 +12,14 @@
 #include <urcu/list.h>
 #include <coax/accel.h>
 #include <coax/address.h>
+#include <coax/digest.h>
 #include <coax/log.h>
 #include <coax/maps.h>
 #include <coax/message.h>
 
-#define COAX_ACCEL_SLOTS_MAX	(1U << 22)
-#define COAX_ACCEL_INSTANCE_MAX 63
+#define COAX_ACCEL_SLOTS_MAX	 (1U << 22)
+#define COAX_ACCEL_EXCHANGES_MAX (1U << 22)
+#define COAX_ACCEL_INSTANCE_MAX	 63
 
 struct coax_accel;
 
@@ -64,6 +66,45 @@ uint32_t coax_accel_lease_ms(const struct coax_accel *accel);
 bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, uint64_t generation,
 			const struct coax_message *request, const struct coax_message *response);
 
+/*
+ * By which the kernel digests messages; as long as the instance's maps are there, it is the same.
+ */
+const struct coax_digest_secret *coax_accel_digest(const struct coax_accel *accel);
+
+/* What duplicates of a request get from the kernel. */
+struct coax_accel_verdict {
+	const union coax_address *remote;
+	const union coax_address *local;
+	uint32_t ifindex; /* that it came in by */
+	uint16_t message_id;
+	enum coax_exchange_verdict verdict; /* COAX_EXCHANGE_NONE: it goes to userspace */
+	uint64_t digest;		    /* of the request */
+	uint64_t expires;		    /* ns */
+	const uint8_t *reply;		    /* a whole message; NULL: nothing */
+	size_t reply_length;
+};
+
+#define COAX_ACCEL_VERDICTS_MAX 64
+
+/* Verdicts that one thread has not written down yet. At first all zeros. */
+struct coax_accel_verdicts {
+	uint32_t count;
+	struct {
+		struct coax_exchange_record *set;
+		struct coax_exchange_record record; /* to be; none with COAX_EXCHANGE_NONE */
+	} at[COAX_ACCEL_VERDICTS_MAX];
+};
+
+/*
+ * A verdict is to be written down: what is too long, or has no room, has none. That is done in
+ * portions, while what is needed for one is fetched from memory for the others, by
+ * coax_accel_settle(): to be called before anything is sent that tells of the decision. One thread
+ * for one remote.
+ */
+void coax_accel_decide(struct coax_accel *accel, struct coax_accel_verdicts *verdicts,
+		       const struct coax_accel_verdict *verdict);
+void coax_accel_settle(struct coax_accel_verdicts *verdicts);
+
 /* Detach, withdraw everything, unpin. NULL: nothing. */
 void coax_accel_close(struct coax_accel *accel);
 
@@ -101,7 +142,8 @@ int coax_subject_notify(struct coax_subject *subject, const struct coax_message 
  * For tools: look into an instance's pinned maps.
  */
 
-/* Open one of its maps ("stats", "config", "index", "slots", "endpoints"). An fd or -errno. */
+/* Open one of its maps ("stats", "config", "index", "slots", "endpoints", "exchanges"). An fd or
+ * -errno. */
 int coax_accel_open_map(const char *instance, const char *map);
 
 /* Sum of the counters over all CPUs. Returns 0 or a negative errno. */

@@ -17,9 +17,10 @@
 struct coax_bpf;
 struct xdp_program;
 
-#define ACCEL_SLOTS_DEFAULT 8192
-#define ACCEL_LEASE_DEFAULT 3000 /* ms */
-#define ACCEL_MAPS	    6
+#define ACCEL_SLOTS_DEFAULT	8192
+#define ACCEL_LEASE_DEFAULT	3000 /* ms */
+#define ACCEL_EXCHANGES_DEFAULT 16384
+#define ACCEL_MAPS		8
 
 /* One service an instance: all endpoints of a Context answer alike. */
 #define ACCEL_SERVICE 0
@@ -101,6 +102,10 @@ struct coax_accel {
 	size_t slots_size;
 	uint32_t slot_count;
 	struct coax_nearby *nearby;
+	struct coax_exchange_record *exchanges;
+	size_t exchanges_size;
+	uint32_t exchange_count;
+	struct coax_digest_secret digest;
 	int index_fd;
 	int endpoints_fd;
 
@@ -124,6 +129,12 @@ bool accel_slot_is_withdrawn(const struct coax_slot *slot);
 /* What a killed writer may have left odd becomes even. */
 void accel_slot_reset(struct coax_slot *slot);
 uint64_t accel_now(void);
+/* RFC 1071, of words as they lie in memory; an odd last byte is padded. */
+uint16_t accel_sum(const void *data, size_t length);
+
+/* exchanges.c */
+/* Take over the secret of who had the maps before (`reused`), or make one. */
+int accel_exchanges_init(struct coax_accel *accel, bool reused);
 
 /* publish.c */
 int accel_publisher_init(struct coax_accel *accel);

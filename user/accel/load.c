@@ -38,6 +38,11 @@ static int check_options(const struct coax_accel_options *options, const struct 
 			 options->interface_count, COAX_ATTACHMENTS_MAX);
 		return -EINVAL;
 	}
+	if (options->exchanges > COAX_ACCEL_EXCHANGES_MAX) {
+		coax_log(logger, COAX_LOG_ERROR, "%u exchanges: at most %u", options->exchanges,
+			 COAX_ACCEL_EXCHANGES_MAX);
+		return -EINVAL;
+	}
 	for (size_t i = 0; i < options->interface_count; i++) {
 		const char *name = options->interfaces[i];
 
@@ -89,6 +94,10 @@ static void take_options(struct coax_accel *accel, const struct coax_accel_optio
 	memcpy(accel->instance, instance, strlen(instance));
 	accel->generic = options->generic;
 	accel->slot_count = options->slots ? options->slots : ACCEL_SLOTS_DEFAULT;
+	accel->exchange_count = coax_hash_buckets(options->exchanges ? options->exchanges
+								     : ACCEL_EXCHANGES_DEFAULT);
+	if (accel->exchange_count < COAX_EXCHANGE_WAYS)
+		accel->exchange_count = COAX_EXCHANGE_WAYS;
 	accel->lease_ms = options->lease_ms ? options->lease_ms : ACCEL_LEASE_DEFAULT;
 	for (size_t i = 0; i < options->interface_count; i++) {
 		const char *name = options->interfaces[i];
@@ -117,6 +126,7 @@ static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
 	bpf_map__set_max_entries(program->maps.slots, accel->slot_count);
 	bpf_map__set_max_entries(program->maps.hints, 1U << bits);
 	program->rodata->coax_setup.hint_bits = bits;
+	bpf_map__set_max_entries(program->maps.exchanges, accel->exchange_count);
 #if defined(__x86_64__) || defined(__i386__)
 	program->rodata->coax_setup.weakly_ordered = 0;
 #endif
@@ -169,6 +179,12 @@ static int map_maps(struct coax_accel *accel)
 	accel->nearby = map_memory(bpf_map__fd(accel->shared->maps.nearby), NEARBY_SIZE);
 	if (!accel->nearby)
 		return -errno;
+	accel->exchanges_size =
+		(accel->exchange_count * sizeof(*accel->exchanges) + page - 1) / page * page;
+	accel->exchanges =
+		map_memory(bpf_map__fd(accel->shared->maps.exchanges), accel->exchanges_size);
+	if (!accel->exchanges)
+		return -errno;
 	accel->index_fd = bpf_map__fd(accel->shared->maps.index);
 	accel->endpoints_fd = bpf_map__fd(accel->shared->maps.endpoints);
 	return 0;
@@ -205,7 +221,10 @@ static void empty_hash(int fd, size_t key_size)
 	}
 }
 
-/* Nothing of what a former process published is ever answered again; the counters go on. */
+/*
+ * Nothing of what a former process published is ever answered again; what it answered to requests
+ * that must run once, is (accel_exchanges_init()); the counters go on.
+ */
 static void clear(struct coax_accel *accel)
 {
 	_Static_assert(sizeof(struct coax_endpoint_key) <= sizeof(struct coax_index_key), "");
@@ -226,6 +245,7 @@ static void begin_config(struct coax_accel *accel)
 	accel->config->pid = (uint32_t)getpid();
 	accel->config->slots = accel->slot_count;
 	accel->config->owner = accel->owner;
+	accel->config->exchanges = accel->exchange_count;
 	accel->config->enabled = 1;
 	accel->config->layout = COAX_LAYOUT;
 }
@@ -268,7 +288,9 @@ static int load(struct coax_accel *accel)
 			 "took over instance '%s' from a process that is gone (pid %u)",
 			 accel->instance, former.pid);
 	}
-	err = accel_publisher_init(accel);
+	err = accel_exchanges_init(accel, reused);
+	if (!err)
+		err = accel_publisher_init(accel);
 	if (err)
 		return err;
 	begin_config(accel);
@@ -333,6 +355,8 @@ void coax_accel_close(struct coax_accel *accel)
 		munmap(accel->slots, accel->slots_size);
 	if (accel->nearby)
 		munmap(accel->nearby, NEARBY_SIZE);
+	if (accel->exchanges)
+		munmap(accel->exchanges, accel->exchanges_size);
 	if (accel->config)
 		munmap(accel->config, accel->config_size);
 	coax_bpf__destroy(accel->shared);

@@ -24,8 +24,7 @@ static void write_end(struct coax_slot *slot)
 	__atomic_store_n(&slot->sequence, slot->sequence + 1, __ATOMIC_RELEASE);
 }
 
-/* RFC 1071, of words as they lie in memory; an odd last byte is padded. */
-static uint16_t sum(const void *data, size_t length)
+uint16_t accel_sum(const void *data, size_t length)
 {
 	const uint8_t *bytes = data;
 	uint64_t total = 0;
@@ -49,8 +48,8 @@ static uint16_t sum(const void *data, size_t length)
 void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key, size_t key_length,
 		      uint8_t reply_code, const void *reply, size_t reply_length)
 {
-	uint16_t key_sum = sum(key, key_length);
-	uint16_t reply_sum = sum(reply, reply_length);
+	uint16_t key_sum = accel_sum(key, key_length);
+	uint16_t reply_sum = accel_sum(reply, reply_length);
 
 	write_begin(slot);
 	slot->service = ACCEL_SERVICE;

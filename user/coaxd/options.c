@@ -25,6 +25,7 @@ enum {
 	OPTION_INSTANCE,
 	OPTION_GENERIC,
 	OPTION_SLOTS,
+	OPTION_EXCHANGES,
 	OPTION_LEASE,
 	OPTION_WORKERS,
 	OPTION_WRITABLE,
@@ -43,6 +44,7 @@ static const struct option long_options[] = {
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
 	{"generic", no_argument, NULL, OPTION_GENERIC},
 	{"slots", required_argument, NULL, OPTION_SLOTS},
+	{"exchanges", required_argument, NULL, OPTION_EXCHANGES},
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"workers", required_argument, NULL, OPTION_WORKERS},
 	{"writable", no_argument, NULL, OPTION_WRITABLE},
@@ -72,6 +74,7 @@ static const char help[] =
 	"      --instance NAME        the kernel half's name below /sys/fs/bpf/coax (\"default\")\n"
 	"      --generic              use generic XDP where the driver has no native one\n"
 	"      --slots N              replies that the kernel holds at most (8192)\n"
+	"      --exchanges N          requests whose duplicates the kernel knows (16384)\n"
 	"      --lease MS             how long the kernel answers without the daemon (3000)\n"
 	"      --workers N            threads, at most 256 (default: one for each usable CPU)\n"
 	"      --writable             let PUT, POST and DELETE change the files\n"
@@ -192,6 +195,9 @@ static int read_option(struct coaxd_options *options, int option)
 		return -1;
 	case OPTION_SLOTS:
 		return read_number("--slots", optarg, 1, COAX_ACCEL_SLOTS_MAX, &accel->slots);
+	case OPTION_EXCHANGES:
+		return read_number("--exchanges", optarg, 1, COAX_ACCEL_EXCHANGES_MAX,
+				   &accel->exchanges);
 	case OPTION_LEASE:
 		return read_number("--lease", optarg, LEASE_MIN, LEASE_MAX, &accel->lease_ms);
 	case OPTION_WORKERS:

@@ -59,6 +59,28 @@ static void publish(struct coax_worker *worker, const struct coax_responder *res
 		coax_count(&worker->stats, published);
 }
 
+void coax_worker_decide(void *arg, const struct coax_path *path, const struct coax_verdict *verdict)
+{
+	struct coax_worker *worker = arg;
+	struct coax_accel_verdict decided = {
+		.remote = &path->remote,
+		.local = &path->local,
+		.ifindex = path->ifindex,
+		.message_id = verdict->id,
+		.verdict = verdict->held ? COAX_EXCHANGE_HELD : COAX_EXCHANGE_ANSWERED,
+		.digest = verdict->digest,
+		.expires = verdict->expires,
+		.reply = verdict->reply,
+		.reply_length = verdict->reply_length,
+	};
+
+	if (!worker->context->accel)
+		return;
+	if (verdict->withdrawn)
+		decided.verdict = COAX_EXCHANGE_NONE;
+	coax_accel_decide(worker->context->accel, &worker->verdicts, &decided);
+}
+
 /* RFC 7967 section 2: what the client does not want to hear is not sent. */
 static int send_response(struct coax_worker *worker, const struct coax_path *path,
 			 struct coax_ticket ticket, struct coax_responder *responder)

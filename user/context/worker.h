@@ -58,6 +58,8 @@ struct coax_worker {
 	struct coax_timers renewals;	   /* of those */
 	struct coax_work leave;		   /* at shutdown: they are to end */
 
+	struct coax_accel_verdicts verdicts;
+
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
 	struct coax_datagram out[COAX_BATCH];
@@ -85,9 +87,10 @@ struct coax_context {
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
-	struct coax_groups *groups;	  /* NULL: none to listen to */
-	struct coax_observers *observers; /* here */
-	struct coax_resolver *resolver;	  /* NULL: nothing has been looked up yet */
+	struct coax_digest_secret *digest; /* the kernel half's; NULL: none was asked for */
+	struct coax_groups *groups;	   /* NULL: none to listen to */
+	struct coax_observers *observers;  /* here */
+	struct coax_resolver *resolver;	   /* NULL: nothing has been looked up yet */
 	pthread_mutex_t resolver_lock;
 	bool own_loop;
 	uint64_t lease_interval; /* ns */
@@ -153,6 +156,10 @@ void coax_context_process_until(struct coax_context *context, const atomic_bool 
 /* The exchange layer's `request`: have the site answer. */
 void coax_worker_render(void *worker, const struct coax_path *path,
 			const struct coax_message *request, struct coax_ticket ticket);
+
+/* Its `verdict`: the kernel half is to know. */
+void coax_worker_decide(void *worker, const struct coax_path *path,
+			const struct coax_verdict *verdict);
 
 void coax_deferred_free_all(struct coax_worker *worker);
 void coax_context_unreference(struct coax_context *context);

@@ -71,6 +71,19 @@ static int create_keys(struct coax_exchange *exchange, uint32_t seed)
 	return 0;
 }
 
+static void make_digest(struct coax_exchange *exchange, const struct coax_digest_secret *given)
+{
+	struct coax_digest_secret *own = &exchange->own_digest;
+
+	exchange->digest = given ? given : own;
+	if (given)
+		return;
+	for (size_t i = 0; i < sizeof(own->end) / sizeof(own->end[0]); i++)
+		own->end[i] = coax_exchange_draw(exchange);
+	for (size_t i = 0; i < sizeof(own->words) / sizeof(own->words[0]); i++)
+		own->words[i] = coax_exchange_draw(exchange);
+}
+
 int coax_exchange_create(struct coax_exchange **result, const struct coax_exchange_options *options)
 {
 	struct coax_exchange *exchange;
@@ -93,6 +106,7 @@ int coax_exchange_create(struct coax_exchange **result, const struct coax_exchan
 	err = create_keys(exchange, options->seed);
 	if (err)
 		goto out;
+	make_digest(exchange, options->digest);
 	for (int i = 0; i < COAX_ID_GROUPS; i++)
 		exchange->next_id[i] = (uint16_t)coax_exchange_draw(exchange);
 	err = coax_duplicates_create(&exchange->duplicates, exchange->tuning.exchanges_max);
