@@ -233,7 +233,7 @@ int accel_interface_attach(struct coax_accel *accel, struct accel_interface *int
 	attachment->ifindex = interface->ifindex;
 	coax_log(&accel->logger, COAX_LOG_INFO, "%s: XDP program attached %s", link->name,
 		 modes[interface->rung]);
-	if (link->veth && interface->rung != COAX_RUNG_GENERIC)
+	if (accel_link_is(link, "veth") && interface->rung != COAX_RUNG_GENERIC)
 		coax_log(
 			&accel->logger, COAX_LOG_WARNING,
 			"%s is a veth: what the kernel answers gets to the other end only if an XDP "

@@ -166,11 +166,20 @@ void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, ui
 struct accel_link {
 	uint32_t ifindex;
 	char name[IF_NAMESIZE];
+	char kind[16]; /* "veth", "vlan", ...: rtnetlink's word for it; "": hardware */
 	bool ethernet;
 	bool up;
-	bool veth;
 	uint8_t mac[6];
 	uint32_t mtu;
+	uint32_t master; /* the bridge, bond, ... that it belongs to; 0: none */
+	bool bridge_port;
+	bool blocked; /* a port of a bridge that forwards nothing from it now */
+	/* a VLAN device: what it lies on, and its tag */
+	uint32_t lower;
+	uint16_t vlan;
+	bool service_vlan;   /* IEEE 802.1ad */
+	bool filters_vlans;  /* a bridge */
+	bool takes_tags_off; /* VLAN tags; known only when there are VLAN devices */
 };
 
 struct accel_local {
@@ -195,6 +204,7 @@ const struct accel_link *accel_snapshot_link(const struct accel_snapshot *snapsh
 					     uint32_t ifindex);
 const struct accel_link *accel_snapshot_named(const struct accel_snapshot *snapshot,
 					      const char *name);
+bool accel_link_is(const struct accel_link *link, const char *kind);
 
 /* endpoints.c: make the map say what is bound and local now. NULL: nothing is. */
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);
