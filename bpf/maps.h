@@ -51,8 +51,12 @@ struct {
 
 volatile struct coax_link_state coax_link SEC(".data.link");
 
+volatile struct coax_place coax_place SEC(".data.place");
+
 const volatile __u8 coax_weakly_ordered = 1;
 
 const volatile __u32 coax_owner = 0;
+
+const volatile __u8 coax_route_replies = 0;
 
 #endif

@@ -30,6 +30,17 @@ static __always_inline bool is_vlan(__be16 protocol)
 	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD);
 }
 
+/* One tag of IEEE 802.1Q, and the host is in that VLAN by this interface. */
+static __always_inline bool is_our_vlan(const struct ethernet_header *ethernet)
+{
+	const struct vlan_tag *tag = (const void *)(ethernet + 1);
+	__u32 vlan = bpf_ntohs(tag->control) & (COAX_VLANS - 1);
+
+	OPAQUE(vlan);
+	return ethernet->protocol == bpf_htons(ETH_P_8021Q) && !is_vlan(tag->protocol) &&
+	       coax_place.vlans[vlan / 64 & (COAX_VLANS / 64 - 1)] >> vlan % 64 & 1;
+}
+
 /* Ethernet and up to two tags. Sets packet->network and *protocol. */
 static __always_inline enum outcome parse_ethernet(const struct xdp_md *ctx, struct packet *packet,
 						   __be16 *protocol)
@@ -48,6 +59,8 @@ static __always_inline enum outcome parse_ethernet(const struct xdp_md *ctx, str
 		packet->network += sizeof(*tag);
 		*protocol = tag->protocol;
 	}
+	if (packet->network > sizeof(*ethernet) && coax_place.vlans_known && !is_our_vlan(ethernet))
+		return OUTCOME(pass_not_ours);
 	return GO_ON;
 }
 

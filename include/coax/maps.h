@@ -11,7 +11,7 @@
 #define COAX_MAPS_H
 
 /* Changes with every change of this file that a program already loaded would misread. */
-#define COAX_LAYOUT	      1
+#define COAX_LAYOUT	      2
 
 #define COAX_PIN_ROOT	      "/sys/fs/bpf/coax"
 #define COAX_INSTANCE_DEFAULT "default"
@@ -34,11 +34,27 @@
  * `coax_weakly_ordered` (.rodata, before loading) is 1 unless userspace says that this CPU does not
  * reorder loads (x86): then the program does without barriers. `coax_owner` (likewise) is the
  * number of the owner that loads it: under another, who could not take it off, it answers nothing.
+ * `coax_route_replies` (likewise): only where the way back to the client leads over the device that
+ * the request came in by, and to the MAC address that it leads to.
  */
 struct coax_link_state {
 	__u8 mac[6];
 	__u16 mtu; /* of IP packets; the kernel sends no longer ones */
 } __attribute__((aligned(8)));
+
+#define COAX_VLANS 4096
+
+/*
+ * `coax_place` (section .data.place): where the interface stands. With `vlans_known`, a frame with
+ * a tag is looked at only if that is the one of a VLAN in `vlans`, else with any.
+ */
+struct coax_place {
+	__u32 device; /* ifindex of what has the addresses: the interface, or its bridge */
+	__u8 port;    /* a bridge's */
+	__u8 vlans_known;
+	__u16 reserved;
+	__u64 vlans[COAX_VLANS / 64]; /* by number, from the lowest bit of the first on */
+};
 
 /* `endpoints`: hash. Only packets to an address and port in it are looked at. */
 struct coax_endpoint_key {
@@ -139,7 +155,8 @@ struct coax_config {
 	X(pass_unknown, "passed: a request without a published reply")                   \
 	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")    \
 	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")          \
-	X(pass_checksum, "passed: UDP over IPv6 without a checksum")
+	X(pass_checksum, "passed: UDP over IPv6 without a checksum")                     \
+	X(pass_route, "passed: the reply would leave by another interface")
 
 struct coax_stats {
 #define COAX_STATS_FIELD(name, text) __u64 name;

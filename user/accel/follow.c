@@ -6,7 +6,44 @@
 #include <string.h>
 #include "accel/internal.h"
 
-/* Returns 0 when the interface is attached. */
+/* Said once, until something else is in the way. */
+static void say_obstacle(const struct coax_accel *accel, struct accel_interface *interface,
+			 const struct accel_link *link)
+{
+	const struct accel_place *place = &interface->place;
+	bool bad =
+		place->obstacle != ACCEL_OBSTACLE_NONE && place->obstacle != ACCEL_OBSTACLE_BLOCKED;
+	char text[192];
+
+	if (place->obstacle == interface->said)
+		return;
+	interface->said = place->obstacle;
+	accel_place_explain(place, link, text, sizeof(text));
+	coax_log(&accel->logger, bad ? COAX_LOG_WARNING : COAX_LOG_INFO,
+		 place->obstacle == ACCEL_OBSTACLE_NONE ? "%s: answered again: %s"
+		 : interface->ifindex			? "%s: nothing is answered there: %s"
+							: "%s: XDP program not attached: %s",
+		 link->name, text);
+}
+
+static void follow_attached(struct coax_accel *accel, struct accel_interface *interface,
+			    const struct accel_link *link)
+{
+	struct coax_attachment *attachment =
+		&accel->config->attachments[interface - accel->interfaces];
+
+	accel_interface_update(interface, link);
+	say_obstacle(accel, interface, link);
+	if (strcmp(attachment->name, link->name) == 0)
+		return;
+	coax_log(&accel->logger, COAX_LOG_INFO, "%s has become %s", attachment->name, link->name);
+	memcpy(attachment->name, link->name, sizeof(attachment->name));
+}
+
+/*
+ * Returns 0 when the interface is attached; -ENODEV: it may come, -EAGAIN: what is in the way may
+ * go.
+ */
 static int follow_interface(struct coax_accel *accel, struct accel_interface *interface,
 			    const struct accel_snapshot *snapshot)
 {
@@ -16,27 +53,38 @@ static int follow_interface(struct coax_accel *accel, struct accel_interface *in
 	if (interface->ifindex) {
 		link = accel_snapshot_link(snapshot, interface->ifindex);
 		if (link) {
-			accel_interface_update(interface, link);
+			accel_place_find(snapshot, link, &interface->place);
+			follow_attached(accel, interface, link);
 			return 0;
 		}
 		coax_log(&accel->logger, COAX_LOG_WARNING,
 			 "%s is gone, and with it the XDP program", interface->name);
 		accel_interface_close(accel, interface, false);
+		interface->said = ACCEL_OBSTACLE_NONE;
 	}
 	link = accel_snapshot_named(snapshot, interface->name);
 	if (!link)
 		return -ENODEV;
 	if (link->ifindex == interface->refused)
 		return -EOPNOTSUPP;
+	accel_place_find(snapshot, link, &interface->place);
+	if (interface->place.obstacle != ACCEL_OBSTACLE_NONE &&
+	    interface->place.obstacle != ACCEL_OBSTACLE_BLOCKED) {
+		say_obstacle(accel, interface, link);
+		return -EAGAIN;
+	}
+	interface->said = ACCEL_OBSTACLE_NONE;
 	err = accel_interface_attach(accel, interface, link);
 	interface->refused = err ? link->ifindex : 0;
+	if (!err)
+		say_obstacle(accel, interface, link);
 	return err;
 }
 
 int coax_accel_attach(struct coax_accel *accel)
 {
 	struct accel_snapshot snapshot;
-	size_t attached = 0;
+	bool hope = false;
 	int first = 0;
 	int err;
 
@@ -48,13 +96,14 @@ int coax_accel_attach(struct coax_accel *accel)
 			err = follow_interface(accel, &accel->interfaces[i], &snapshot);
 			if (err == -ENODEV)
 				coax_log(&accel->logger, COAX_LOG_WARNING,
-					 "there is no interface '%s' (ip link lists them)",
+					 "there is no interface '%s' (ip link lists them); the XDP "
+					 "program is attached when it comes",
 					 accel->interfaces[i].name);
-			attached += !err;
+			hope |= !err || err == -ENODEV || err == -EAGAIN;
 			first = first ? first : err;
 		}
 		accel_snapshot_free(&snapshot);
-		err = attached ? 0 : first;
+		err = hope ? 0 : first;
 	} else {
 		coax_log(&accel->logger, COAX_LOG_ERROR,
 			 "cannot ask the kernel for its interfaces: %s", strerror(-err));

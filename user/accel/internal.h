@@ -70,6 +70,24 @@ struct accel_publisher {
 	uint32_t hand; /* of the clock that evicts */
 };
 
+/* Why the program may not answer on an interface, though it could be attached. */
+enum accel_obstacle {
+	ACCEL_OBSTACLE_NONE,
+	ACCEL_OBSTACLE_MASTER,	/* its frames are a bond's, or of the like */
+	ACCEL_OBSTACLE_TAGS,	/* it has VLAN devices, and frames may have lost their tags */
+	ACCEL_OBSTACLE_FILTER,	/* a port of a bridge that has VLANs */
+	ACCEL_OBSTACLE_BLOCKED, /* a port of a bridge that takes nothing from it now */
+};
+
+struct accel_place {
+	enum accel_obstacle obstacle;
+	char other[IF_NAMESIZE]; /* the master, or the VLAN device, that is in the way */
+	char other_kind[16];
+	uint8_t mac[6]; /* whose frames are the host's */
+	bool has_vlans;
+	struct coax_place program; /* what the program knows of it */
+};
+
 struct accel_interface {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex; /* 0: not attached */
@@ -78,6 +96,8 @@ struct accel_interface {
 	struct coax_bpf *program;
 	struct xdp_program *dispatched; /* rung 1 */
 	struct coax_link_state *link;
+	struct accel_place place;
+	enum accel_obstacle said; /* what is in the way has been logged */
 };
 
 struct accel_endpoint {
@@ -205,6 +225,13 @@ const struct accel_link *accel_snapshot_link(const struct accel_snapshot *snapsh
 const struct accel_link *accel_snapshot_named(const struct accel_snapshot *snapshot,
 					      const char *name);
 bool accel_link_is(const struct accel_link *link, const char *kind);
+
+/* place.c */
+void accel_place_find(const struct accel_snapshot *snapshot, const struct accel_link *link,
+		      struct accel_place *place);
+/* The obstacle in words. */
+void accel_place_explain(const struct accel_place *place, const struct accel_link *link, char *text,
+			 size_t size);
 
 /* endpoints.c: make the map say what is bound and local now. NULL: nothing is. */
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);
