@@ -3,6 +3,7 @@
  * The keeper follows the host: interfaces that come, change and go, addresses likewise.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "accel/internal.h"
 
@@ -81,6 +82,36 @@ static int follow_interface(struct coax_accel *accel, struct accel_interface *in
 	return err;
 }
 
+static bool forwards(const char *family)
+{
+	char path[64];
+	FILE *file;
+	bool yes;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/lo/forwarding", family);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	yes = getc(file) == '1';
+	fclose(file);
+	return yes;
+}
+
+/* bpf_fib_lookup() knows ways only on a host that forwards. */
+static void check_forwarding(const struct coax_accel *accel)
+{
+	bool ipv4 = forwards("ipv4"), ipv6 = forwards("ipv6");
+
+	if (ipv4 && ipv6)
+		return;
+	coax_log(&accel->logger, COAX_LOG_WARNING,
+		 "replies go by the host's routes, and it does not forward %s: the kernel answers "
+		 "no requests over that (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
+		 ipv4	? "IPv6"
+		 : ipv6 ? "IPv4"
+			: "IPv4 and IPv6");
+}
+
 int coax_accel_attach(struct coax_accel *accel)
 {
 	struct accel_snapshot snapshot;
@@ -88,6 +119,8 @@ int coax_accel_attach(struct coax_accel *accel)
 	int first = 0;
 	int err;
 
+	if (accel->route_replies)
+		check_forwarding(accel);
 	accel_libraries_log_to(&accel->logger);
 	err = accel_snapshot_take(&snapshot);
 	if (!err) {

@@ -111,6 +111,7 @@ struct coax_accel {
 	char directory[128];
 	int directory_fd; /* locked while the instance is ours */
 	bool generic;
+	bool route_replies;
 	uint32_t lease_ms;
 	uint32_t owner; /* our number among those that had the maps */
 

@@ -86,6 +86,7 @@ static void take_options(struct coax_accel *accel, const struct coax_accel_optio
 
 	memcpy(accel->instance, instance, strlen(instance));
 	accel->generic = options->generic;
+	accel->route_replies = options->route_replies;
 	accel->slot_count = options->slots ? options->slots : ACCEL_SLOTS_DEFAULT;
 	accel->lease_ms = options->lease_ms ? options->lease_ms : ACCEL_LEASE_DEFAULT;
 	for (size_t i = 0; i < options->interface_count; i++) {
@@ -105,6 +106,7 @@ static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
 	program->rodata->coax_weakly_ordered = 0;
 #endif
 	program->rodata->coax_owner = accel->owner;
+	program->rodata->coax_route_replies = accel->route_replies;
 }
 
 int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program)
