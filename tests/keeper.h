@@ -98,6 +98,30 @@ static inline int keeper_map(const char *name)
 	return fd;
 }
 
+/* A section of variables of the program on LAB_SERVER. */
+static inline int keeper_section(const char *suffix)
+{
+	uint32_t ids[16] = {0};
+	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 16};
+	uint32_t size = sizeof(program);
+	int fd = lab_program();
+
+	ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &program, &size), 0);
+	close(fd);
+	for (uint32_t i = 0; i < program.nr_map_ids; i++) {
+		struct bpf_map_info map = {0};
+
+		size = sizeof(map);
+		fd = bpf_map_get_fd_by_id(ids[i]);
+		ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &map, &size), 0);
+		if (strstr(map.name, suffix))
+			return fd;
+		close(fd);
+	}
+	HARNESS_SAY("the program has no section %s", suffix);
+	HARNESS_STOP();
+}
+
 static inline struct coax_config keeper_config(void)
 {
 	struct coax_config config;

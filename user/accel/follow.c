@@ -48,6 +48,8 @@ static void follow_attached(struct coax_accel *accel, struct accel_interface *in
 static int follow_interface(struct coax_accel *accel, struct accel_interface *interface,
 			    const struct accel_snapshot *snapshot)
 {
+	const struct coax_attachment *attachment =
+		&accel->config->attachments[interface - accel->interfaces];
 	const struct accel_link *link;
 	int err;
 
@@ -59,7 +61,7 @@ static int follow_interface(struct coax_accel *accel, struct accel_interface *in
 			return 0;
 		}
 		coax_log(&accel->logger, COAX_LOG_WARNING,
-			 "%s is gone, and with it the XDP program", interface->name);
+			 "%s is gone, and with it the XDP program", attachment->name);
 		accel_interface_close(accel, interface, false);
 		interface->said = ACCEL_OBSTACLE_NONE;
 	}
