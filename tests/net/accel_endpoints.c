@@ -45,12 +45,25 @@ static struct coax_accel *serve(const char *address)
 /* The MAC address and MTU that the attached program knows. */
 static struct coax_link_state link_state(void)
 {
+	uint32_t ids[16] = {0};
+	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 16};
+	uint32_t size = sizeof(program);
 	const uint32_t only = 0;
-	struct coax_link_state state;
-	int fd = keeper_section(".data.link");
+	struct coax_link_state state = {0};
+	int fd = lab_program();
 
-	ASSERT_EQ(bpf_map_lookup_elem(fd, &only, &state), 0);
+	ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &program, &size), 0);
 	close(fd);
+	for (uint32_t i = 0; i < program.nr_map_ids; i++) {
+		struct bpf_map_info map = {0};
+
+		size = sizeof(map);
+		fd = bpf_map_get_fd_by_id(ids[i]);
+		ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &map, &size), 0);
+		if (map.value_size == sizeof(state) && strstr(map.name, ".data.link"))
+			ASSERT_EQ(bpf_map_lookup_elem(fd, &only, &state), 0);
+		close(fd);
+	}
 	return state;
 }
 

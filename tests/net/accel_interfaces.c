@@ -192,7 +192,9 @@ TEST("an interface that is renamed stays attached to; who has its former name is
 	lab_begin();
 	accel = keeper_begin();
 	program = keeper_attached(LAB_SERVER);
-	lab_run("ip link set " LAB_SERVER " name renamed0");
+	/* Linux 6.1 renames no link that is up. */
+	lab_run("ip link set " LAB_SERVER " down && ip link set " LAB_SERVER " name renamed0");
+	lab_run("ip link set renamed0 up && ip addr replace " LAB_SERVER_IPV4 "/24 dev renamed0");
 	lab_run("ip link add " LAB_SERVER " type veth peer name other1");
 	coax_accel_process(accel);
 	EXPECT_TRUE(keeper_said(LAB_SERVER " has become renamed0"));
@@ -327,6 +329,27 @@ TEST("an interface whose frames may have lost their VLAN tags is not attached to
 	coax_accel_close(accel);
 }
 
+TEST("a port of a bridge that has VLANs answers nothing")
+{
+	struct coax_accel *accel;
+
+	lab_begin();
+	make_bridge();
+	accel = keeper_begin();
+	EXPECT_TRUE(answers(LAB_SERVER, 0x0b));
+	make_vlan_or_skip("br0");
+	coax_accel_process(accel);
+	EXPECT_TRUE(keeper_said("its bridge br0 has VLANs"));
+	EXPECT_FALSE(answers(LAB_SERVER, 0x0b));
+	lab_run("ip link del vlan5");
+	coax_accel_process(accel);
+	EXPECT_TRUE(answers(LAB_SERVER, 0x0b));
+	lab_run("ip link set br0 type bridge vlan_filtering 1");
+	coax_accel_process(accel);
+	EXPECT_FALSE(answers(LAB_SERVER, 0x0b));
+	coax_accel_close(accel);
+}
+
 TEST("with a VLAN device that comes later the answers end, and go on when it is gone")
 {
 	struct coax_accel *accel;
@@ -345,6 +368,17 @@ TEST("with a VLAN device that comes later the answers end, and go on when it is 
 	coax_accel_close(accel);
 }
 
+static void *enter_vlan(void *unused)
+{
+	(void)unused;
+	lab_enter_client();
+	lab_run("ip link add link " LAB_CLIENT " name vlan5 type vlan id 5");
+	lab_run("ip addr flush dev " LAB_CLIENT " && ip link set vlan5 up");
+	lab_run("ip addr add " LAB_CLIENT_IPV4 "/24 dev vlan5");
+	lab_run("ip neigh replace " LAB_SERVER_IPV4 " lladdr " LAB_SERVER_MAC " dev vlan5");
+	return NULL;
+}
+
 TEST("a VLAN device is attached to in generic mode alone, when that is allowed")
 {
 	static const char *const vlan[] = {"vlan5"};
@@ -356,9 +390,13 @@ TEST("a VLAN device is attached to in generic mode alone, when that is allowed")
 	EXPECT_LT(coax_accel_attach(accel), 0);
 	EXPECT_TRUE(keeper_said("allow generic mode"));
 	coax_accel_close(accel);
+	lab_run("ip addr flush dev " LAB_SERVER " && ip link set vlan5 up");
+	lab_run("ip addr add " LAB_SERVER_IPV4 "/24 dev vlan5");
 	accel = serve_on(vlan, 1, true);
 	EXPECT_TRUE(keeper_config().attachments[0].rung == COAX_RUNG_GENERIC);
 	EXPECT_TRUE(answers("vlan5", 1));
+	in_client(enter_vlan);
+	expect_pong();
 	coax_accel_close(accel);
 }
 
@@ -412,7 +450,7 @@ TEST("tagged requests are answered in the host's VLANs, with their tags, and pas
 	EXPECT_EQ(stats().pong, before.pong);
 
 	/* As after a VLAN device was added that is sure of its tags. */
-	fd = keeper_section(".data.place");
+	fd = keeper_section(LAB_SERVER, ".data.place");
 	ASSERT_EQ(bpf_map_lookup_elem(fd, &only, &place), 0);
 	place.vlans[0] = 1 << 5;
 	ASSERT_EQ(bpf_map_update_elem(fd, &only, &place, BPF_ANY), 0);

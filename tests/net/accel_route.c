@@ -172,7 +172,7 @@ static void make_vlan(void)
 {
 	const uint32_t only = 0;
 	struct coax_place place;
-	int fd = keeper_section(".data.place");
+	int fd = keeper_section(LAB_SERVER, ".data.place");
 
 	ASSERT_EQ(bpf_map_lookup_elem(fd, &only, &place), 0);
 	EXPECT_EQ(place.vlans_known, 1);
