@@ -267,7 +267,7 @@ TEST("a port that its bridge blocks answers nothing until it forwards")
 	EXPECT_FALSE(answers(LAB_SERVER, 0x0b));
 	lab_run("bridge link set dev " LAB_SERVER " state 3");
 	coax_accel_process(accel);
-	EXPECT_TRUE(keeper_said("answered again"));
+	EXPECT_TRUE(keeper_said("answered on again"));
 	EXPECT_TRUE(answers(LAB_SERVER, 0x0b));
 	lab_run("bridge link set dev " LAB_SERVER " state 0");
 	coax_accel_process(accel);
@@ -363,7 +363,7 @@ TEST("with a VLAN device that comes later the answers end, and go on when it is 
 	EXPECT_FALSE(answers(LAB_SERVER, 1));
 	lab_run("ip link del vlan5");
 	coax_accel_process(accel);
-	EXPECT_TRUE(keeper_said("answered again"));
+	EXPECT_TRUE(keeper_said("answered on again"));
 	EXPECT_TRUE(answers(LAB_SERVER, 1));
 	coax_accel_close(accel);
 }

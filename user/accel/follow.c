@@ -7,31 +7,41 @@
 #include <string.h>
 #include "accel/internal.h"
 
+/* A port that its bridge blocks now is nothing to worry about. */
+static bool is_bad(enum accel_obstacle obstacle)
+{
+	return obstacle != ACCEL_OBSTACLE_NONE && obstacle != ACCEL_OBSTACLE_BLOCKED;
+}
+
 /* Said once, until something else is in the way. */
 static void say_obstacle(const struct coax_accel *accel, struct accel_interface *interface,
 			 const struct accel_link *link)
 {
-	const struct accel_place *place = &interface->place;
-	bool bad =
-		place->obstacle != ACCEL_OBSTACLE_NONE && place->obstacle != ACCEL_OBSTACLE_BLOCKED;
-	char text[192];
+	enum accel_obstacle obstacle = interface->place.obstacle;
+	const char *consequence = "XDP program not attached";
+	char why[192];
 
-	if (place->obstacle == interface->said)
+	if (obstacle == interface->said)
 		return;
-	interface->said = place->obstacle;
-	accel_place_explain(place, link, text, sizeof(text));
-	coax_log(&accel->logger, bad ? COAX_LOG_WARNING : COAX_LOG_INFO,
-		 place->obstacle == ACCEL_OBSTACLE_NONE ? "%s: answered again: %s"
-		 : interface->ifindex			? "%s: nothing is answered there: %s"
-							: "%s: XDP program not attached: %s",
-		 link->name, text);
+	interface->said = obstacle;
+	if (interface->ifindex)
+		consequence = obstacle == ACCEL_OBSTACLE_NONE ? "answered on again"
+							      : "nothing is answered there";
+	accel_place_explain(&interface->place, link, why, sizeof(why));
+	coax_log(&accel->logger, is_bad(obstacle) ? COAX_LOG_WARNING : COAX_LOG_INFO, "%s: %s: %s",
+		 link->name, consequence, why);
 }
 
-static void follow_attached(struct coax_accel *accel, struct accel_interface *interface,
+static struct coax_attachment *attachment_of(const struct coax_accel *accel,
+					     const struct accel_interface *interface)
+{
+	return &accel->config->attachments[interface - accel->interfaces];
+}
+
+static void follow_attached(const struct coax_accel *accel, struct accel_interface *interface,
 			    const struct accel_link *link)
 {
-	struct coax_attachment *attachment =
-		&accel->config->attachments[interface - accel->interfaces];
+	struct coax_attachment *attachment = attachment_of(accel, interface);
 
 	accel_interface_update(interface, link);
 	say_obstacle(accel, interface, link);
@@ -41,47 +51,49 @@ static void follow_attached(struct coax_accel *accel, struct accel_interface *in
 	memcpy(attachment->name, link->name, sizeof(attachment->name));
 }
 
-/*
- * Returns 0 when the interface is attached; -ENODEV: it may come, -EAGAIN: what is in the way may
- * go.
- */
+/* Returns 0, -EAGAIN when what is in the way may go, or another negative errno. */
+static int attach_to(struct coax_accel *accel, struct accel_interface *interface,
+		     const struct accel_link *link)
+{
+	int err;
+
+	if (link->ifindex == interface->refused)
+		return -EOPNOTSUPP;
+	if (is_bad(interface->place.obstacle)) {
+		say_obstacle(accel, interface, link);
+		return -EAGAIN;
+	}
+	interface->said = ACCEL_OBSTACLE_NONE;
+	err = accel_interface_attach(accel, interface, link);
+	if (!err)
+		say_obstacle(accel, interface, link);
+	interface->refused = err ? link->ifindex : 0;
+	return err;
+}
+
+/* Returns 0 when the interface is attached; -ENODEV: it may come; or as attach_to(). */
 static int follow_interface(struct coax_accel *accel, struct accel_interface *interface,
 			    const struct accel_snapshot *snapshot)
 {
-	const struct coax_attachment *attachment =
-		&accel->config->attachments[interface - accel->interfaces];
-	const struct accel_link *link;
-	int err;
+	const struct accel_link *link = accel_snapshot_link(snapshot, interface->ifindex);
 
+	if (interface->ifindex && link) {
+		accel_place_find(snapshot, link, &interface->place);
+		follow_attached(accel, interface, link);
+		return 0;
+	}
 	if (interface->ifindex) {
-		link = accel_snapshot_link(snapshot, interface->ifindex);
-		if (link) {
-			accel_place_find(snapshot, link, &interface->place);
-			follow_attached(accel, interface, link);
-			return 0;
-		}
 		coax_log(&accel->logger, COAX_LOG_WARNING,
-			 "%s is gone, and with it the XDP program", attachment->name);
+			 "%s is gone, and with it the XDP program",
+			 attachment_of(accel, interface)->name);
 		accel_interface_close(accel, interface, false);
 		interface->said = ACCEL_OBSTACLE_NONE;
 	}
 	link = accel_snapshot_named(snapshot, interface->name);
 	if (!link)
 		return -ENODEV;
-	if (link->ifindex == interface->refused)
-		return -EOPNOTSUPP;
 	accel_place_find(snapshot, link, &interface->place);
-	if (interface->place.obstacle != ACCEL_OBSTACLE_NONE &&
-	    interface->place.obstacle != ACCEL_OBSTACLE_BLOCKED) {
-		say_obstacle(accel, interface, link);
-		return -EAGAIN;
-	}
-	interface->said = ACCEL_OBSTACLE_NONE;
-	err = accel_interface_attach(accel, interface, link);
-	interface->refused = err ? link->ifindex : 0;
-	if (!err)
-		say_obstacle(accel, interface, link);
-	return err;
+	return attach_to(accel, interface, link);
 }
 
 static bool forwards(const char *family)
