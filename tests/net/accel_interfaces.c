@@ -13,6 +13,8 @@
 
 static const uint8_t ping[4] = {0x40, 0x00, 0x12, 0x34};
 
+static const char *const server[] = {LAB_SERVER};
+
 static struct coax_accel *open_on(const char *const *interfaces, size_t count, bool generic)
 {
 	struct coax_accel_options options = keeper_options();
@@ -22,6 +24,7 @@ static struct coax_accel *open_on(const char *const *interfaces, size_t count, b
 	options.interfaces = interfaces;
 	options.interface_count = count;
 	options.generic = generic;
+	options.lease_ms = 3600000; /* nobody renews it */
 	ASSERT_EQ(coax_accel_open(&accel, &options, &keeper_logger), 0);
 	ASSERT_EQ(coax_accel_add_endpoint(accel, &v4), 0);
 	ASSERT_EQ(coax_accel_add_endpoint(accel, &v6), 0);
@@ -174,7 +177,7 @@ TEST("an interface that is down is attached to, and answered on once it is up")
 
 	lab_begin();
 	lab_run("ip link set " LAB_SERVER " down");
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	EXPECT_FALSE(answers(LAB_SERVER, 1));
 	lab_run("ip link set " LAB_SERVER " up");
 	lab_run("ip neigh replace " LAB_CLIENT_IPV4 " lladdr " LAB_CLIENT_MAC " dev " LAB_SERVER);
@@ -190,7 +193,7 @@ TEST("an interface that is renamed stays attached to; who has its former name is
 	uint32_t program;
 
 	lab_begin();
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	program = keeper_attached(LAB_SERVER);
 	/* Linux 6.1 renames no link that is up. */
 	lab_run("ip link set " LAB_SERVER " down && ip link set " LAB_SERVER " name renamed0");
@@ -234,7 +237,7 @@ TEST("a port of a bridge answers for the bridge, from when it joins until it lea
 	struct coax_accel *accel;
 
 	lab_begin();
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	EXPECT_TRUE(answers(LAB_SERVER, 1));
 	make_bridge();
 	coax_accel_process(accel);
@@ -261,7 +264,7 @@ TEST("a port that its bridge blocks answers nothing until it forwards")
 	lab_begin();
 	make_bridge();
 	lab_run("bridge link set dev " LAB_SERVER " state 0");
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	EXPECT_NE(keeper_attached(LAB_SERVER), 0U);
 	EXPECT_TRUE(keeper_said("INFO: " LAB_SERVER ": nothing is answered there: its bridge br0"));
 	EXPECT_FALSE(answers(LAB_SERVER, 0x0b));
@@ -320,7 +323,7 @@ TEST("an interface whose frames may have lost their VLAN tags is not attached to
 
 	lab_begin();
 	make_vlan_or_skip(LAB_SERVER);
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	EXPECT_TRUE(keeper_said("WARNING: " LAB_SERVER ": XDP program not attached"));
 	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
 	lab_run("ip link del vlan5");
@@ -335,7 +338,7 @@ TEST("a port of a bridge that has VLANs answers nothing")
 
 	lab_begin();
 	make_bridge();
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	EXPECT_TRUE(answers(LAB_SERVER, 0x0b));
 	make_vlan_or_skip("br0");
 	coax_accel_process(accel);
@@ -355,7 +358,7 @@ TEST("with a VLAN device that comes later the answers end, and go on when it is 
 	struct coax_accel *accel;
 
 	lab_begin();
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	EXPECT_TRUE(answers(LAB_SERVER, 1));
 	make_vlan_or_skip(LAB_SERVER);
 	coax_accel_process(accel);
@@ -443,7 +446,7 @@ TEST("tagged requests are answered in the host's VLANs, with their tags, and pas
 	int fd;
 
 	lab_begin();
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	before = stats();
 	in_client(send_tagged);
 	EXPECT_TRUE(counted(offsetof(struct coax_stats, packets), before.packets + 1));
@@ -495,22 +498,22 @@ TEST("with a large MTU it is attached, answers what is small, and passes large f
 	static uint8_t sent[8000], got[9000];
 	struct coax_accel *accel;
 	uint64_t unusual;
-	int server;
+	int listener;
 
 	lab_begin();
 	in_client(widen_client);
 	lab_run("ip link set " LAB_SERVER " mtu 9000");
-	accel = keeper_begin();
+	accel = serve_on(server, 1, false);
 	EXPECT_FALSE(keeper_config().attachments[0].rung == COAX_RUNG_GENERIC);
 	expect_pong();
 
-	server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ASSERT_EQ(bind(server, (struct sockaddr *)&any, sizeof(any)), 0);
+	listener = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(bind(listener, (struct sockaddr *)&any, sizeof(any)), 0);
 	for (size_t i = 0; i < sizeof(sent); i++)
 		sent[i] = (uint8_t)(i * 7 + (i >> 8));
 	unusual = stats().pass_unusual;
 	ASSERT_EQ(send(client, sent, sizeof(sent), 0), (ssize_t)sizeof(sent));
-	ASSERT_EQ(client_receive(server, got, sizeof(got)), (ssize_t)sizeof(sent));
+	ASSERT_EQ(client_receive(listener, got, sizeof(got)), (ssize_t)sizeof(sent));
 	EXPECT_MEMEQ(got, sent, sizeof(sent));
 	EXPECT_EQ(stats().pass_unusual, unusual + 1);
 	coax_accel_close(accel);

@@ -50,6 +50,7 @@ static struct coax_accel *serve(bool route_replies)
 	struct coax_accel *accel;
 
 	options.route_replies = route_replies;
+	options.lease_ms = 3600000; /* nobody renews it */
 	ASSERT_EQ(coax_accel_open(&accel, &options, &keeper_logger), 0);
 	ASSERT_EQ(coax_accel_add_endpoint(accel, &v4), 0);
 	ASSERT_EQ(coax_accel_add_endpoint(accel, &v6), 0);
