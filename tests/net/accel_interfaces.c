@@ -214,6 +214,54 @@ TEST("an interface that is renamed stays attached to; who has its former name is
 	coax_accel_close(accel);
 }
 
+TEST("an interface that somebody else has is attached to once it is free")
+{
+	static const char *const both[] = {LAB_SERVER, "other0"};
+	struct coax_accel *accel;
+	uint32_t foreign;
+	size_t said;
+
+	lab_begin();
+	lab_run("ip link add other0 address 02:00:00:00:00:09 type veth peer name other1");
+	lab_attach_stub("other0");
+	foreign = keeper_attached("other0");
+	accel = serve_on(both, 2, false);
+	EXPECT_TRUE(keeper_said("other0: another XDP program is attached"));
+	EXPECT_EQ(keeper_attached("other0"), foreign);
+
+	/* What changes nothing is no reason to try again. */
+	said = strlen(keeper_lines);
+	lab_run("ip link set other0 address 02:00:00:00:00:08");
+	coax_accel_process(accel);
+	EXPECT_EQ(strlen(keeper_lines), said);
+
+	ASSERT_EQ(bpf_xdp_detach((int)if_nametoindex("other0"), XDP_FLAGS_DRV_MODE, NULL), 0);
+	coax_accel_process(accel);
+	EXPECT_TRUE(answers("other0", 8));
+	coax_accel_close(accel);
+}
+
+TEST("an interface that was refused is tried again with another MTU")
+{
+	static const char *const both[] = {LAB_SERVER, "narrow0"};
+	struct coax_accel *accel;
+	size_t said;
+
+	lab_begin();
+	lab_run("ip link add narrow0 numrxqueues 1 type veth peer name narrow1 numtxqueues 2 && "
+		"ethtool -L narrow1 tx 2");
+	accel = serve_on(both, 2, false);
+	EXPECT_TRUE(keeper_said("narrow0: XDP program not attached"));
+	said = strlen(keeper_lines);
+	lab_run("ethtool -L narrow1 tx 1 && ip link set narrow0 up");
+	coax_accel_process(accel);
+	EXPECT_EQ(strlen(keeper_lines), said);
+	lab_run("ip link set narrow0 mtu 1400");
+	coax_accel_process(accel);
+	EXPECT_NE(keeper_attached("narrow0"), 0U);
+	coax_accel_close(accel);
+}
+
 /* br0 has the server's address; it has a MAC address of its own. */
 static void make_bridge(void)
 {

@@ -51,13 +51,19 @@ static void follow_attached(const struct coax_accel *accel, struct accel_interfa
 	memcpy(attachment->name, link->name, sizeof(attachment->name));
 }
 
+static bool was_refused(const struct accel_interface *interface, const struct accel_link *link)
+{
+	return interface->refused == link->ifindex && interface->refused_mtu == link->mtu &&
+	       interface->refused_taken == link->taken;
+}
+
 /* Returns 0, -EAGAIN when what is in the way may go, or another negative errno. */
 static int attach_to(struct coax_accel *accel, struct accel_interface *interface,
 		     const struct accel_link *link)
 {
 	int err;
 
-	if (link->ifindex == interface->refused)
+	if (was_refused(interface, link))
 		return -EOPNOTSUPP;
 	if (is_bad(interface->place.obstacle)) {
 		say_obstacle(accel, interface, link);
@@ -68,6 +74,8 @@ static int attach_to(struct coax_accel *accel, struct accel_interface *interface
 	if (!err)
 		say_obstacle(accel, interface, link);
 	interface->refused = err ? link->ifindex : 0;
+	interface->refused_mtu = link->mtu;
+	interface->refused_taken = link->taken;
 	return err;
 }
 

@@ -91,7 +91,10 @@ struct accel_place {
 struct accel_interface {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex; /* 0: not attached */
-	uint32_t refused; /* ifindex with which attaching has failed: not tried again */
+	/* With which attaching has failed: not tried again until one of them is another. */
+	uint32_t refused; /* an ifindex */
+	uint32_t refused_mtu;
+	bool refused_taken;
 	enum coax_rung rung;
 	struct coax_bpf *program;
 	struct xdp_program *dispatched; /* rung 1 */
@@ -192,6 +195,7 @@ struct accel_link {
 	bool up;
 	uint8_t mac[6];
 	uint32_t mtu;
+	bool taken;	 /* an XDP program is attached */
 	uint32_t master; /* the bridge, bond, ... that it belongs to; 0: none */
 	bool bridge_port;
 	bool blocked; /* a port of a bridge that forwards nothing from it now */

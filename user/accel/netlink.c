@@ -140,6 +140,16 @@ static void take_info(struct accel_link *link, const struct rtattr *attribute)
 	}
 }
 
+static void take_xdp(struct accel_link *link, const struct rtattr *attribute)
+{
+	uint8_t attached = XDP_ATTACHED_NONE;
+
+	if (attribute->rta_type != IFLA_XDP_ATTACHED)
+		return;
+	take_number(attribute, &attached, sizeof(attached));
+	link->taken = attached != XDP_ATTACHED_NONE;
+}
+
 static void take_link_attribute(struct accel_link *link, const struct rtattr *attribute)
 {
 	switch (attribute->rta_type) {
@@ -160,6 +170,9 @@ static void take_link_attribute(struct accel_link *link, const struct rtattr *at
 		break;
 	case IFLA_LINKINFO:
 		take_nested(link, attribute, take_info);
+		break;
+	case IFLA_XDP:
+		take_nested(link, attribute, take_xdp);
 		break;
 	}
 }
