@@ -119,6 +119,7 @@ enum coax_rung {
 struct coax_attachment {
 	__u32 ifindex; /* 0: free */
 	enum coax_rung rung;
+	__u32 silent; /* nothing is answered there now, for a reason that was logged */
 	char name[16];
 };
 

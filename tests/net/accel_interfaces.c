@@ -316,8 +316,10 @@ TEST("a port that its bridge blocks answers nothing until it forwards")
 	EXPECT_NE(keeper_attached(LAB_SERVER), 0U);
 	EXPECT_TRUE(keeper_said("INFO: " LAB_SERVER ": nothing is answered there: its bridge br0"));
 	EXPECT_FALSE(answers(LAB_SERVER, 0x0b));
+	EXPECT_EQ(keeper_config().attachments[0].silent, 1U);
 	lab_run("bridge link set dev " LAB_SERVER " state 3");
 	coax_accel_process(accel);
+	EXPECT_EQ(keeper_config().attachments[0].silent, 0U);
 	EXPECT_TRUE(keeper_said("answered on again"));
 	EXPECT_TRUE(answers(LAB_SERVER, 0x0b));
 	lab_run("bridge link set dev " LAB_SERVER " state 0");

@@ -45,6 +45,7 @@ static void follow_attached(const struct coax_accel *accel, struct accel_interfa
 
 	accel_interface_update(interface, link);
 	say_obstacle(accel, interface, link);
+	attachment->silent = interface->place.obstacle != ACCEL_OBSTACLE_NONE;
 	if (strcmp(attachment->name, link->name) == 0)
 		return;
 	coax_log(&accel->logger, COAX_LOG_INFO, "%s has become %s", attachment->name, link->name);
@@ -58,8 +59,8 @@ static bool was_refused(const struct accel_interface *interface, const struct ac
 }
 
 /* Returns 0, -EAGAIN when what is in the way may go, or another negative errno. */
-static int attach_to(struct coax_accel *accel, struct accel_interface *interface,
-		     const struct accel_link *link)
+static int attach_if_free(struct coax_accel *accel, struct accel_interface *interface,
+			  const struct accel_link *link)
 {
 	int err;
 
@@ -72,14 +73,14 @@ static int attach_to(struct coax_accel *accel, struct accel_interface *interface
 	interface->said = ACCEL_OBSTACLE_NONE;
 	err = accel_interface_attach(accel, interface, link);
 	if (!err)
-		say_obstacle(accel, interface, link);
+		follow_attached(accel, interface, link);
 	interface->refused = err ? link->ifindex : 0;
 	interface->refused_mtu = link->mtu;
 	interface->refused_taken = link->taken;
 	return err;
 }
 
-/* Returns 0 when the interface is attached; -ENODEV: it may come; or as attach_to(). */
+/* Returns 0 when the interface is attached; -ENODEV: it may come; or as attach_if_free(). */
 static int follow_interface(struct coax_accel *accel, struct accel_interface *interface,
 			    const struct accel_snapshot *snapshot)
 {
@@ -101,7 +102,7 @@ static int follow_interface(struct coax_accel *accel, struct accel_interface *in
 	if (!link)
 		return -ENODEV;
 	accel_place_find(snapshot, link, &interface->place);
-	return attach_to(accel, interface, link);
+	return attach_if_free(accel, interface, link);
 }
 
 static bool forwards(const char *family)
