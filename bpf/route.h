@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Would the reply leave by where the request came in? Asked only with `coax_route_replies`: else
+ * Would the reply leave by where the request came in? Asked only with `route_replies`: else
  * it goes back to whom the frame came from.
  */
 #ifndef COAX_BPF_ROUTE_H
@@ -68,7 +68,7 @@ static __always_inline enum outcome find_route(struct xdp_md *ctx, const struct 
 	struct bpf_fib_lookup way = {.tot_len = length};
 	const struct ethernet_header *ethernet;
 
-	if (!coax_route_replies)
+	if (!coax_setup.route_replies)
 		return GO_ON;
 	if (packet->network != sizeof(*ethernet) || !describe_reply(ctx, packet, &way))
 		return OUTCOME(pass_route);
@@ -87,7 +87,7 @@ static __always_inline bool turn_to(const struct xdp_md *ctx, const struct next_
 {
 	struct ethernet_header *ethernet = frame_start(ctx);
 
-	if (!coax_route_replies)
+	if (!coax_setup.route_replies)
 		return true;
 	if ((void *)(ethernet + 1) > frame_end(ctx))
 		return false;

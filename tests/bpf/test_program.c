@@ -35,7 +35,7 @@ TEST("nor does it take more where replies go by the host's routes")
 		SKIP("BPF programs may not be loaded here");
 	program = coax_bpf__open();
 	ASSERT_TRUE(program);
-	program->rodata->coax_route_replies = 1;
+	program->rodata->coax_setup.route_replies = 1;
 	ASSERT_EQ(coax_bpf__load(program), 0);
 	ASSERT_EQ(bpf_obj_get_info_by_fd(bpf_program__fd(program->progs.coax_xdp), &info, &length),
 		  0);
