@@ -165,7 +165,7 @@ TEST("a VLAN device itself is answered on, as any other that can be attached to"
 	EXPECT_EQ(obstacle(ABOVE), ACCEL_OBSTACLE_TAGS);
 }
 
-TEST("a VLAN device on something else of the same number in another network is not on ours")
+TEST("a VLAN device on an interface of another network namespace lies on none of ours")
 {
 	make_host();
 	make_vlan(ABOVE, 0, 5);
