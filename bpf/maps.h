@@ -85,6 +85,8 @@ struct {
 
 volatile struct coax_link_state coax_link SEC(".data.link");
 
+volatile struct coax_place coax_place SEC(".data.place");
+
 const volatile struct coax_setup coax_setup = {.weakly_ordered = 1, .hint_bits = 15};
 
 #endif

@@ -11,6 +11,7 @@
 #include "checksum.h"
 #include "packet.h"
 #include "room.h"
+#include "route.h"
 #include "stats.h"
 
 #define REPLY_TTL 64
@@ -214,14 +215,18 @@ static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct 
 					       const struct reply *reply)
 {
 	__u32 length = packet->request + reply->length;
+	struct next_hop hop;
 	enum outcome outcome;
 
 	if (length - packet->network > coax_link.mtu)
 		return OUTCOME(pass_no_room);
+	outcome = find_route(ctx, packet, length - packet->network, &hop);
+	if (outcome != GO_ON)
+		return outcome;
 	outcome = make_room(ctx, packet, length);
 	if (outcome != GO_ON)
 		return outcome;
-	if (!write_headers(ctx, packet, reply, length))
+	if (!turn_to(ctx, &hop) || !write_headers(ctx, packet, reply, length))
 		return OUTCOME(drop_raced);
 	if (!reply->slot)
 		return OUTCOME(pong);

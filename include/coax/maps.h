@@ -37,7 +37,6 @@
  * The program is loaded once for each interface; all share the maps below. What differs is its
  * `coax_link` (section .data.link, mmapable: userspace follows changes of the interface by plain
  * stores). Until a MAC address is there, or with one of zeros, no packet is ours.
- *
  */
 struct coax_link_state {
 	__u8 mac[6];
@@ -50,6 +49,22 @@ struct coax_setup {
 			       * answers nothing */
 	__u32 weakly_ordered; /* 0: this CPU does not reorder loads (x86), no barriers are needed */
 	__u32 hint_bits;      /* the table `hints` has two to the power of it */
+	__u32 route_replies;  /* 1: only where the way back to the client leads over the device
+			       * that the request came by, and to the neighbour on that way */
+};
+
+#define COAX_VLANS 4096
+
+/*
+ * `coax_place` (section .data.place): where the interface stands. With `vlans_known`, a frame with
+ * a tag is looked at only if that is the one of a VLAN in `vlans`, else with any.
+ */
+struct coax_place {
+	__u32 device; /* ifindex of what has the addresses: the interface, or its bridge */
+	__u8 port;    /* a bridge's */
+	__u8 vlans_known;
+	__u16 reserved;
+	__u64 vlans[COAX_VLANS / 64]; /* by number, from the lowest bit of the first on */
 };
 
 /* `endpoints`: hash. Only packets to an address and port in it are looked at. */
@@ -177,6 +192,7 @@ enum coax_rung {
 struct coax_attachment {
 	__u32 ifindex; /* 0: free */
 	enum coax_rung rung;
+	__u32 silent; /* nothing is answered there now, for a reason that was logged */
 	char name[16];
 };
 
@@ -215,7 +231,8 @@ struct coax_config {
 	X(pass_unknown, "passed: a request without a published reply")                   \
 	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")    \
 	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")          \
-	X(pass_checksum, "passed: UDP over IPv6 without a checksum")
+	X(pass_checksum, "passed: UDP over IPv6 without a checksum")                     \
+	X(pass_route, "passed: the reply would leave by another interface")
 
 struct coax_stats {
 #define COAX_STATS_FIELD(name, text) __u64 name;

@@ -43,7 +43,7 @@ int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *
 
 /*
  * Attach to the interfaces, by the ladder, and begin the lease. Returns 0, or a negative errno when
- * not one could be attached; says through the logger why.
+ * not one could be attached, nor may be once it comes or is free; says through the logger why.
  */
 int coax_accel_attach(struct coax_accel *accel);
 

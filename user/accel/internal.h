@@ -71,14 +71,37 @@ struct accel_publisher {
 	uint32_t hand; /* of the clock that evicts */
 };
 
+/* Why the program may not answer on an interface, though it could be attached. */
+enum accel_obstacle {
+	ACCEL_OBSTACLE_NONE,
+	ACCEL_OBSTACLE_MASTER,	/* its frames are a bond's, or of the like */
+	ACCEL_OBSTACLE_TAGS,	/* it has VLAN devices, and frames may have lost their tags */
+	ACCEL_OBSTACLE_FILTER,	/* a port of a bridge that has VLANs */
+	ACCEL_OBSTACLE_BLOCKED, /* a port of a bridge that takes nothing from it now */
+};
+
+struct accel_place {
+	enum accel_obstacle obstacle;
+	char other[IF_NAMESIZE]; /* the master, or the VLAN device, that is in the way */
+	char other_kind[16];
+	uint8_t mac[6]; /* whose frames are the host's */
+	bool has_vlans;
+	struct coax_place program; /* what the program knows of it */
+};
+
 struct accel_interface {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex; /* 0: not attached */
-	uint32_t refused; /* ifindex with which attaching has failed: not tried again */
+	/* With which attaching has failed: not tried again until one of them is another. */
+	uint32_t refused; /* an ifindex */
+	uint32_t refused_mtu;
+	bool refused_taken;
 	enum coax_rung rung;
 	struct coax_bpf *program;
 	struct xdp_program *dispatched; /* rung 1 */
 	struct coax_link_state *link;
+	struct accel_place place;
+	enum accel_obstacle said; /* what is in the way has been logged */
 };
 
 struct accel_endpoint {
@@ -92,6 +115,7 @@ struct coax_accel {
 	char directory[128];
 	int directory_fd; /* locked while the instance is ours */
 	bool generic;
+	bool route_replies;
 	uint32_t lease_ms;
 	uint32_t owner; /* our number among those that had the maps */
 
@@ -178,11 +202,21 @@ void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, ui
 struct accel_link {
 	uint32_t ifindex;
 	char name[IF_NAMESIZE];
+	char kind[16]; /* "veth", "vlan", ...: rtnetlink's word for it; "": hardware */
 	bool ethernet;
 	bool up;
-	bool veth;
 	uint8_t mac[6];
 	uint32_t mtu;
+	bool taken;	 /* an XDP program is attached */
+	uint32_t master; /* the bridge, bond, ... that it belongs to; 0: none */
+	bool bridge_port;
+	bool blocked; /* a port of a bridge that forwards nothing from it now */
+	/* a VLAN device: what it lies on, and its tag */
+	uint32_t lower;
+	uint16_t vlan;
+	bool service_vlan;   /* IEEE 802.1ad */
+	bool filters_vlans;  /* a bridge */
+	bool takes_tags_off; /* VLAN tags; known only when there are VLAN devices */
 };
 
 struct accel_local {
@@ -207,6 +241,14 @@ const struct accel_link *accel_snapshot_link(const struct accel_snapshot *snapsh
 					     uint32_t ifindex);
 const struct accel_link *accel_snapshot_named(const struct accel_snapshot *snapshot,
 					      const char *name);
+bool accel_link_is(const struct accel_link *link, const char *kind);
+
+/* place.c */
+void accel_place_find(const struct accel_snapshot *snapshot, const struct accel_link *link,
+		      struct accel_place *place);
+/* The obstacle in words. */
+void accel_place_explain(const struct accel_place *place, const struct accel_link *link, char *text,
+			 size_t size);
 
 /* endpoints.c: make the map say what is bound and local now. NULL: nothing is. */
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);

@@ -93,6 +93,7 @@ static void take_options(struct coax_accel *accel, const struct coax_accel_optio
 
 	memcpy(accel->instance, instance, strlen(instance));
 	accel->generic = options->generic;
+	accel->route_replies = options->route_replies;
 	accel->slot_count = options->slots ? options->slots : ACCEL_SLOTS_DEFAULT;
 	accel->exchange_count = coax_hash_buckets(options->exchanges ? options->exchanges
 								     : ACCEL_EXCHANGES_DEFAULT);
@@ -131,6 +132,7 @@ static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
 	program->rodata->coax_setup.weakly_ordered = 0;
 #endif
 	program->rodata->coax_setup.owner = accel->owner;
+	program->rodata->coax_setup.route_replies = accel->route_replies;
 }
 
 int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program)

@@ -24,6 +24,7 @@ enum {
 	OPTION_GROUP = 256,
 	OPTION_INSTANCE,
 	OPTION_GENERIC,
+	OPTION_ROUTE_REPLIES,
 	OPTION_SLOTS,
 	OPTION_EXCHANGES,
 	OPTION_LEASE,
@@ -43,6 +44,7 @@ static const struct option long_options[] = {
 	{"group", required_argument, NULL, OPTION_GROUP},
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
 	{"generic", no_argument, NULL, OPTION_GENERIC},
+	{"route-replies", no_argument, NULL, OPTION_ROUTE_REPLIES},
 	{"slots", required_argument, NULL, OPTION_SLOTS},
 	{"exchanges", required_argument, NULL, OPTION_EXCHANGES},
 	{"lease", required_argument, NULL, OPTION_LEASE},
@@ -73,6 +75,8 @@ static const char help[] =
 	"  -i, --interface NAME       let the kernel answer what comes in there (repeatable)\n"
 	"      --instance NAME        the kernel half's name below /sys/fs/bpf/coax (\"default\")\n"
 	"      --generic              use generic XDP where the driver has no native one\n"
+	"      --route-replies        let the kernel answer only where the host's routes lead back\n"
+	"                             by the interface that the request came in by\n"
 	"      --slots N              replies that the kernel holds at most (8192)\n"
 	"      --exchanges N          requests whose duplicates the kernel knows (16384)\n"
 	"      --lease MS             how long the kernel answers without the daemon (3000)\n"
@@ -192,6 +196,9 @@ static int read_option(struct coaxd_options *options, int option)
 		return set_instance(options, optarg);
 	case OPTION_GENERIC:
 		accel->generic = true;
+		return -1;
+	case OPTION_ROUTE_REPLIES:
+		accel->route_replies = true;
 		return -1;
 	case OPTION_SLOTS:
 		return read_number("--slots", optarg, 1, COAX_ACCEL_SLOTS_MAX, &accel->slots);
