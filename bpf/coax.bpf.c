@@ -15,6 +15,7 @@
 #include "datagram.h"
 #include "message.h"
 #include "cache.h"
+#include "reset.h"
 #include "reply.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -30,7 +31,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 {
 	const volatile struct coax_config *switches = configuration();
 	struct packet packet;
-	struct reply reply;
+	struct reply reply = {};
 	enum outcome outcome;
 	__u64 now;
 
@@ -46,21 +47,20 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	outcome = check_datagram(ctx, &packet);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = parse_message(ctx, &packet);
-	if (outcome != GO_ON)
-		return outcome;
 
 	now = bpf_ktime_get_coarse_ns();
 	if (now >= switches->lease)
 		return OUTCOME(pass_lease);
 
-	if (is_ping(&packet)) {
-		make_pong(&reply);
-	} else {
+	outcome = parse_message(ctx, &packet);
+	if (outcome != GO_ON)
+		return outcome;
+	if (packet.reset)
+		outcome = make_reset(ctx, &packet, &reply);
+	else
 		outcome = find_reply(ctx, &packet, now, &reply);
-		if (outcome != GO_ON)
-			return outcome;
-	}
+	if (outcome != GO_ON)
+		return outcome;
 	return send_reply(ctx, &packet, &reply);
 }
 

@@ -69,17 +69,10 @@ static __always_inline __u16 type_and_code(const struct packet *packet, const st
 static __always_inline bool sum_token(struct xdp_md *ctx, const struct packet *packet, __u64 *sum)
 {
 	__u16 words[COAX_TOKEN_MAX / 2] = {};
-	__u64 last = packet->token_length - 1;
 
-	if (packet->token_length) {
-		OPAQUE(last);
-		if (last >= COAX_TOKEN_MAX)
-			return false;
-		last += 1;
-		OPAQUE(last);
-		if (bpf_xdp_load_bytes(ctx, packet->request - packet->token_length, words, last))
-			return false;
-	}
+	if (!load_bytes(ctx, packet->request - packet->token_length, packet->token_length, words,
+			COAX_TOKEN_MAX))
+		return false;
 	*sum += (__u64)words[0] + words[1] + words[2] + words[3];
 	return true;
 }
@@ -181,7 +174,7 @@ static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct 
 	if (!write_headers(ctx, packet, reply, length))
 		return OUTCOME(drop_raced);
 	if (!reply->slot)
-		return OUTCOME(pong);
+		return packet->reset;
 	if (!write_body(ctx, packet, reply) || !slot_unchanged(reply))
 		return OUTCOME(drop_raced);
 	slot_mark_used(reply->slot);

@@ -295,12 +295,14 @@ static inline size_t kernel_take_outcome(const struct kernel *kernel)
 	return found;
 }
 
+/* Its name says what becomes of the frame. */
 static inline int kernel_action_of(size_t outcome)
 {
-	if (outcome == offsetof(struct coax_stats, reply) ||
-	    outcome == offsetof(struct coax_stats, pong))
-		return XDP_TX;
-	return outcome == offsetof(struct coax_stats, drop_raced) ? XDP_DROP : XDP_PASS;
+	const char *name = kernel_outcome_name(outcome);
+
+	if (strncmp(name, "pass_", 5) == 0)
+		return XDP_PASS;
+	return strncmp(name, "drop_", 5) == 0 ? XDP_DROP : XDP_TX;
 }
 
 /*
