@@ -15,8 +15,8 @@
 #include "datagram.h"
 #include "message.h"
 #include "cache.h"
-#include "reset.h"
 #include "reply.h"
+#include "reset.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -31,7 +31,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 {
 	const volatile struct coax_config *switches = configuration();
 	struct packet packet;
-	struct reply reply = {};
+	struct reply reply;
 	enum outcome outcome;
 	__u64 now;
 
@@ -56,9 +56,8 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	if (outcome != GO_ON)
 		return outcome;
 	if (packet.reset)
-		outcome = make_reset(ctx, &packet, &reply);
-	else
-		outcome = find_reply(ctx, &packet, now, &reply);
+		return send_reset(ctx, &packet);
+	outcome = find_reply(ctx, &packet, now, &reply);
 	if (outcome != GO_ON)
 		return outcome;
 	return send_reply(ctx, &packet, &reply);

@@ -173,8 +173,6 @@ static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct 
 		return outcome;
 	if (!write_headers(ctx, packet, reply, length))
 		return OUTCOME(drop_raced);
-	if (!reply->slot)
-		return packet->reset;
 	if (!write_body(ctx, packet, reply) || !slot_unchanged(reply))
 		return OUTCOME(drop_raced);
 	slot_mark_used(reply->slot);

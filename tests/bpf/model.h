@@ -380,9 +380,11 @@ static inline size_t model_reply(const struct model_packet *packet, struct frame
 
 	frame_build(reply, &back, bytes, length);
 	model_damage(packet, reply);
-	if (reply->length - reply->network > packet->model->kernel->link->mtu)
-		return MODEL_OUTCOME(pass_no_room);
-	return packet->answer ? MODEL_OUTCOME(reply) : packet->reset;
+	if (packet->reset)
+		return packet->reset;
+	return reply->length - reply->network > packet->model->kernel->link->mtu
+		       ? MODEL_OUTCOME(pass_no_room)
+		       : MODEL_OUTCOME(reply);
 }
 
 static inline void model_run(const struct model *model, const struct frame *frame,
