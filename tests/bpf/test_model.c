@@ -41,22 +41,34 @@ static uint64_t now(void)
 
 static struct kernel kernel;
 static struct model model;
+static struct coax_nearby *nearby;
 static struct coax_index_key pairs[PAIRS];
 static struct frame_flow flows[5]; /* to endpoints of two services, the last one to none */
 
-static void add_endpoint(const struct frame_flow *flow, uint32_t service)
+static struct coax_nearby *bucket_of(const struct frame_flow *flow)
 {
-	struct coax_endpoint_key key = {.port_be = htobe16(flow->destination_port)};
-	struct coax_endpoint_value value = {.service = service, .text = "test"};
+	struct coax_endpoint_key key = kernel_endpoint_key(flow);
+	uint32_t words[sizeof(key) / 4];
 
-	if (flow->ipv6) {
-		memcpy(key.address, flow->destination_ip, 16);
-	} else {
-		key.address[10] = key.address[11] = 0xff;
-		memcpy(key.address + 12, flow->destination_ip, 4);
-	}
+	memcpy(words, &key, sizeof(words));
+	return &nearby[coax_nearby_bucket(words)];
+}
+
+static void add_endpoint(const struct frame_flow *flow, uint32_t service, bool is_nearby)
+{
+	struct coax_endpoint_key key = kernel_endpoint_key(flow);
+	struct coax_endpoint_value value = {.service = service, .text = "test"};
+	struct coax_nearby *bucket = bucket_of(flow);
+	uint32_t way = pick(COAX_NEARBY_WAYS);
+
 	ASSERT_EQ(bpf_map_update_elem(kernel_map(&kernel, "endpoints"), &key, &value, BPF_ANY), 0);
 	model_add_endpoint(&model, &key, service);
+	ASSERT_EQ(bucket->service[0] + bucket->service[1], 0U);
+	bucket->complete = is_nearby;
+	if (!is_nearby)
+		return;
+	bucket->key[way] = key;
+	bucket->service[way] = service;
 }
 
 static void create_flows(void)
@@ -68,7 +80,7 @@ static void create_flows(void)
 		if (i == 4)
 			flows[i].destination_port = 5685;
 		else
-			add_endpoint(&flows[i], i < 2 ? KERNEL_SERVICE : KERNEL_SERVICE + 1);
+			add_endpoint(&flows[i], i < 2 ? KERNEL_SERVICE : KERNEL_SERVICE + 1, i < 3);
 	}
 }
 
@@ -105,7 +117,7 @@ static void publish(void)
 	struct coax_index_key former = {
 		.service = slot->service, .code = slot->key_code, .length = slot->key_length};
 	uint8_t reply[COAX_REPLY_MAX];
-	size_t at;
+	size_t at, length;
 
 	memcpy(former.request, slot->key, sizeof(former.request));
 	at = model_find(&model, &former);
@@ -118,8 +130,8 @@ static void publish(void)
 		kernel.slots[model.index[at].slot].deadline = 0;
 	for (size_t i = 0; i < sizeof(reply); i++)
 		reply[i] = (uint8_t)pick(256);
-	kernel_publish_key(&kernel, number, key, (uint8_t)pick(256), reply,
-			   lengths[pick(sizeof(lengths) / sizeof(*lengths))]);
+	length = pick(2) ? pick(200) : lengths[pick(sizeof(lengths) / sizeof(*lengths))];
+	kernel_publish_key(&kernel, number, key, (uint8_t)pick(256), reply, length);
 	model_index(&model, key, number);
 }
 
@@ -127,6 +139,9 @@ static void create_world(void)
 {
 	kernel_open(&kernel);
 	model = (struct model){.kernel = &kernel, .now = now()};
+	nearby = kernel_mmap(kernel_map(&kernel, "nearby"), COAX_NEARBY_BUCKETS * sizeof(*nearby));
+	for (size_t i = 0; i < COAX_NEARBY_BUCKETS; i++)
+		nearby[i].complete = 1;
 	create_flows();
 	create_pairs();
 	for (int i = 0; i < 3 * KERNEL_SLOTS; i++)
@@ -137,10 +152,11 @@ static void create_world(void)
 static void disturb(void)
 {
 	struct coax_slot *slot = &kernel.slots[pick(KERNEL_SLOTS)];
+	struct coax_nearby *bucket = bucket_of(&flows[pick(5)]);
 	/* Not close to now: that is the clock of the kernel's, not of this process. */
 	uint64_t times[] = {0, 1, model.now / 2, model.now + 3600000000000, COAX_NEVER};
 
-	switch (pick(12)) {
+	switch (pick(14)) {
 	case 0:
 		kernel.config->enabled = 0;
 		break;
@@ -166,6 +182,13 @@ static void disturb(void)
 		break;
 	case 9:
 		slot->reply_length = (uint16_t)(COAX_REPLY_MAX + 1 + pick(1000));
+		break;
+	case 10:
+		/* Whatever becomes of buckets, the endpoints are as they were. */
+		bucket->sequence++;
+		break;
+	case 11:
+		bucket->complete = 0;
 		break;
 	default:
 		/* What is dead stays so: its key may be another slot's by now. */
