@@ -7,27 +7,13 @@
  * COAX_MODEL_FRAMES in the environment changes how many, COAX_MODEL_SEED which.
  */
 #include <time.h>
+#include "../chance.h"
 #include "model.h"
 
 #define FRAMES	    500000
 #define PAIRS	    80 /* more than slots */
 #define MESSAGE_MAX 1400
 #define TELL_MAX    5
-
-static uint64_t random_state;
-
-static uint32_t pick(uint32_t below)
-{
-	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(random_state >> 33) % below;
-}
-
-static unsigned long setting(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : otherwise;
-}
 
 static uint64_t now(void)
 {
@@ -452,7 +438,7 @@ TEST_TIMEOUT("whatever frame comes in, the program does what its model does, byt
 	unsigned long frames = setting("COAX_MODEL_FRAMES", FRAMES);
 	static struct frame frame;
 
-	random_state = setting("COAX_MODEL_SEED", 20260101);
+	chance_state = setting("COAX_MODEL_SEED", 20260101);
 	create_world();
 	for (unsigned long i = 0; i < frames; i++) {
 		if (i % 64 == 0)
