@@ -138,9 +138,10 @@ test: tests fuzzers ## install what is missing, build, lint and run the whole su
 check: tests ## unit and packet tests only: the short loop while working
 	$(Q)COAX_BUILD=$(B) tests/run $(filter $(B)/tests/unit/% $(B)/tests/bpf/%,$(TESTS))
 
-soak: tests ## the torture tests for longer, with bodies of 1 MiB over a path that loses 30 %
+torture: tests ## the torture tests for longer: a million requests to both halves, bodies of 1 MiB
 	$(Q)COAX_BUILD=$(B) COAX_LOSSY_BYTES=1048576 COAX_TORTURE_SECONDS=80 \
-		tests/run $(filter $(B)/tests/torture/%,$(TESTS))
+		COAX_ORACLE_REQUESTS=1000000 COAX_MODEL_FRAMES=10000000 \
+		tests/run $(B)/tests/bpf/test_model $(filter $(B)/tests/torture/%,$(TESTS))
 
 lint: ## clang-format, cppcheck, shellcheck, and a build with clang
 	$(Q)COAX_BUILD=$(B) tests/lint
@@ -170,4 +171,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check soak lint demo bench install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check torture lint demo bench install clean help

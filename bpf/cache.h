@@ -47,10 +47,4 @@ find_reply(const struct xdp_md *ctx, const struct packet *packet, __u64 now, str
 	return GO_ON;
 }
 
-/* RFC 7252 section 4.3: an Empty CON is answered by RST, the "CoAP ping". */
-static __always_inline void make_pong(struct reply *reply)
-{
-	*reply = (struct reply){.type = COAX_TYPE_RST, .code = COAX_EMPTY};
-}
-
 #endif

@@ -17,6 +17,7 @@
 #include "cache.h"
 #include "reply.h"
 #include "dedup.h"
+#include "reset.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -47,19 +48,16 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	outcome = check_datagram(ctx, &packet);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = parse_message(ctx, &packet);
-	if (outcome != GO_ON && !may_be_duplicate(outcome))
-		return outcome;
 
 	now = bpf_ktime_get_coarse_ns();
 	if (now >= switches->lease)
 		return OUTCOME(pass_lease);
 
+	outcome = parse_message(ctx, &packet);
 	if (outcome == GO_ON) {
-		if (is_ping(&packet))
-			make_pong(&reply);
-		else
-			outcome = find_reply(ctx, &packet, now, &reply);
+		if (packet.reset)
+			return send_reset(ctx, &packet);
+		outcome = find_reply(ctx, &packet, now, &reply);
 	}
 	if (outcome == GO_ON)
 		return send_reply(ctx, &packet, &reply);

@@ -12,7 +12,6 @@
 #include "maps.h"
 #include "packet.h"
 #include "reply.h"
-#include "room.h"
 #include "slot.h"
 #include "stats.h"
 
@@ -255,14 +254,14 @@ static __always_inline enum outcome send_repeat(struct xdp_md *ctx, const struct
 						const struct repeated *repeated)
 {
 	__u32 length = packet->transport + sizeof(struct udphdr) + repeated->length;
+	struct next_hop hop;
 	enum outcome outcome;
 
-	if (length - packet->network > coax_link.mtu)
-		return OUTCOME(pass_no_room);
-	outcome = make_room(ctx, packet, length);
+	outcome = make_way(ctx, packet, length, &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (!write_repeat(ctx, packet, repeated, length) || !record_unchanged(repeated))
+	if (!turn_to(ctx, &hop) || !write_repeat(ctx, packet, repeated, length) ||
+	    !record_unchanged(repeated))
 		return OUTCOME(drop_raced);
 	return OUTCOME(repeat);
 }

@@ -72,17 +72,10 @@ static __always_inline __u16 type_and_code(const struct packet *packet, const st
 static __always_inline bool sum_token(struct xdp_md *ctx, const struct packet *packet, __u64 *sum)
 {
 	__u16 words[COAX_TOKEN_MAX / 2] = {};
-	__u64 last = packet->token_length - 1;
 
-	if (packet->token_length) {
-		OPAQUE(last);
-		if (last >= COAX_TOKEN_MAX)
-			return false;
-		last += 1;
-		OPAQUE(last);
-		if (bpf_xdp_load_bytes(ctx, packet->request - packet->token_length, words, last))
-			return false;
-	}
+	if (!load_bytes(ctx, packet->request - packet->token_length, packet->token_length, words,
+			COAX_TOKEN_MAX))
+		return false;
 	*sum += (__u64)words[0] + words[1] + words[2] + words[3];
 	return true;
 }
@@ -211,6 +204,20 @@ static __always_inline bool write_body(struct xdp_md *ctx, const struct packet *
 	return !bpf_xdp_store_bytes(ctx, packet->request, reply->slot->reply, last);
 }
 
+/* Whether a reply of this length can leave, and room for it. Nothing is touched unless GO_ON. */
+static __always_inline enum outcome make_way(struct xdp_md *ctx, const struct packet *packet,
+					     __u32 length, struct next_hop *hop)
+{
+	enum outcome outcome;
+
+	if (length - packet->network > coax_link.mtu)
+		return OUTCOME(pass_no_room);
+	outcome = find_route(ctx, packet, length - packet->network, hop);
+	if (outcome != GO_ON)
+		return outcome;
+	return make_room(ctx, packet, length);
+}
+
 static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct packet *packet,
 					       const struct reply *reply)
 {
@@ -218,18 +225,11 @@ static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct 
 	struct next_hop hop;
 	enum outcome outcome;
 
-	if (length - packet->network > coax_link.mtu)
-		return OUTCOME(pass_no_room);
-	outcome = find_route(ctx, packet, length - packet->network, &hop);
-	if (outcome != GO_ON)
-		return outcome;
-	outcome = make_room(ctx, packet, length);
+	outcome = make_way(ctx, packet, length, &hop);
 	if (outcome != GO_ON)
 		return outcome;
 	if (!turn_to(ctx, &hop) || !write_headers(ctx, packet, reply, length))
 		return OUTCOME(drop_raced);
-	if (!reply->slot)
-		return OUTCOME(pong);
 	if (!write_body(ctx, packet, reply) || !slot_unchanged(reply))
 		return OUTCOME(drop_raced);
 	slot_mark_used(reply->slot);

@@ -16,7 +16,7 @@ _Static_assert(sizeof(struct coax_slot) % 64 == 0, "each slot begins a cache lin
 
 /* What is to be sent. */
 struct reply {
-	struct coax_slot *slot; /* NULL: nothing after the token */
+	struct coax_slot *slot;
 	__u32 sequence;
 	__u32 length; /* of the bytes after the token */
 	__u16 sum;

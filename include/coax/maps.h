@@ -219,12 +219,21 @@ struct coax_config {
 	X(pong, "pings answered with RST")                                               \
 	X(repeat, "duplicates that got the reply of the first")                          \
 	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON")   \
+	X(reset_token, "RST to a CON: a reserved token length, or a token cut short")    \
+	X(reset_code, "RST to a CON: a code of a reserved class")                        \
+	X(reset_empty, "RST to a CON: Empty, but with more than a header")               \
 	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")   \
+	X(drop_short, "dropped: to us, shorter than a CoAP header")                      \
+	X(drop_version, "dropped: to us, another version of CoAP than 1")                \
+	X(drop_token, "dropped: no CON, a reserved token length, or a token cut short")  \
+	X(drop_code, "dropped: no CON, a code of a reserved class")                      \
+	X(drop_empty, "dropped: an Empty NON; an ACK or RST, Empty with more behind it") \
 	X(pass_disabled, "passed: switched off")                                         \
 	X(pass_lease, "passed: to us, while the lease had run out")                      \
 	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")               \
 	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths")        \
-	X(pass_malformed, "passed: to us, no well-formed CoAP header; userspace reacts") \
+	X(pass_malformed, "passed: to us, to be rejected, but longer than is summed up") \
+	X(pass_token, "passed: to us, a token of more than 8 bytes (RFC 8974)")          \
 	X(pass_message, "passed: to us, an acknowledgement, reset or response")          \
 	X(pass_method, "passed: a method that only userspace answers")                   \
 	X(pass_long, "passed: a request longer than the index holds")                    \

@@ -214,32 +214,40 @@ static inline struct coax_index_key kernel_index_key(const void *request, size_t
 	return key;
 }
 
+/* What asks by `key` gets `code` and the bytes `reply`. */
+static inline struct coax_slot *kernel_publish_key(const struct kernel *kernel, uint32_t number,
+						   const struct coax_index_key *key, uint8_t code,
+						   const void *reply, size_t reply_length)
+{
+	struct coax_index_value value = {.slot = number, .method = "GET", .uri = "test"};
+	struct coax_slot *slot = &kernel->slots[number];
+	uint32_t sequence = slot->sequence;
+
+	__atomic_store_n(&slot->sequence, sequence | 1, __ATOMIC_SEQ_CST);
+	slot->service = key->service;
+	slot->deadline = COAX_NEVER;
+	slot->key_length = key->length;
+	slot->reply_length = (uint16_t)reply_length;
+	slot->key_sum = kernel_memory_sum(key->request, key->length);
+	slot->reply_sum = kernel_memory_sum(reply, reply_length);
+	slot->key_code = key->code;
+	slot->reply_code = code;
+	slot->used = 0;
+	memcpy(slot->key, key->request, sizeof(slot->key));
+	memcpy(slot->reply, reply, reply_length);
+	__atomic_store_n(&slot->sequence, (sequence | 1) + 1, __ATOMIC_SEQ_CST);
+	ASSERT_EQ(bpf_map_update_elem(kernel_map(kernel, "index"), key, &value, BPF_ANY), 0);
+	return slot;
+}
+
 /* A GET with the bytes `request` after its token gets `code` and the bytes `reply`. */
 static inline struct coax_slot *kernel_publish(const struct kernel *kernel, uint32_t number,
 					       const void *request, size_t request_length,
 					       uint8_t code, const void *reply, size_t reply_length)
 {
 	struct coax_index_key key = kernel_index_key(request, request_length);
-	struct coax_index_value value = {.slot = number, .method = "GET", .uri = "test"};
-	struct coax_slot *slot = &kernel->slots[number];
-	uint32_t sequence = slot->sequence;
 
-	__atomic_store_n(&slot->sequence, sequence | 1, __ATOMIC_SEQ_CST);
-	slot->service = KERNEL_SERVICE;
-	slot->deadline = COAX_NEVER;
-	slot->key_length = (uint16_t)request_length;
-	slot->reply_length = (uint16_t)reply_length;
-	slot->key_sum = kernel_memory_sum(request, request_length);
-	slot->reply_sum = kernel_memory_sum(reply, reply_length);
-	slot->key_code = COAX_GET;
-	slot->reply_code = code;
-	slot->used = 0;
-	memset(slot->key, 0, sizeof(slot->key));
-	memcpy(slot->key, request, request_length);
-	memcpy(slot->reply, reply, reply_length);
-	__atomic_store_n(&slot->sequence, (sequence | 1) + 1, __ATOMIC_SEQ_CST);
-	ASSERT_EQ(bpf_map_update_elem(kernel_map(kernel, "index"), &key, &value, BPF_ANY), 0);
-	return slot;
+	return kernel_publish_key(kernel, number, &key, code, reply, reply_length);
 }
 
 /* One frame through the program. Returns 0 or a negative errno of the kernel's. */
@@ -291,7 +299,7 @@ static inline const char *kernel_outcome_name(size_t offset)
 static inline size_t kernel_take_outcome(const struct kernel *kernel)
 {
 	struct coax_stats stats = kernel_take_stats(kernel);
-	const uint64_t *counters = (const uint64_t *)&stats;
+	const __u64 *counters = (const __u64 *)&stats;
 	size_t found = 0;
 
 	if (stats.packets != 1)
@@ -306,19 +314,14 @@ static inline size_t kernel_take_outcome(const struct kernel *kernel)
 	return found;
 }
 
+/* Its name says what becomes of the frame. */
 static inline int kernel_action_of(size_t outcome)
 {
-	switch (outcome) {
-	case offsetof(struct coax_stats, reply):
-	case offsetof(struct coax_stats, pong):
-	case offsetof(struct coax_stats, repeat):
-		return XDP_TX;
-	case offsetof(struct coax_stats, drop_raced):
-	case offsetof(struct coax_stats, drop_duplicate):
-		return XDP_DROP;
-	default:
+	const char *name = kernel_outcome_name(outcome);
+
+	if (strncmp(name, "pass_", 5) == 0)
 		return XDP_PASS;
-	}
+	return strncmp(name, "drop_", 5) == 0 ? XDP_DROP : XDP_TX;
 }
 
 /*

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the kernel leaves to userspace, each for its own reason, and always as it came. */
+/* What the kernel leaves to userspace, each for its own reason, and always as it came; beside it,
+ * what it rejects. */
 #include <time.h>
 #include "oddities.h"
 
@@ -22,7 +23,7 @@ static void expect_oddity(const struct kernel *kernel, const struct oddity *oddi
 	kernel_expect(kernel, &frame, oddity->outcome, &verdict, oddity->sentence);
 }
 
-TEST("what is not a whole, plain request to one of our endpoints passes as it came")
+TEST("what is not a whole, plain request to one of our endpoints passes as it came, or is rejected")
 {
 	struct kernel kernel;
 

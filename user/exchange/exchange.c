@@ -174,14 +174,40 @@ void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path
 		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(message));
 }
 
+static void count_malformed(struct coax_context_stats *stats, enum coax_flaw flaw)
+{
+	coax_count(stats, malformed);
+	switch (flaw) {
+	case COAX_FLAW_SHORT:
+		coax_count(stats, malformed_short);
+		break;
+	case COAX_FLAW_TOKEN:
+		coax_count(stats, malformed_token);
+		break;
+	case COAX_FLAW_EMPTY:
+		coax_count(stats, malformed_empty);
+		break;
+	case COAX_FLAW_OPTIONS:
+		coax_count(stats, malformed_options);
+		break;
+	case COAX_FLAW_MARKER:
+		coax_count(stats, malformed_marker);
+		break;
+	case COAX_FLAW_NONE:
+	case COAX_FLAW_VERSION:
+		break;
+	}
+}
+
 static void take_malformed(struct coax_exchange *exchange, const struct coax_path *path,
 			   const struct coax_message *message, int err)
 {
 	if (err == -EPROTONOSUPPORT) {
 		coax_count(exchange->stats, ignored);
+		coax_count(exchange->stats, ignored_version);
 		return;
 	}
-	coax_count(exchange->stats, malformed);
+	count_malformed(exchange->stats, message->flaw);
 	coax_exchange_warn(exchange, "malformed message from", message->error, path);
 	if (err == -EBADMSG)
 		coax_exchange_reject(exchange, path, message);
@@ -344,6 +370,7 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 		take_response(exchange, path, &message);
 		break;
 	default:
+		coax_count(exchange->stats, ignored_code);
 		coax_exchange_ignore(exchange, "reserved code from", path, &message);
 		coax_exchange_reject(exchange, path, &message);
 	}
