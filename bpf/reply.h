@@ -199,7 +199,7 @@ static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct 
 		return OUTCOME(pong);
 	if (!write_body(ctx, packet, reply))
 		return OUTCOME(drop_raced);
-	if (reply->age && !write_max_age(ctx, packet, reply))
+	if (UNLIKELY(reply->age) && !write_max_age(ctx, packet, reply))
 		return OUTCOME(drop_raced);
 	if (!slot_unchanged(reply))
 		return OUTCOME(drop_raced);
