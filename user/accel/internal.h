@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <urcu/list.h>
 #include "accel/accel.h"
+#include "exchange/timer.h"
 #include "hash.h"
 #include "rcu.h"
 
@@ -40,8 +41,9 @@ struct accel_pair {
 	struct coax_subject *owner; /* NULL: free */
 	struct coax_accel *accel;
 	struct coax_slot *slot;
-	uint64_t hash; /* of the request */
-	uint32_t next; /* in the bucket: number + 1; 0: the last one */
+	uint64_t hash;		  /* of the request */
+	uint32_t next;		  /* in the bucket: number + 1; 0: the last one */
+	struct coax_timer ageing; /* the keeper's lock; runs only while there is an owner */
 };
 
 struct coax_subject {
@@ -68,6 +70,14 @@ struct accel_publisher {
 	uint32_t filter_mask;
 	uint32_t seek; /* where the search for withdrawn pairs goes on */
 	uint32_t hand; /* of the clock that evicts */
+};
+
+/* Under the publisher's lock, but for `first`. */
+struct accel_ageing {
+	struct coax_timers timers; /* of pairs; they do not fire */
+	uint64_t first;		   /* when the first one is due; read without a lock */
+	const struct coax_accel_calls *calls;
+	void *arg;
 };
 
 struct accel_interface {
@@ -113,11 +123,23 @@ struct coax_accel {
 	int netlink;
 
 	struct accel_publisher publisher;
+	struct accel_ageing ageing;
 };
 
-/* slot.c: writers of one slot exclude each other by its owner's lock. */
+/* How a reply ages. */
+struct accel_freshness {
+	uint64_t deadline;
+	uint16_t max_age_at; /* in the bytes after the token, where zeros are */
+	uint8_t max_age_length;
+};
+
+/*
+ * slot.c: writers of one slot exclude each other by its owner's lock. `freshness` with a deadline
+ * of COAX_NEVER and no Max-Age: until it is withdrawn.
+ */
 void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key, size_t key_length,
-		      uint8_t reply_code, const void *reply, size_t reply_length);
+		      uint8_t reply_code, const void *reply, size_t reply_length,
+		      const struct accel_freshness *freshness);
 void accel_slot_withdraw(struct coax_slot *slot);
 bool accel_slot_is_withdrawn(const struct coax_slot *slot);
 /* What a killed writer may have left odd becomes even. */
@@ -129,6 +151,25 @@ int accel_publisher_init(struct coax_accel *accel);
 void accel_publisher_destroy(struct coax_accel *accel);
 /* Give a pair back. The caller holds the owner's lock. */
 void accel_pair_release(struct accel_pair *pair);
+
+/* freshness.c */
+/* The deadline in the program's terms, and back. */
+uint64_t accel_fresh_deadline(uint64_t until);
+uint64_t accel_fresh_until(uint64_t deadline);
+/*
+ * Make the reply of a response that is fresh until then: *freshness, and in `reply` (as long as the
+ * rest of the response) its bytes with zeros for Max-Age. Returns whether it can be published.
+ */
+bool accel_fresh_prepare(struct accel_freshness *freshness, const struct coax_message *response,
+			 uint64_t until, uint8_t *reply);
+
+/* ageing.c */
+int accel_ageing_init(struct coax_accel *accel);
+void accel_ageing_destroy(struct coax_accel *accel);
+/* What is published in `pair` ages from now on. The caller holds the owner's lock. */
+void accel_ageing_start(struct accel_pair *pair, uint64_t deadline);
+/* It does not. The caller holds the keeper's lock. */
+void accel_ageing_stop(struct accel_pair *pair);
 
 /* pins.c */
 /* Make and lock the instance's directory. */

@@ -56,9 +56,11 @@ int accel_publisher_init(struct coax_accel *accel)
 
 /* The filter: a mark says that its request is published under a subject's generation. */
 
-static uint64_t filter_mark(const struct coax_subject *subject, uint64_t generation, uint64_t hash)
+static uint64_t filter_mark(const struct coax_subject *subject, uint64_t generation, uint64_t hash,
+			    uint64_t until)
 {
-	uint64_t mark = hash ^ subject->id * 0x9e3779b97f4a7c15 ^ generation * 0xd6e8feb86659fd93;
+	uint64_t mark = hash ^ subject->id * 0x9e3779b97f4a7c15 ^ generation * 0xd6e8feb86659fd93 ^
+			until * 0xff51afd7ed558ccd;
 
 	return mark ? mark : 1;
 }
@@ -140,6 +142,7 @@ static void release_locked(struct accel_pair *pair)
 		accel_slot_withdraw(pair->slot);
 	__atomic_store_n(filter_at(p, pair->hash), 0, __ATOMIC_RELAXED);
 	index_remove(pair);
+	accel_ageing_stop(pair);
 	cds_list_del(&pair->node);
 	pair->owner = NULL;
 	cds_list_add_tail(&pair->node, &p->free);
@@ -252,11 +255,24 @@ static uint64_t hash_request(const struct accel_publisher *p, uint8_t code, cons
 	return coax_hash(&p->key, input, 1 + length);
 }
 
-bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, uint64_t generation,
-			const struct coax_message *request, const struct coax_message *response)
+/*
+ * What is there goes only for what is fresh for longer: a renewal takes its place without a gap,
+ * and who comes late with what was fetched before changes nothing. The caller holds the owner's
+ * lock.
+ */
+static bool is_outlived(const struct accel_pair *pair, const struct accel_freshness *freshness)
 {
+	return accel_slot_is_withdrawn(pair->slot) || pair->slot->deadline < freshness->deadline;
+}
+
+bool coax_accel_publish_until(struct coax_accel *accel, struct coax_subject *subject,
+			      uint64_t generation, const struct coax_message *request,
+			      const struct coax_message *response, uint64_t until)
+{
+	struct accel_freshness freshness = {.deadline = COAX_NEVER};
 	struct accel_publisher *p = &accel->publisher;
 	struct key key = {.code = coax_message_code(request)};
+	uint8_t aged_reply[COAX_REPLY_MAX];
 	const uint8_t *reply;
 	size_t reply_length;
 	struct accel_pair *pair;
@@ -268,9 +284,14 @@ bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, 
 	if (key.length > COAX_KEY_MAX || reply_length > COAX_REPLY_MAX)
 		return false;
 	key.hash = hash_request(p, key.code, key.bytes, key.length);
-	mark = filter_mark(subject, generation, key.hash);
+	mark = filter_mark(subject, generation, key.hash, until);
 	if (__atomic_load_n(filter_at(p, key.hash), __ATOMIC_RELAXED) == mark)
 		return false;
+	if (until != COAX_NEVER) {
+		if (!accel_fresh_prepare(&freshness, response, until, aged_reply))
+			return false;
+		reply = aged_reply;
+	}
 
 	pthread_mutex_lock(&subject->lock);
 	if (subject->dead || subject->generation != generation)
@@ -278,10 +299,12 @@ bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, 
 	pair = obtain(accel, subject, request, &key);
 	if (!pair)
 		goto out;
-	if (accel_slot_is_withdrawn(pair->slot)) {
+	if (is_outlived(pair, &freshness)) {
 		accel_slot_write(pair->slot, key.code, key.bytes, key.length,
-				 coax_message_code(response), reply, reply_length);
+				 coax_message_code(response), reply, reply_length, &freshness);
 		cds_list_move(&pair->node, &subject->published);
+		if (until != COAX_NEVER)
+			accel_ageing_start(pair, freshness.deadline);
 		published = true;
 	}
 	__atomic_store_n(filter_at(p, key.hash), mark, __ATOMIC_RELAXED);

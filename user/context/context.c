@@ -33,6 +33,7 @@ static int start_accel(struct coax_context *context, const struct coax_accel_opt
 		context->accel = NULL;
 		return err;
 	}
+	coax_renewals_begin(context);
 	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
 	return 0;
 }

@@ -159,6 +159,7 @@ void coax_detached_render(struct coax_detached *detached)
 				.logger = &worker->context->logger,
 				.remote.sa.sa_family = AF_UNSPEC,
 				.local.sa.sa_family = AF_UNSPEC,
+				.needed_until = detached->needed_until,
 			},
 		.detached = detached,
 	};

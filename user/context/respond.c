@@ -43,19 +43,16 @@ static bool is_current(const struct coax_context *context, uint64_t site_version
 	return __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST) == site_version;
 }
 
-/*
- * What the former Site said is no longer for the kernel. In an RCU read section, whose end
- * coax_context_set_site() waits for before it withdraws.
- */
-static void publish(struct coax_worker *worker, const struct coax_responder *responder,
-		    uint64_t site_version)
+void coax_worker_publish(struct coax_worker *worker, const struct coax_responder *responder,
+			 uint64_t site_version)
 {
 	struct coax_context *context = worker->context;
 
 	if (context->accel && coax_responder_publishable(responder) &&
 	    is_current(context, site_version) &&
-	    coax_accel_publish(context->accel, responder->subject, responder->generation,
-			       &responder->request, &responder->response))
+	    coax_accel_publish_until(context->accel, responder->subject, responder->generation,
+				     &responder->request, &responder->response,
+				     coax_responder_fresh_until(responder)))
 		coax_count(&worker->stats, published);
 }
 
@@ -79,6 +76,7 @@ static void deliver(struct coax_worker *worker, const struct coax_path *path,
 
 	if (observes)
 		coax_observers_answered(worker, path, responder);
+	coax_responder_write_max_age(responder);
 	coax_blocks_cut(worker->blocks, worker->now, responder, gathered);
 	/*
 	 * A body that cannot be cut makes an error of what was a success; and who does not want the
@@ -89,7 +87,7 @@ static void deliver(struct coax_worker *worker, const struct coax_path *path,
 	/* A block that was kept, and nothing done yet: a large body takes up many message IDs. */
 	if (coax_message_code(&responder->response) == COAX_CONTINUE && !responder->streaming)
 		coax_exchange_relax(worker->exchange, ticket);
-	publish(worker, responder, site_version);
+	coax_worker_publish(worker, responder, site_version);
 	if (send_response(worker, path, ticket, responder))
 		failed = true;
 	if (observes && failed)

@@ -154,6 +154,17 @@ void coax_context_process_until(struct coax_context *context, const atomic_bool 
 void coax_worker_render(void *worker, const struct coax_path *path,
 			const struct coax_message *request, struct coax_ticket ticket);
 
+/*
+ * Publish the answer to what was rendered when the Site had `site_version`, if it can be: what a
+ * former Site said is no longer for the kernel. In an RCU read section, whose end
+ * coax_context_set_site() waits for before it withdraws.
+ */
+void coax_worker_publish(struct coax_worker *worker, const struct coax_responder *responder,
+			 uint64_t site_version);
+
+/* renewal.c: have the kernel half say what is due. Before the workers start. */
+void coax_renewals_begin(struct coax_context *context);
+
 void coax_deferred_free_all(struct coax_worker *worker);
 void coax_context_unreference(struct coax_context *context);
 

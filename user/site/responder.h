@@ -80,6 +80,9 @@ struct coax_responder {
 	union coax_address local;
 	struct coax_subject *subject; /* NULL: the response is not for the kernel */
 	uint64_t generation;
+	bool is_fetched;       /* the response ages, and is fresh until then: */
+	uint64_t fresh_until;  /* ns of CLOCK_MONOTONIC */
+	uint64_t needed_until; /* 0: now is enough; else it is a renewal */
 	bool cacheable_queries;
 	bool only_observable; /* the subject is for observers, not for the kernel */
 	bool must_be_fresh;   /* so the answer is for this request alone */
@@ -98,6 +101,15 @@ void coax_responder_answer(struct coax_responder *responder, uint8_t code);
  * section 5.10.6.2).
  */
 bool coax_responder_is_validated(const struct coax_responder *responder);
+
+/*
+ * Until when the response may be repeated unless its subject changes: COAX_NEVER for the Context's
+ * own.
+ */
+uint64_t coax_responder_fresh_until(const struct coax_responder *responder);
+
+/* Write what is left of the Max-Age of what was fetched, when it is sent or looked at. */
+void coax_responder_write_max_age(struct coax_responder *responder);
 
 /*
  * coax_respond_error() with a diagnostic that is ready: UTF-8 or not, "" for none (section 5.5.2).
