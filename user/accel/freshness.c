@@ -2,8 +2,8 @@
 /*
  * How Max-Age is written, for both halves: the program does the same arithmetic by the same clock.
  *
- * That clock is a coarse one, and behind by up to a tick. So that neither half ever promises more
- * than is left, all is reckoned as if time were up a tick earlier.
+ * That clock is a coarse one. So that neither half ever promises more than is left, all is reckoned
+ * as if time were up earlier by as much as it can be behind.
  */
 #include <string.h>
 #include <time.h>
@@ -11,25 +11,31 @@
 #include "accel/internal.h"
 #include "clock.h"
 
-static uint64_t tick(void)
-{
-	struct timespec resolution;
+/*
+ * It moves with the ticks, in steps of them, and what does not fill a step waits for the next: that
+ * is up to two. The third is for a tick that comes late.
+ */
+#define TICKS_BEHIND 3
 
-	if (clock_getres(CLOCK_MONOTONIC_COARSE, &resolution))
+static uint64_t behind(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
 		return NS_PER_SEC;
-	return (uint64_t)resolution.tv_sec * NS_PER_SEC + (uint64_t)resolution.tv_nsec;
+	return TICKS_BEHIND * ((uint64_t)tick.tv_sec * NS_PER_SEC + (uint64_t)tick.tv_nsec);
 }
 
 uint64_t accel_fresh_deadline(uint64_t until)
 {
-	uint64_t early = tick();
+	uint64_t early = behind();
 
 	return until > early ? until - early : 0;
 }
 
 uint64_t accel_fresh_until(uint64_t deadline)
 {
-	return deadline + tick();
+	return deadline + behind();
 }
 
 uint64_t coax_fresh_until(uint64_t fetched, uint32_t max_age)
