@@ -312,7 +312,7 @@ TEST("both halves say the same, byte for byte, at any age")
 		/* Another age: as if it had come before. */
 		pthread_mutex_lock(&proxy.lock);
 		proxy.max_age = max_ages[i % 6];
-		proxy.fetched = now() - (i % 10 * 5 * SECOND + SECOND / 2 + i * SECOND / 200);
+		proxy.fetched = now() - (i % 10 * SECOND + SECOND / 2 + i * SECOND / 200);
 		pthread_mutex_unlock(&proxy.lock);
 		coax_subject_changed(proxy.subject);
 		for (int round = 0; round < 4; round++) {
