@@ -20,6 +20,7 @@
 #define REQUESTS	  100000
 #define REQUESTS_A_SOCKET 5000 /* message IDs are not to run out on one */
 #define BYTES_MAX	  160
+#define FETCHED_MAX_AGE	  600
 
 static const uint8_t barrier[] = {0x40, 0x00, 0xbe, 0xef};
 static const uint8_t barrier_answer[] = {0x70, 0x00, 0xbe, 0xef};
@@ -41,8 +42,8 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 
 /* The resources: what they say depends on what has happened to them. */
 
-static uint8_t versions[8];
-static struct coax_resource *resources[8];
+static uint8_t versions[9];
+static struct coax_resource *resources[9];
 
 static void add_etag(struct coax_message *m, uint8_t version)
 {
@@ -105,6 +106,24 @@ static void large(struct coax_responder *responder, void *arg)
 	coax_respond(responder, COAX_CONTENT);
 }
 
+/* As a proxy has it from another origin: Max-Age is what is left. A PUT fetches it anew. */
+static void fetched(struct coax_responder *responder, void *arg)
+{
+	static int known = -1;
+	static uint64_t since;
+	uint8_t *version = arg;
+
+	if (*version != known) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		since = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+		known = *version;
+	}
+	coax_responder_set_fetched(responder, since, FETCHED_MAX_AGE);
+	versioned(responder, arg);
+}
+
 static void failing(struct coax_responder *responder, void *arg)
 {
 	(void)arg;
@@ -126,6 +145,7 @@ static struct coax_site *create_site(void)
 		{.path = "n", .get = counter},
 		{.path = "", .get = versioned, .cacheable = true},
 		{.path = "e", .get = failing, .cacheable = true},
+		{.path = "f", .get = fetched, .put = replace, .cacheable = true},
 		{.path = "if",
 		 .get = versioned,
 		 .put = replace,
@@ -156,9 +176,9 @@ static struct coax_site *create_site(void)
 
 static void add_path(struct coax_message *m)
 {
-	static const char *const paths[] = {"a",  "a",	"b/c", "q",  "sub",  "sub/x",
-					    "n",  "/",	"e",   "if", "s0",   "s1",
-					    "s2", "s3", "no",  "a/", "a%2f", ".well-known/core"};
+	static const char *const paths[] = {
+		"a", "a", "b/c", "q",  "sub", "sub/x", "n",  "/",  "e",	   "if",
+		"f", "f", "s0",	 "s1", "s2",  "s3",    "no", "a/", "a%2f", ".well-known/core"};
 
 	coax_uri_path_add_options(paths[pick(sizeof(paths) / sizeof(paths[0]))], m);
 }
@@ -196,7 +216,7 @@ static void add_something(struct coax_message *m)
 		break;
 	case 1:
 	case 2:
-		add_etag(m, (uint8_t)(versions[pick(8)] - pick(2)));
+		add_etag(m, (uint8_t)(versions[pick(9)] - pick(2)));
 		break;
 	case 3:
 		coax_message_add(m, COAX_URI_QUERY, "x=1", pick(4));
@@ -275,8 +295,43 @@ static unsigned int ask_userspace(int fd, const uint8_t *bytes, size_t length, u
 }
 
 struct tally {
-	unsigned long passed, replied, pongs, differing;
+	unsigned long passed, replied, aged, later, pongs, differing;
 };
+
+/*
+ * The Max-Age of what was fetched, taken out of the reply: -1 where it is none. Other resources
+ * have one of another length.
+ */
+static int take_left(uint8_t *reply, ssize_t length)
+{
+	struct coax_option option;
+	struct coax_message m;
+	int left;
+
+	if (length <= 4 || coax_message_parse(&m, reply, (size_t)length) ||
+	    !coax_message_find(&m, COAX_MAX_AGE, &option) || option.length != 2 ||
+	    coax_option_uint(&option) > FETCHED_MAX_AGE)
+		return -1;
+	left = (int)coax_option_uint(&option);
+	memset(reply + (option.value - reply), 0, option.length);
+	return left;
+}
+
+/* The first one asked may say a second more: it ended between the two. Both times are zero then. */
+static void take_second(struct tally *tally, uint8_t *first, ssize_t first_length, uint8_t *second,
+			ssize_t second_length)
+{
+	int before = take_left(first, first_length), after = take_left(second, second_length);
+
+	if (before < 0 || after < 0)
+		return;
+	tally->aged++;
+	tally->later += before == after + 1;
+	if (before != after && before != after + 1) {
+		HARNESS_SAY("Max-Age %d, and then %d", before, after);
+		tally->differing++;
+	}
+}
 
 static void compare(struct tally *tally, const uint8_t *bytes, size_t length, const uint8_t *kernel,
 		    ssize_t kernel_length, unsigned int count, const uint8_t *userspace,
@@ -307,7 +362,7 @@ static void run(int program, struct tally *tally, unsigned long requests)
 	int fd = -1;
 
 	for (unsigned long i = 0; i < requests; i++) {
-		uint8_t bytes[BYTES_MAX], kernel[1280], userspace[1280];
+		uint8_t bytes[BYTES_MAX], kernel[1280], userspace[1280], again[1280];
 		ssize_t kernel_length, userspace_length = 0;
 		unsigned int count;
 		size_t length;
@@ -319,6 +374,8 @@ static void run(int program, struct tally *tally, unsigned long requests)
 		length = make_request(bytes, (uint16_t)i);
 		kernel_length = lab_ask(program, bytes, length, kernel, sizeof(kernel));
 		count = ask_userspace(fd, bytes, length, userspace, &userspace_length);
+		memcpy(again, userspace, sizeof(again));
+		take_second(tally, kernel, kernel_length, userspace, userspace_length);
 		compare(tally, bytes, length, kernel, kernel_length, count, userspace,
 			userspace_length);
 
@@ -326,7 +383,8 @@ static void run(int program, struct tally *tally, unsigned long requests)
 		 * the request has changed what is right to say. */
 		if (length > 1 && bytes[1] == COAX_GET) {
 			kernel_length = lab_ask(program, bytes, length, kernel, sizeof(kernel));
-			compare(tally, bytes, length, kernel, kernel_length, count, userspace,
+			take_second(tally, again, userspace_length, kernel, kernel_length);
+			compare(tally, bytes, length, kernel, kernel_length, count, again,
 				userspace_length);
 		}
 	}
@@ -352,12 +410,14 @@ TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or pass
 	options.site = create_site();
 	ASSERT_EQ(coax_context_create(&context, &options), 0);
 	run(lab_program(), &tally, requests);
-	printf("# %lu passed, %lu replies, %lu pings answered, %lu differing\n", tally.passed,
-	       tally.replied, tally.pongs, tally.differing);
+	printf("# %lu passed, %lu replies, %lu of them aged, %lu pings answered, %lu differing\n",
+	       tally.passed, tally.replied, tally.aged, tally.pongs, tally.differing);
 	EXPECT_EQ(tally.differing, 0UL);
 	/* The comparison means something only if the kernel half has answered a good part. */
 	EXPECT_GT(tally.replied, requests / 20);
 	EXPECT_GT(tally.pongs, requests / 1000);
+	EXPECT_GT(tally.aged, requests / 200);
+	EXPECT_LE(tally.later, tally.aged / 50);
 	EXPECT_GT(tally.passed, requests / 20);
 	coax_context_shutdown(context);
 	coax_site_destroy(options.site);
