@@ -299,8 +299,8 @@ struct tally {
 };
 
 /*
- * The Max-Age of what was fetched, taken out of the reply: -1 where it is none. Other resources
- * have one of another length.
+ * The Max-Age of what was fetched, taken out of the reply; -1: it was not. Other resources say
+ * more, or nothing.
  */
 static int take_left(uint8_t *reply, ssize_t length)
 {
