@@ -122,6 +122,18 @@ static void proxy_get(struct coax_responder *responder, void *arg)
 	pthread_mutex_unlock(&proxy.lock);
 }
 
+/* Large, and observable: has been here for five seconds and a half. */
+static void large_get(struct coax_responder *responder, void *arg)
+{
+	static const uint8_t body[1500];
+
+	(void)arg;
+	coax_responder_subject(responder, proxy.subject, coax_subject_generation(proxy.subject));
+	ASSERT_EQ(coax_responder_set_fetched(responder, now() - 5 * SECOND - SECOND / 2, 300), 0);
+	ASSERT_EQ(coax_responder_set_payload(responder, body, sizeof(body)), 0);
+	coax_respond(responder, COAX_CONTENT);
+}
+
 /* Both, the proxy with a kernel half. */
 
 static struct coax_context *origin;
@@ -135,6 +147,8 @@ static int begin(unsigned int workers)
 	const struct coax_resource_options origin_resource = {.path = "", .get = origin_get};
 	const struct coax_resource_options resource = {
 		.path = "r", .get = proxy_get, .observable = true};
+	const struct coax_resource_options large = {
+		.path = "l", .get = large_get, .observable = true};
 	struct coax_context_options options = {
 		.bind = &origin_bind, .bind_count = 1, .workers = 1, .logger = keeper_logger};
 
@@ -143,6 +157,7 @@ static int begin(unsigned int workers)
 		ASSERT_EQ(coax_site_create(&sites[i]), 0);
 	ASSERT_EQ(coax_site_add(sites[0], &origin_resource, NULL), 0);
 	ASSERT_EQ(coax_site_add(sites[1], &resource, NULL), 0);
+	ASSERT_EQ(coax_site_add(sites[1], &large, NULL), 0);
 	options.site = sites[0];
 	ASSERT_EQ(coax_context_create(&origin, &options), 0);
 
@@ -331,6 +346,44 @@ TEST("both halves say the same, byte for byte, at any age")
 	}
 	/* A second may end between the two. */
 	EXPECT_GE(same, 60U * 3 - 3);
+	end(program);
+}
+
+/* The next response on the client's socket, which has this much of its Max-Age left. */
+static void expect_left(uint32_t left, bool observed)
+{
+	uint8_t reply[1280];
+	struct coax_option option;
+	struct coax_message m;
+	ssize_t length;
+
+	do
+		length = client_receive(client, reply, sizeof(reply));
+	while (length == 4);
+	ASSERT_GT(length, 0);
+	ASSERT_EQ(coax_message_parse(&m, reply, (size_t)length), 0);
+	EXPECT_EQ(coax_message_code(&m), COAX_CONTENT);
+	EXPECT_EQ(coax_message_find(&m, COAX_OBSERVE, &option), observed);
+	ASSERT_TRUE(coax_message_find(&m, COAX_MAX_AGE, &option));
+	EXPECT_LE(coax_option_uint(&option), left);
+	EXPECT_GE(coax_option_uint(&option) + 2, left);
+}
+
+TEST("further blocks and notifications say what is left, too")
+{
+	static const uint8_t observe[] = {0x50, 0x01, 0x12, 0x01, 0x60, 0x51, 'l'};
+	static const uint8_t second_block[] = {0x50, 0x01, 0x12, 0x02, 0xb1, 'l', 0xc1, 0x16};
+	int program;
+
+	max_age = 60;
+	program = begin(1);
+	ASSERT_EQ(send(client, observe, sizeof(observe), 0), (ssize_t)sizeof(observe));
+	expect_left(294, true);
+	ASSERT_EQ(send(client, second_block, sizeof(second_block), 0),
+		  (ssize_t)sizeof(second_block));
+	expect_left(294, false);
+	coax_subject_changed(proxy.subject);
+	expect_left(294, true);
 	end(program);
 }
 
