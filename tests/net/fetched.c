@@ -122,6 +122,16 @@ static void proxy_get(struct coax_responder *responder, void *arg)
 	pthread_mutex_unlock(&proxy.lock);
 }
 
+static unsigned int renewals(void)
+{
+	unsigned int count;
+
+	pthread_mutex_lock(&proxy.lock);
+	count = proxy.renewals;
+	pthread_mutex_unlock(&proxy.lock);
+	return count;
+}
+
 /* Large, and observable: has been here for five seconds and a half. */
 static void large_get(struct coax_responder *responder, void *arg)
 {
@@ -242,7 +252,8 @@ static bool ask_kernel(int program, struct said *said)
  * less than a second. */
 static void expect_right(struct said said, uint64_t before)
 {
-	uint64_t until = asked_at[said.version] + max_age * SECOND;
+	uint64_t asked = __atomic_load_n(&asked_at[said.version], __ATOMIC_SEQ_CST);
+	uint64_t until = asked + max_age * SECOND;
 
 	EXPECT_LT(before, until);
 	EXPECT_LE(said.max_age, (until - before) / SECOND);
@@ -280,8 +291,8 @@ TEST_TIMEOUT(
 	EXPECT_EQ(gaps, 0U);
 	EXPECT_GT(asked, 1000U);
 	/* Each lasts for 3 s and is renewed 1 s, and the grid, before its end. */
-	EXPECT_EQ(origin_requests, 1 + rises);
-	EXPECT_EQ(proxy.renewals, rises);
+	EXPECT_EQ(__atomic_load_n(&origin_requests, __ATOMIC_SEQ_CST), 1 + rises);
+	EXPECT_EQ(renewals(), rises);
 	EXPECT_GE(rises, 3U);
 	EXPECT_LE(rises, 5U);
 	end(program);
@@ -302,8 +313,8 @@ TEST_TIMEOUT("what nobody asks for is not renewed: it ends, and the next request
 	while (now() < until)
 		usleep(10000);
 	EXPECT_FALSE(ask_kernel(program, &said));
-	EXPECT_EQ(origin_requests, 1U);
-	EXPECT_EQ(proxy.renewals, 0U);
+	EXPECT_EQ(__atomic_load_n(&origin_requests, __ATOMIC_SEQ_CST), 1U);
+	EXPECT_EQ(renewals(), 0U);
 	EXPECT_EQ(ask_proxy().version, 2U);
 	EXPECT_TRUE(ask_kernel(program, &said));
 	coax_context_stats_read(proxy.context, &stats);
