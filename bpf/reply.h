@@ -7,6 +7,7 @@
 #define COAX_BPF_REPLY_H
 
 #include <linux/in.h>
+#include "age.h"
 #include "cache.h"
 #include "checksum.h"
 #include "packet.h"
@@ -202,21 +203,6 @@ static __always_inline bool write_body(struct xdp_md *ctx, const struct packet *
 	return !bpf_xdp_store_bytes(ctx, packet->request, reply->slot->reply, last);
 }
 
-/* Where userspace has left zeros. What a writer has left torn is not sent, but has to fit. */
-static __always_inline bool write_max_age(struct xdp_md *ctx, const struct packet *packet,
-					  const struct reply *reply)
-{
-	__u64 last = age_length(reply->age) - 1;
-	__be32 value = reply->age;
-
-	OPAQUE(last);
-	if (last >= sizeof(value) || age_at(reply->age) + last >= reply->length)
-		return false;
-	last += 1;
-	OPAQUE(last);
-	return !bpf_xdp_store_bytes(ctx, packet->request + age_at(reply->age), &value, last);
-}
-
 static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct packet *packet,
 					       const struct reply *reply)
 {
@@ -234,7 +220,7 @@ static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct 
 		return OUTCOME(pong);
 	if (!write_body(ctx, packet, reply))
 		return OUTCOME(drop_raced);
-	if (UNLIKELY(reply->age) && !write_max_age(ctx, packet, reply))
+	if (reply_ages(reply) && !write_max_age(ctx, packet, reply))
 		return OUTCOME(drop_raced);
 	if (!slot_unchanged(reply))
 		return OUTCOME(drop_raced);

@@ -6,15 +6,9 @@
 #define COAX_BPF_SLOT_H
 
 #include "barrier.h"
-#include "checksum.h"
 #include "key.h"
 #include "maps.h"
 #include "stats.h"
-
-#define NS_PER_SEC 1000000000ULL
-
-/* What is not on the way of a plain hit stands aside of it: that costs 3 ns otherwise. */
-#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 _Static_assert(__builtin_offsetof(struct coax_slot, key) == 64,
 	       "what decides is in one cache line");
@@ -25,7 +19,6 @@ struct reply {
 	struct coax_slot *slot; /* NULL: nothing after the token */
 	__u32 sequence;
 	__u32 length; /* of the bytes after the token */
-	__u64 age;    /* what pack_age() makes; 0: it does not age */
 	__u16 sum;
 	__u16 request_sum;
 	__u8 type;
@@ -44,37 +37,6 @@ static __always_inline bool slot_has_key(const struct coax_slot *slot, const uni
 	for (int i = 0; i < KEY_WORDS; i++)
 		difference |= words[i] ^ key->request[i];
 	return !difference;
-}
-
-/* Max-Age as it goes out, in one word, which is nothing to who does not need it. */
-static __always_inline __u64 pack_age(__be32 value, __u16 at, __u8 length)
-{
-	return (__u64)length << 48 | (__u64)at << 32 | value;
-}
-
-static __always_inline __u64 age_length(__u64 age)
-{
-	return age >> 48;
-}
-
-static __always_inline __u64 age_at(__u64 age)
-{
-	return age >> 32 & 0xffff;
-}
-
-/*
- * RFC 7252 section 5.7.1: what comes from another origin is told with the time that is left of it.
- * The bytes of the value come first in its word, zeros behind them.
- */
-static __always_inline void read_age(const struct coax_slot *slot, __u64 now, struct reply *reply)
-{
-	__u32 seconds = (slot->deadline - now) / NS_PER_SEC;
-	__u8 length = slot->max_age_length;
-	__be32 value = bpf_htonl(seconds << ((32 - 8 * length) & 31));
-	__u16 sum = sum_fold((value & 0xffff) + (value >> 16));
-
-	reply->age = pack_age(value, slot->max_age_at, length);
-	reply->sum = sum_fold((__u64)reply->sum + sum_at(slot->max_age_at, sum));
 }
 
 /*
@@ -99,9 +61,6 @@ static __always_inline bool read_slot(__u32 number, const union request_key *key
 	reply->sum = slot->reply_sum;
 	reply->request_sum = slot->key_sum;
 	reply->code = slot->reply_code;
-	reply->age = 0;
-	if (UNLIKELY(slot->max_age_length))
-		read_age(slot, now, reply);
 	return reply->length <= COAX_REPLY_MAX;
 }
 
