@@ -11,7 +11,7 @@
 #define COAX_MAPS_H
 
 /* Changes with every change of this file that a program already loaded would misread. */
-#define COAX_LAYOUT	      1
+#define COAX_LAYOUT	      2
 
 #define COAX_PIN_ROOT	      "/sys/fs/bpf/coax"
 #define COAX_INSTANCE_DEFAULT "default"

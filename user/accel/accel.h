@@ -60,9 +60,23 @@ uint32_t coax_accel_lease_ms(const struct coax_accel *accel);
  * Let the kernel answer requests with the bytes of `request` after its token with those of
  * `response`, unless `subject` has left `generation`. Cheap when that is already so. Any thread.
  * Returns whether something was published.
+ *
+ * When all slots are taken, what the kernel uses stays. A subject that has more than a quarter of
+ * them makes room among its own replies; errors (class 4) have an eighth, and make room among
+ * themselves.
  */
 bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, uint64_t generation,
 			const struct coax_message *request, const struct coax_message *response);
+
+/*
+ * Whether it is known to be published already, so that it need not be rendered to publish it: false
+ * is said now and then of what is. Any thread.
+ */
+bool coax_accel_is_published(struct coax_accel *accel, const struct coax_subject *subject,
+			     uint64_t generation, const struct coax_message *request);
+
+/* How many replies at most are published before they have been asked for, for one client. */
+uint32_t coax_accel_ahead_max(const struct coax_accel *accel);
 
 /* Detach, withdraw everything, unpin. NULL: nothing. */
 void coax_accel_close(struct coax_accel *accel);
