@@ -107,6 +107,7 @@ int coax_blocks_create(struct coax_blocks **result, const struct coax_blocks_opt
 	blocks->logger = options->logger;
 	blocks->stats = options->stats;
 	blocks->exponent = coax_block_exponent(options->tuning.block_size);
+	blocks->accelerated = options->accelerated;
 	blocks->timeout = options->tuning.block_timeout_ms * NS_PER_MS;
 	err = make_secret(blocks, options->seed);
 	if (!err)

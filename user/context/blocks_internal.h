@@ -18,6 +18,7 @@ struct coax_blocks {
 	struct coax_context_stats *stats;
 	struct coax_hash_key secret;
 	uint8_t exponent; /* SZX of the largest blocks to use */
+	bool accelerated;
 	uint64_t timeout; /* ns */
 	uint64_t bytes;	  /* of all that is held; those of uploads alone */
 	uint64_t upload_bytes;
@@ -145,10 +146,14 @@ struct coax_outgoing {
 	struct coax_kept_body *kept;
 	uint64_t used;
 	uint64_t rendered;
-	uint64_t offset;      /* of the block fetched last */
-	uint32_t max_age;     /* s, when rendered */
-	bool has_max_age;     /* as an option */
-	bool can_be_rendered; /* anew, without doing anything twice */
+	uint64_t offset;	      /* of the block fetched last */
+	uint32_t max_age;	      /* s, when rendered */
+	bool has_max_age;	      /* as an option */
+	bool can_be_rendered;	      /* anew, without doing anything twice */
+	struct coax_subject *subject; /* a reference; NULL: it is not for the kernel */
+	uint64_t generation;	      /* of that, and the Site's, when rendered */
+	uint64_t site_version;
+	uint32_t stride; /* blocks published ahead the last time */
 };
 
 int coax_keeping_create(struct coax_blocks *blocks);

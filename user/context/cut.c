@@ -9,6 +9,9 @@
 /* Block2, Size2 and the payload marker. */
 #define OPTIONS_ROOM 16
 
+/* Blocks that are published ahead for who has just begun to walk. */
+#define STRIDE_FIRST 8
+
 /* Which part of a body is to leave, and how. */
 struct piece {
 	const struct coax_body *body;
@@ -68,8 +71,9 @@ static int put_payload(struct coax_message *m, const struct coax_body *body, uin
  * Make the response one block. The message has its other options; where it has a payload, that is
  * the body. Returns 0, -EMSGSIZE or what the body's `read` did.
  */
-static int put_piece(struct coax_message *m, const struct piece *piece)
+static int put_piece(struct coax_responder *responder, const struct piece *piece)
 {
+	struct coax_message *m = &responder->response;
 	uint64_t left = piece->body->length - piece->offset;
 	struct coax_block block = {.exponent = piece->exponent};
 	uint32_t room = room_in(m);
@@ -77,8 +81,10 @@ static int put_piece(struct coax_message *m, const struct piece *piece)
 	int err;
 
 	/* Where options or a long token leave too little room, blocks are smaller. */
-	while (block.exponent && coax_block_size(&block) > room && left > room)
+	while (block.exponent && coax_block_size(&block) > room && left > room) {
 		block.exponent--;
+		responder->one_off = true;
+	}
 	length = left < coax_block_size(&block) ? (uint32_t)left : coax_block_size(&block);
 	if (length > room)
 		return -EMSGSIZE;
@@ -130,22 +136,39 @@ static void refuse_beyond_end(struct coax_blocks *blocks, uint64_t now,
  * Further blocks of what is kept.
  */
 
+/* What it was rendered from has changed since. */
+static bool is_superseded(const struct coax_outgoing *download,
+			  const struct coax_responder *responder)
+{
+	return download->subject &&
+	       (download->site_version != responder->site_version ||
+		download->generation != coax_subject_generation(download->subject));
+}
+
 /*
  * Blocks that come in order are those of one representation, however long it takes. Who asks for
  * one again may be looking for news: after the time for which the response was fresh there may be
- * some.
+ * some. Or the kernel half has given it the beginning of what has replaced this one.
  */
-static bool is_outdated(const struct coax_outgoing *download, uint64_t now, uint64_t offset)
+static bool is_outdated(const struct coax_blocks *blocks, const struct coax_outgoing *download,
+			const struct coax_responder *responder, uint64_t now, uint64_t offset)
 {
 	return download->can_be_rendered && offset <= download->offset &&
-	       now - download->rendered > download->max_age * NS_PER_SEC;
+	       (now - download->rendered > download->max_age * NS_PER_SEC ||
+		(blocks->accelerated && is_superseded(download, responder)));
 }
 
-/* The first block's options. Max-Age is about the time when it was rendered. */
-static int put_options(struct coax_message *m, const struct coax_outgoing *download, uint64_t now)
+/*
+ * The first block's options. Max-Age is about the time when it was rendered, unless it is known
+ * that the same would be rendered now.
+ */
+static int put_options(struct coax_responder *responder, const struct coax_outgoing *download,
+		       uint64_t now)
 {
+	bool is_current = download->subject && !is_superseded(download, responder);
+	uint64_t age = is_current ? 0 : (now - download->rendered) / NS_PER_SEC;
 	const struct coax_kept_body *kept = download->kept;
-	uint64_t age = (now - download->rendered) / NS_PER_SEC;
+	struct coax_message *m = &responder->response;
 
 	if (m->capacity - m->length < kept->options_length)
 		return -EMSGSIZE;
@@ -185,10 +208,11 @@ static bool is_about_observing(const struct coax_message *request)
 	       coax_message_find(request, COAX_OBSERVE, &option);
 }
 
-static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-			struct coax_outgoing *download, const struct coax_block *asked)
+/* Make the response the block that was asked for. Returns 0, -ERANGE or what put_piece() does. */
+static int put_kept(const struct coax_blocks *blocks, uint64_t now,
+		    struct coax_responder *responder, const struct coax_outgoing *download,
+		    const struct coax_block *asked)
 {
-	struct coax_message *response = &responder->response;
 	struct piece piece = {
 		.body = &download->kept->body,
 		.offset = coax_block_offset(asked),
@@ -197,16 +221,28 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 	};
 	int err;
 
+	if (piece.offset >= piece.body->length)
+		return -ERANGE;
+	responder->subject = download->subject;
+	responder->generation = download->generation;
+	responder->cacheable_queries = true;
+	coax_message_set_code(&responder->response, download->kept->code);
+	err = put_options(responder, download, now);
+	responder->site_version = download->site_version;
+	return err ? err : put_piece(responder, &piece);
+}
+
+static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
+			struct coax_outgoing *download, const struct coax_block *asked)
+{
+	int err = put_kept(blocks, now, responder, download, asked);
+
 	coax_outgoing_touch(blocks, download, now);
-	if (piece.offset >= piece.body->length) {
+	if (err == -ERANGE) {
 		refuse_beyond_end(blocks, now, responder);
 		return;
 	}
-	download->offset = piece.offset;
-	coax_message_set_code(response, download->kept->code);
-	err = put_options(response, download, now);
-	if (!err)
-		err = put_piece(response, &piece);
+	download->offset = coax_block_offset(asked);
 	if (err) {
 		coax_outgoing_drop(blocks, download);
 		fail(blocks, responder, err);
@@ -215,12 +251,42 @@ static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_re
 	coax_blocks_count(&blocks->stats->blocks_out);
 }
 
+static struct coax_outgoing *find_kept(struct coax_blocks *blocks,
+				       const struct coax_responder *responder)
+{
+	struct coax_block_key key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
+
+	return coax_outgoing_find(blocks, &key);
+}
+
+bool coax_blocks_preview(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder)
+{
+	const struct coax_outgoing *download = find_kept(blocks, responder);
+	struct coax_block asked;
+
+	return download && !is_superseded(download, responder) &&
+	       coax_message_find_block(&responder->request, COAX_BLOCK2, &asked) > 0 &&
+	       put_kept(blocks, now, responder, download, &asked) == 0;
+}
+
+uint32_t coax_blocks_stride(struct coax_blocks *blocks, const struct coax_responder *responder,
+			    uint32_t max)
+{
+	struct coax_outgoing *download = find_kept(blocks, responder);
+
+	if (!download)
+		return 0;
+	download->stride = download->stride ? 2 * download->stride : STRIDE_FIRST;
+	if (download->stride > max)
+		download->stride = max;
+	return download->stride;
+}
+
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder)
 {
 	struct coax_outgoing *download;
 	struct coax_block asked, block1;
-	struct coax_block_key key;
 	int result;
 
 	result = coax_message_find_block(&responder->request, COAX_BLOCK2, &asked);
@@ -236,9 +302,8 @@ bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 	    is_about_observing(&responder->request))
 		return false;
 
-	key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
-	download = coax_outgoing_find(blocks, &key);
-	if (download && is_outdated(download, now, coax_block_offset(&asked))) {
+	download = find_kept(blocks, responder);
+	if (download && is_outdated(blocks, download, responder, now, coax_block_offset(&asked))) {
 		coax_outgoing_drop(blocks, download);
 		download = NULL;
 	}
@@ -292,7 +357,7 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		if (!has_payload(response))
 			piece.body = &download->kept->body;
 	}
-	err = put_piece(response, &piece);
+	err = put_piece(responder, &piece);
 	if (err && download)
 		coax_outgoing_drop(blocks, download);
 	if (!err)

@@ -28,6 +28,7 @@ struct coax_deferred;
 struct coax_groups;
 struct coax_observers;
 struct coax_resolver;
+struct coax_responder;
 struct coax_worker;
 
 /* Something that another thread wants done on the worker's. */
@@ -57,6 +58,7 @@ struct coax_worker {
 	struct cds_list_head observations; /* of ours: context/observe.c */
 	struct coax_timers renewals;	   /* of those */
 	struct coax_work leave;		   /* at shutdown: they are to end */
+	uint64_t ahead_paid; /* until when its time for publishing ahead is spent: ahead.c */
 
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
@@ -153,6 +155,12 @@ void coax_context_process_until(struct coax_context *context, const atomic_bool 
 /* The exchange layer's `request`: have the site answer. */
 void coax_worker_render(void *worker, const struct coax_path *path,
 			const struct coax_message *request, struct coax_ticket ticket);
+
+/*
+ * `responder` has been answered with something that has just been published: publish what its
+ * remote is likely to ask for next. In the same RCU read section.
+ */
+void coax_worker_publish_ahead(struct coax_worker *worker, const struct coax_responder *responder);
 
 void coax_deferred_free_all(struct coax_worker *worker);
 void coax_context_unreference(struct coax_context *context);
