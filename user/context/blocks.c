@@ -107,7 +107,6 @@ int coax_blocks_create(struct coax_blocks **result, const struct coax_blocks_opt
 	blocks->logger = options->logger;
 	blocks->stats = options->stats;
 	blocks->exponent = coax_block_exponent(options->tuning.block_size);
-	blocks->accelerated = options->accelerated;
 	blocks->timeout = options->tuning.block_timeout_ms * NS_PER_MS;
 	err = make_secret(blocks, options->seed);
 	if (!err)
@@ -120,6 +119,11 @@ int coax_blocks_create(struct coax_blocks **result, const struct coax_blocks_opt
 	}
 	*result = blocks;
 	return 0;
+}
+
+void coax_blocks_accelerate(struct coax_blocks *blocks)
+{
+	blocks->accelerated = true;
 }
 
 void coax_blocks_destroy(struct coax_blocks *blocks)

@@ -19,7 +19,6 @@ struct coax_blocks_options {
 	const struct coax_logger *logger;
 	struct coax_context_stats *stats; /* written by this worker's thread */
 	uint32_t seed;			  /* 0: keys from the kernel's random numbers */
-	bool accelerated;		  /* the kernel half answers, too */
 };
 
 int coax_blocks_create(struct coax_blocks **blocks, const struct coax_blocks_options *options);
@@ -42,6 +41,9 @@ void coax_blocks_tick(struct coax_blocks *blocks, uint64_t now);
  */
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder);
+
+/* From now on the kernel half answers, too. Before the worker's thread is there. */
+void coax_blocks_accelerate(struct coax_blocks *blocks);
 
 /*
  * What coax_blocks_continue() would answer to this request from what is kept, without anybody being

@@ -104,7 +104,6 @@ static int create_blocks(struct coax_worker *worker)
 		.tuning = worker->context->tuning,
 		.logger = &worker->context->logger,
 		.stats = &worker->stats,
-		.accelerated = worker->context->accel != NULL,
 	};
 
 	options.tuning.bodies_max /= worker->context->worker_count;
