@@ -92,9 +92,12 @@ static bool evict_error(struct accel_publisher *p, const struct coax_subject *he
 	for (int i = 0; i < CLOCK_STEPS && !cds_list_empty(&p->errors); i++) {
 		struct accel_pair *pair = cds_list_entry(p->errors.prev, struct accel_pair, error);
 
+		bool stays = !accel_slot_is_withdrawn(pair->slot) && was_used(pair);
+
 		cds_list_move(&pair->error, &p->errors);
-		if ((accel_slot_is_withdrawn(pair->slot) || !was_used(pair)) &&
-		    accel_pair_take_away(pair, held))
+		if (stays && i + 1 < CLOCK_STEPS)
+			continue;
+		if (accel_pair_take_away(pair, held))
 			return true;
 	}
 	return false;
