@@ -2,7 +2,7 @@
 /*
  * What the files of block-wise transfer share: gather.c puts bodies of requests together,
  * incoming.c keeps them meanwhile and holders.c says whose they are; cut.c cuts bodies of
- * responses, bodies.c keeps those.
+ * responses, bodies.c keeps those, further.c answers from them.
  */
 #ifndef COAX_BLOCKS_INTERNAL_H
 #define COAX_BLOCKS_INTERNAL_H
@@ -180,6 +180,31 @@ void coax_outgoing_drop(struct coax_blocks *blocks, struct coax_outgoing *downlo
 struct coax_outgoing *coax_outgoing_keep(struct coax_blocks *blocks, uint64_t now,
 					 const struct coax_responder *responder,
 					 const struct coax_body *body, bool blockwise);
+
+/*
+ * cut.c
+ */
+
+/* Which part of a body is to leave, and how. */
+struct coax_piece {
+	const struct coax_body *body;
+	uint64_t offset;
+	uint8_t exponent; /* the largest */
+	bool with_size;
+};
+
+/*
+ * Make the response one block. The message has its other options; where it has a payload, that is
+ * the body. Returns 0, -EMSGSIZE or what the body's `read` did.
+ */
+int coax_piece_put(struct coax_responder *responder, const struct coax_piece *piece);
+
+/* RFC 7959 section 4: where the size is asked for, and in the first block. */
+bool coax_piece_wants_size(const struct coax_responder *responder, uint64_t offset);
+
+/* The response becomes 5.00, because of the body's error; or 4.00, there being no such block. */
+void coax_piece_fail(struct coax_blocks *blocks, struct coax_responder *responder, int err);
+void coax_piece_refuse(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder);
 
 /*
  * etag.c
