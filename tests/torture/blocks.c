@@ -59,6 +59,9 @@ static void on_get(struct coax_responder *responder, void *arg)
 	uint32_t version = atomic_load(&state->version);
 	uint8_t body[BLOCKS * SIZE];
 
+	/* Now and then a change overtakes the rendering. */
+	if (version % 4 == 0)
+		usleep(PAUSE_US);
 	for (uint32_t i = 0; i < BLOCKS; i++)
 		fill(state, version, i, body + i * SIZE);
 	coax_message_add(coax_responder_response(responder), COAX_ETAG, &version, sizeof(version));
@@ -204,6 +207,11 @@ static void *walker(void *arg)
 	int fd = client_side();
 
 	while (!stop) {
+		/* By another worker than the writer's is the one that a change can overtake. */
+		if (walks % 8 == 0) {
+			close(fd);
+			fd = client_open(LAB_SERVER_IPV4, PORT);
+		}
 		if (!walk(fd, &states[walks % RESOURCES], &id))
 			break;
 		atomic_fetch_add(&walks, 1);
