@@ -148,7 +148,7 @@ static int insert(struct coax_site *site, struct coax_resource *resource)
 	return -EEXIST;
 }
 
-/* With the lock of what they are written from held. */
+/* With the lock of what they are written from held, which comes before the Site's subject's. */
 static void links_changed(struct coax_subject_watch *watch)
 {
 	const struct coax_resource *resource =
@@ -157,12 +157,23 @@ static void links_changed(struct coax_subject_watch *watch)
 	coax_subject_changed(resource->site->subject);
 }
 
+/* Who has a response to tell says nothing of links by that. */
+static int links_notified(struct coax_subject_watch *watch, const struct coax_message *response,
+			  bool last)
+{
+	(void)watch;
+	(void)response;
+	(void)last;
+	return 0;
+}
+
 /* It is to be found: what was said of its absence, and the list without it, is over. */
 static void announce(struct coax_site *site, struct coax_resource *resource,
 		     struct coax_subject *links_subject)
 {
 	if (resource->links_are_told) {
 		resource->links_watch.changed = links_changed;
+		resource->links_watch.notify = links_notified;
 		coax_subject_watch(links_subject, &resource->links_watch);
 	}
 	coax_subject_changed(site->subject);
