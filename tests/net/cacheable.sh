@@ -60,7 +60,7 @@ replaced() {
 }
 
 withdrawn() {
-	! "$build/coax" cache --instance cacheable | grep -q image.bin
+	! "$build/coax" cache --instance cacheable | grep image.bin | grep -q " valid "
 }
 
 code() { # path, wanted code
