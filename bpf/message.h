@@ -42,7 +42,8 @@ static __always_inline enum outcome check_code(const struct packet *packet)
 
 		return bare && packet->type == COAX_TYPE_CON ? GO_ON : OUTCOME(pass_malformed);
 	}
-	if (code != COAX_GET)
+	/* The safe ones (RFC 7252 section 5.1, RFC 8132 section 2). */
+	if (code != COAX_GET && code != COAX_FETCH)
 		return OUTCOME(pass_method);
 	if (packet->request_length > COAX_KEY_MAX)
 		return OUTCOME(pass_long);

@@ -98,9 +98,9 @@ const struct coax_part *coax_responder_part(const struct coax_responder *respond
 
 /**
  * coax_responder_subject - name what the response is rendered from, when that is not the resource
- * itself: a 2.05 becomes known to the kernel under `subject` and `generation` (as read before
- * rendering began), and observers are notified when it changes. Queries count as part of the
- * request only with cacheable_queries.
+ * itself: what `cacheable` says of a resource holds for this response until `subject` leaves
+ * `generation` (as read before rendering began): it becomes known to the kernel, and observers are
+ * notified when it changes. Queries count as part of the request only with cacheable_queries.
  *
  * The caller sees to it that `subject` stays until coax_respond() has returned: by a reference, or
  * in a handler on a worker by RCU.

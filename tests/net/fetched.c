@@ -383,16 +383,33 @@ static void expect_left(uint32_t left, bool observed)
 TEST("further blocks and notifications say what is left, too")
 {
 	static const uint8_t observe[] = {0x50, 0x01, 0x12, 0x01, 0x60, 0x51, 'l'};
+	static const uint8_t first_block[] = {0x50, 0x01, 0x12, 0x03, 0xb1, 'l'};
 	static const uint8_t second_block[] = {0x50, 0x01, 0x12, 0x02, 0xb1, 'l', 0xc1, 0x16};
+	struct coax_option option;
+	struct coax_message m;
+	uint8_t reply[1280];
+	ssize_t length;
 	int program;
 
 	max_age = 60;
 	program = begin(1);
-	ASSERT_EQ(send(client, observe, sizeof(observe), 0), (ssize_t)sizeof(observe));
-	expect_left(294, true);
+	ASSERT_EQ(send(client, first_block, sizeof(first_block), 0), (ssize_t)sizeof(first_block));
+	expect_left(294, false);
 	ASSERT_EQ(send(client, second_block, sizeof(second_block), 0),
 		  (ssize_t)sizeof(second_block));
 	expect_left(294, false);
+	/* Which the kernel half knows now, and counts down. */
+	length = lab_ask(program, second_block, sizeof(second_block), reply, sizeof(reply));
+	ASSERT_GT(length, 0);
+	ASSERT_EQ(coax_message_parse(&m, reply, (size_t)length), 0);
+	ASSERT_TRUE(coax_message_find(&m, COAX_MAX_AGE, &option));
+	EXPECT_EQ(option.length, 2U);
+	EXPECT_LE(coax_option_uint(&option), 294U);
+	EXPECT_GE(coax_option_uint(&option), 290U);
+	for (uint32_t i = 0; i < 8; i++)
+		EXPECT_NE(keeper_slot(i).deadline, COAX_NEVER);
+	ASSERT_EQ(send(client, observe, sizeof(observe), 0), (ssize_t)sizeof(observe));
+	expect_left(294, true);
 	coax_subject_changed(proxy.subject);
 	expect_left(294, true);
 	end(program);

@@ -16,11 +16,15 @@
 #include "../client.h"
 #include "../lab.h"
 
-#define PORT		  5683
-#define REQUESTS	  100000
-#define REQUESTS_A_SOCKET 5000 /* message IDs are not to run out on one */
-#define BYTES_MAX	  160
-#define FETCHED_MAX_AGE	  600
+#define PORT		    5683
+#define REQUESTS	    100000
+#define REQUESTS_A_SOCKET   5000 /* message IDs are not to run out on one */
+#define REQUESTS_A_RESOURCE 333
+#define BYTES_MAX	    160
+
+#define FETCHED_MAX_AGE	    600
+
+#define BARRIER_ID	    0xbeef
 
 static const uint8_t barrier[] = {0x40, 0x00, 0xbe, 0xef};
 static const uint8_t barrier_answer[] = {0x70, 0x00, 0xbe, 0xef};
@@ -42,8 +46,11 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 
 /* The resources: what they say depends on what has happened to them. */
 
-static uint8_t versions[9];
-static struct coax_resource *resources[9];
+#define VERSIONED  13
+#define LARGE_SIZE 3000
+
+static uint8_t versions[VERSIONED];
+static struct coax_resource *resources[VERSIONED];
 
 static void add_etag(struct coax_message *m, uint8_t version)
 {
@@ -85,6 +92,41 @@ static void query(struct coax_responder *responder, void *arg)
 	coax_respond(responder, COAX_CONTENT);
 }
 
+/* Larger than a message, and told by a hash... */
+static void blocks(struct coax_responder *responder, void *arg)
+{
+	const uint8_t *version = arg;
+	uint8_t body[LARGE_SIZE];
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (uint8_t)(i * 7 + *version + (i >> 8));
+	coax_message_add_uint(coax_responder_response(responder), COAX_MAX_AGE, 3600);
+	coax_responder_set_payload(responder, body, sizeof(body) - *version);
+	coax_respond(responder, COAX_CONTENT);
+}
+
+/* ... or by an ETag of the resource's own. */
+static void tagged_blocks(struct coax_responder *responder, void *arg)
+{
+	add_etag(coax_responder_response(responder), *(const uint8_t *)arg);
+	blocks(responder, arg);
+}
+
+/* The payload and the version, small or large. */
+static void fetch(struct coax_responder *responder, void *arg)
+{
+	const uint8_t *version = arg;
+	uint8_t body[LARGE_SIZE];
+	size_t length;
+	const uint8_t *payload = coax_message_payload(coax_responder_request(responder), &length);
+
+	memset(body, *version, sizeof(body));
+	if (payload)
+		memcpy(body, payload, length < 100 ? length : 100);
+	coax_responder_set_payload(responder, body, length % 2 ? sizeof(body) : 100);
+	coax_respond(responder, COAX_CONTENT);
+}
+
 /* Not cacheable: another answer each time, which the kernel half must never repeat. */
 static void counter(struct coax_responder *responder, void *arg)
 {
@@ -106,28 +148,36 @@ static void large(struct coax_responder *responder, void *arg)
 	coax_respond(responder, COAX_CONTENT);
 }
 
-/* As a proxy has it from another origin: Max-Age is what is left. A PUT fetches it anew. */
-static void fetched(struct coax_responder *responder, void *arg)
-{
-	static int known = -1;
-	static uint64_t since;
-	uint8_t *version = arg;
-
-	if (*version != known) {
-		struct timespec now;
-
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		since = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-		known = *version;
-	}
-	coax_responder_set_fetched(responder, since, FETCHED_MAX_AGE);
-	versioned(responder, arg);
-}
-
 static void failing(struct coax_responder *responder, void *arg)
 {
 	(void)arg;
 	coax_respond_error(responder, COAX_CONFLICT, "not today");
+}
+
+/* As a proxy has it from another origin: Max-Age is what is left. A PUT fetches it anew. */
+static void say_fetched(struct coax_responder *responder, uint8_t version)
+{
+	static uint64_t since[256];
+
+	if (!since[version]) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		since[version] = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	}
+	coax_responder_set_fetched(responder, since[version], FETCHED_MAX_AGE);
+}
+
+static void aged(struct coax_responder *responder, void *arg)
+{
+	say_fetched(responder, *(uint8_t *)arg);
+	versioned(responder, arg);
+}
+
+static void aged_blocks(struct coax_responder *responder, void *arg)
+{
+	say_fetched(responder, *(uint8_t *)arg);
+	tagged_blocks(responder, arg);
 }
 
 static struct coax_site *create_site(void)
@@ -145,12 +195,16 @@ static struct coax_site *create_site(void)
 		{.path = "n", .get = counter},
 		{.path = "", .get = versioned, .cacheable = true},
 		{.path = "e", .get = failing, .cacheable = true},
-		{.path = "f", .get = fetched, .put = replace, .cacheable = true},
 		{.path = "if",
 		 .get = versioned,
 		 .put = replace,
 		 .conditional = true,
 		 .cacheable = true},
+		{.path = "l", .get = blocks, .put = replace, .cacheable = true},
+		{.path = "t", .get = tagged_blocks, .put = replace, .cacheable = true},
+		{.path = "f", .get = versioned, .fetch = fetch, .put = replace, .cacheable = true},
+		{.path = "aged", .get = aged, .put = replace, .cacheable = true},
+		{.path = "agedl", .get = aged_blocks, .put = replace, .cacheable = true},
 	};
 	struct coax_site *site;
 
@@ -176,10 +230,44 @@ static struct coax_site *create_site(void)
 
 static void add_path(struct coax_message *m)
 {
-	static const char *const paths[] = {
-		"a", "a", "b/c", "q",  "sub", "sub/x", "n",  "/",  "e",	   "if",
-		"f", "f", "s0",	 "s1", "s2",  "s3",    "no", "a/", "a%2f", ".well-known/core"};
+	static const char *const paths[] = {"a",
+					    "a",
+					    "b/c",
+					    "q",
+					    "sub",
+					    "sub/x",
+					    "n",
+					    "/",
+					    "e",
+					    "if",
+					    "s0",
+					    "s1",
+					    "s2",
+					    "s3",
+					    "no",
+					    "a/",
+					    "a%2f",
+					    ".well-known/core",
+					    "l",
+					    "l",
+					    "t",
+					    "t",
+					    "f",
+					    "f",
+					    "no",
+					    "come",
+					    "aged",
+					    "aged",
+					    "agedl",
+					    ".well-known/core?href=/s*",
+					    ".well-known/core?rt=none"};
+	char missing[8];
 
+	if (!pick(30)) {
+		sprintf(missing, "no%u", pick(20));
+		coax_uri_path_add_options(missing, m);
+		return;
+	}
 	coax_uri_path_add_options(paths[pick(sizeof(paths) / sizeof(paths[0]))], m);
 }
 
@@ -210,13 +298,21 @@ static void add_something(struct coax_message *m)
 	static const char *const hosts[] = {"", "a", "example.org"};
 	uint8_t value[4] = {(uint8_t)pick(256), (uint8_t)pick(256), (uint8_t)pick(4), 1};
 
-	switch (pick(8)) {
+	struct coax_block block = {.number = pick(pick(10) ? 4 : 200)};
+
+	switch (pick(10)) {
+	case 8:
+	case 9:
+		block.exponent = (uint8_t)(pick(4) ? 6 - pick(3) : pick(7));
+		block.more = !pick(20);
+		coax_message_add_block(m, COAX_BLOCK2, &block);
+		break;
 	case 0:
 		coax_message_add_uint(m, COAX_ACCEPT, pick(3) ? COAX_FORMAT_TEXT_PLAIN : pick(300));
 		break;
 	case 1:
 	case 2:
-		add_etag(m, (uint8_t)(versions[pick(9)] - pick(2)));
+		add_etag(m, (uint8_t)(versions[pick(VERSIONED)] - pick(2)));
 		break;
 	case 3:
 		coax_message_add(m, COAX_URI_QUERY, "x=1", pick(4));
@@ -295,7 +391,9 @@ static unsigned int ask_userspace(int fd, const uint8_t *bytes, size_t length, u
 }
 
 struct tally {
-	unsigned long passed, replied, aged, later, pongs, differing;
+	unsigned long passed, replied, pongs, differing;
+	unsigned long blocks, errors, valid, fetched;
+	unsigned long aged, later; /* by a second: who was asked last */
 };
 
 /*
@@ -333,6 +431,22 @@ static void take_second(struct tally *tally, uint8_t *first, ssize_t first_lengt
 	}
 }
 
+/* A reply of the kernel half's, by what only it can say since it knows more than plain GETs. */
+static void count_kind(struct tally *tally, const uint8_t *request, const uint8_t *reply,
+		       size_t length)
+{
+	struct coax_message m;
+	struct coax_block block;
+
+	tally->replied++;
+	if (coax_message_parse(&m, reply, length))
+		return;
+	tally->blocks += coax_message_find_block(&m, COAX_BLOCK2, &block) > 0;
+	tally->errors += COAX_CODE_CLASS(coax_message_code(&m)) == 4;
+	tally->valid += coax_message_code(&m) == COAX_VALID;
+	tally->fetched += request[1] == COAX_FETCH;
+}
+
 static void compare(struct tally *tally, const uint8_t *bytes, size_t length, const uint8_t *kernel,
 		    ssize_t kernel_length, unsigned int count, const uint8_t *userspace,
 		    ssize_t userspace_length)
@@ -343,8 +457,8 @@ static void compare(struct tally *tally, const uint8_t *bytes, size_t length, co
 	}
 	if (kernel_length == 4)
 		tally->pongs++;
-	else
-		tally->replied++;
+	else if (kernel_length > 0)
+		count_kind(tally, bytes, kernel, (size_t)kernel_length);
 	if (count == 1 && kernel_length == userspace_length &&
 	    !memcmp(kernel, userspace, (size_t)kernel_length))
 		return;
@@ -357,7 +471,22 @@ static void compare(struct tally *tally, const uint8_t *bytes, size_t length, co
 	}
 }
 
-static void run(int program, struct tally *tally, unsigned long requests)
+/* What was missing is there, and goes again. */
+static void come_and_go(struct coax_site *site)
+{
+	const struct coax_resource_options options = {
+		.path = "come", .get = query, .cacheable = true};
+	static struct coax_resource *there;
+
+	if (there) {
+		coax_site_remove(site, there);
+		there = NULL;
+	} else {
+		ASSERT_EQ(coax_site_add(site, &options, &there), 0);
+	}
+}
+
+static void run(int program, struct coax_site *site, struct tally *tally, unsigned long requests)
 {
 	int fd = -1;
 
@@ -367,10 +496,15 @@ static void run(int program, struct tally *tally, unsigned long requests)
 		unsigned int count;
 		size_t length;
 
+		/* The barrier's: an answer to it could be another's. */
+		if ((uint16_t)i == BARRIER_ID)
+			continue;
 		if (i % REQUESTS_A_SOCKET == 0) {
 			close(fd);
 			fd = client_open(LAB_SERVER_IPV4, PORT);
 		}
+		if (i % REQUESTS_A_RESOURCE == 0)
+			come_and_go(site);
 		length = make_request(bytes, (uint16_t)i);
 		kernel_length = lab_ask(program, bytes, length, kernel, sizeof(kernel));
 		count = ask_userspace(fd, bytes, length, userspace, &userspace_length);
@@ -381,7 +515,7 @@ static void run(int program, struct tally *tally, unsigned long requests)
 
 		/* Userspace may just have published it: now the kernel half is asked again, unless
 		 * the request has changed what is right to say. */
-		if (length > 1 && bytes[1] == COAX_GET) {
+		if (length > 1 && (bytes[1] == COAX_GET || bytes[1] == COAX_FETCH)) {
 			kernel_length = lab_ask(program, bytes, length, kernel, sizeof(kernel));
 			take_second(tally, again, userspace_length, kernel, kernel_length);
 			compare(tally, bytes, length, kernel, kernel_length, count, again,
@@ -409,12 +543,18 @@ TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or pass
 	lab_begin();
 	options.site = create_site();
 	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	run(lab_program(), &tally, requests);
-	printf("# %lu passed, %lu replies, %lu of them aged, %lu pings answered, %lu differing\n",
-	       tally.passed, tally.replied, tally.aged, tally.pongs, tally.differing);
+	run(lab_program(), options.site, &tally, requests);
+	printf("# %lu passed, %lu replies, %lu pings answered, %lu differing\n", tally.passed,
+	       tally.replied, tally.pongs, tally.differing);
+	printf("# %lu blocks, %lu errors, %lu validated, %lu fetched, %lu aged\n", tally.blocks,
+	       tally.errors, tally.valid, tally.fetched, tally.aged);
 	EXPECT_EQ(tally.differing, 0UL);
 	/* The comparison means something only if the kernel half has answered a good part. */
 	EXPECT_GT(tally.replied, requests / 20);
+	EXPECT_GT(tally.blocks, requests / 200);
+	EXPECT_GT(tally.errors, requests / 100);
+	EXPECT_GT(tally.valid, requests / 3000);
+	EXPECT_GT(tally.fetched, requests / 2000);
 	EXPECT_GT(tally.pongs, requests / 1000);
 	EXPECT_GT(tally.aged, requests / 200);
 	EXPECT_LE(tally.later, tally.aged / 50);

@@ -64,6 +64,10 @@ uint32_t coax_accel_lease_ms(const struct coax_accel *accel);
  * Not from `until` on (ns of CLOCK_MONOTONIC; COAX_NEVER: until it is withdrawn), and until then
  * with what is left as the response's Max-Age, which it must have. What is published under the same
  * generation is replaced by what is fresh for longer.
+ *
+ * When all slots are taken, what the kernel uses stays. A subject that has more than a quarter of
+ * them makes room among its own replies; errors (class 4) have an eighth, and make room among
+ * themselves.
  */
 bool coax_accel_publish_until(struct coax_accel *accel, struct coax_subject *subject,
 			      uint64_t generation, const struct coax_message *request,
@@ -107,6 +111,17 @@ uint64_t coax_fresh_until(uint64_t fetched, uint32_t max_age);
 int coax_fresh_reserve(struct coax_message *response, uint32_t max_age);
 /* Write what is left now. COAX_NEVER: leave it alone. */
 void coax_fresh_write(struct coax_message *response, uint64_t until);
+
+/*
+ * Whether it is known to be published already, so that it need not be rendered to publish it: false
+ * is said now and then of what is. Any thread.
+ */
+bool coax_accel_is_published(struct coax_accel *accel, const struct coax_subject *subject,
+			     uint64_t generation, const struct coax_message *request,
+			     uint64_t until);
+
+/* How many replies at most are published before they have been asked for, for one client. */
+uint32_t coax_accel_ahead_max(const struct coax_accel *accel);
 
 /* Detach, withdraw everything, unpin. NULL: nothing. */
 void coax_accel_close(struct coax_accel *accel);

@@ -38,12 +38,14 @@ extern const char *const accel_map_names[ACCEL_MAPS];
  */
 struct accel_pair {
 	struct cds_list_head node;  /* in the owner's list, or in the keeper's of free ones */
+	struct cds_list_head error; /* in the keeper's list, if it is one; its lock */
 	struct coax_subject *owner; /* NULL: free */
 	struct coax_accel *accel;
 	struct coax_slot *slot;
 	uint64_t hash;		  /* of the request */
 	uint32_t next;		  /* in the bucket: number + 1; 0: the last one */
 	struct coax_timer ageing; /* the keeper's lock; runs only while there is an owner */
+	bool is_error;
 };
 
 struct coax_subject {
@@ -52,7 +54,8 @@ struct coax_subject {
 	uint64_t id; /* no other subject ever had it */
 	uint64_t generation;
 	unsigned long references;
-	bool dead; /* the last reference is gone */
+	bool dead;	/* the last reference is gone */
+	uint32_t pairs; /* how many it has; changes under the keeper's lock too */
 	struct cds_list_head published;
 	struct cds_list_head withdrawn; /* they keep slot and index entry for the next time */
 	struct cds_list_head watches;
@@ -64,6 +67,8 @@ struct accel_publisher {
 	struct accel_pair *pairs; /* as many as slots */
 	uint32_t count;
 	struct cds_list_head free;
+	struct cds_list_head errors; /* published last comes first */
+	uint32_t error_count;
 	uint32_t *buckets;
 	uint32_t bucket_mask;
 	uint64_t *filter; /* by hash: mark of what is published; read without a lock */
@@ -152,6 +157,20 @@ int accel_publisher_init(struct coax_accel *accel);
 void accel_publisher_destroy(struct coax_accel *accel);
 /* Give a pair back. The caller holds the owner's lock. */
 void accel_pair_release(struct accel_pair *pair);
+/* The same, holding the keeper's lock too. */
+void accel_pair_drop(struct accel_pair *pair);
+
+/* evict.c: all with the keeper's lock held. */
+/*
+ * Give the pair back, whoever owns it: without the owner's lock unless the caller has it, being
+ * `held`. Returns whether it could.
+ */
+bool accel_pair_take_away(struct accel_pair *pair, const struct coax_subject *held);
+/*
+ * See to it that there is a free pair for `subject`, whose lock is held too; `is_error`: for one of
+ * the replies that are bounded apart. Returns whether there is.
+ */
+bool accel_make_room(struct accel_publisher *p, struct coax_subject *subject, bool is_error);
 
 /* freshness.c */
 /* The deadline in the program's terms, and back. */

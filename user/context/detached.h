@@ -23,7 +23,6 @@ struct coax_detached {
 	struct coax_worker *worker;
 	struct coax_context *context;
 	uint64_t needed_until; /* of a renewal: see coax_responder_needed_until() */
-	uint64_t site_version; /* likewise, when it was rendered */
 	bool awaited;	       /* once deferred, coax_context_shutdown() waits for the answer */
 
 	struct coax_responder later;  /* once deferred */

@@ -13,7 +13,7 @@ static void renewed(struct coax_worker *worker, struct coax_detached *detached,
 	if (worker) {
 		coax_responder_write_max_age(responder);
 		coax_blocks_cut(worker->blocks, worker->now, responder, NULL);
-		coax_worker_publish(worker, responder, detached->site_version);
+		coax_worker_publish(worker, responder);
 	}
 	coax_responder_drop_body(responder);
 	coax_detached_free(detached);
@@ -32,7 +32,6 @@ static void renew(void *arg, const uint8_t *request, size_t length, uint64_t unt
 		return;
 	detached->done = renewed;
 	detached->needed_until = until;
-	detached->site_version = __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST);
 	coax_detached_render(detached);
 }
 

@@ -28,6 +28,7 @@ struct coax_deferred;
 struct coax_groups;
 struct coax_observers;
 struct coax_resolver;
+struct coax_responder;
 struct coax_worker;
 
 /* Something that another thread wants done on the worker's. */
@@ -57,6 +58,7 @@ struct coax_worker {
 	struct cds_list_head observations; /* of ours: context/observe.c */
 	struct coax_timers renewals;	   /* of those */
 	struct coax_work leave;		   /* at shutdown: they are to end */
+	uint64_t ahead_paid; /* until when its time for publishing ahead is spent: ahead.c */
 
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
@@ -155,12 +157,17 @@ void coax_worker_render(void *worker, const struct coax_path *path,
 			const struct coax_message *request, struct coax_ticket ticket);
 
 /*
- * Publish the answer to what was rendered when the Site had `site_version`, if it can be: what a
- * former Site said is no longer for the kernel. In an RCU read section, whose end
+ * Publish what `responder` has been answered with, and what is likely to be asked for next, if it
+ * can be: what a former Site said is no longer for the kernel. In an RCU read section, whose end
  * coax_context_set_site() waits for before it withdraws.
  */
-void coax_worker_publish(struct coax_worker *worker, const struct coax_responder *responder,
-			 uint64_t site_version);
+void coax_worker_publish(struct coax_worker *worker, const struct coax_responder *responder);
+
+/*
+ * `responder` has been answered with something that has just been published: publish what its
+ * remote is likely to ask for next. In the same RCU read section.
+ */
+void coax_worker_publish_ahead(struct coax_worker *worker, const struct coax_responder *responder);
 
 /* renewal.c: have the kernel half say what is due. Before the workers start. */
 void coax_renewals_begin(struct coax_context *context);

@@ -15,8 +15,11 @@ int coax_responder_set_fetched(struct coax_responder *responder, uint64_t fetche
 	err = coax_fresh_reserve(&responder->response, max_age);
 	if (err)
 		return err;
-	responder->is_fetched = true;
-	responder->fresh_until = coax_fresh_until(fetched, max_age);
+	responder->fetched = (struct coax_fetched){
+		.is_fetched = true,
+		.max_age = max_age,
+		.until = coax_fresh_until(fetched, max_age),
+	};
 	return 0;
 }
 
@@ -32,7 +35,7 @@ uint64_t coax_responder_needed_until(const struct coax_responder *responder)
 
 uint64_t coax_responder_fresh_until(const struct coax_responder *responder)
 {
-	return responder->is_fetched ? responder->fresh_until : COAX_NEVER;
+	return responder->fetched.is_fetched ? responder->fetched.until : COAX_NEVER;
 }
 
 void coax_responder_write_max_age(struct coax_responder *responder)
