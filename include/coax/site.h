@@ -113,7 +113,8 @@ void coax_site_destroy(struct coax_site *site);
  *
  * *resource (may be NULL) names it until it is removed or the Site destroyed. A subtree that has
  * answered for the path until now does so no more, and what the kernel answered from that subtree's
- * own subject is withdrawn (not what it answered from others: see coax_responder_subject()).
+ * own subject is withdrawn (not what it answered from others: see coax_responder_subject()). So is
+ * what it said of names that were not there, and /.well-known/core.
  *
  * Any thread, also from a handler. Returns 0, -EEXIST (also where only names of parameters differ),
  * -EINVAL (a path that is malformed or does not fit into a message, a parameter that has no name,
