@@ -97,7 +97,8 @@ static __always_inline enum outcome check_code(struct packet *packet)
 			      OUTCOME(reset_code), OUTCOME(drop_code));
 	if (is_reaction(packet) || COAX_CODE_CLASS(code))
 		return OUTCOME(pass_message);
-	if (code != COAX_GET)
+	/* The safe ones (RFC 7252 section 5.1, RFC 8132 section 2). */
+	if (code != COAX_GET && code != COAX_FETCH)
 		return OUTCOME(pass_method);
 	if (packet->request_length > COAX_KEY_MAX)
 		return OUTCOME(pass_long);

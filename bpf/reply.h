@@ -7,6 +7,7 @@
 #define COAX_BPF_REPLY_H
 
 #include <linux/in.h>
+#include "age.h"
 #include "cache.h"
 #include "checksum.h"
 #include "packet.h"
@@ -230,7 +231,11 @@ static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct 
 		return outcome;
 	if (!turn_to(ctx, &hop) || !write_headers(ctx, packet, reply, length))
 		return OUTCOME(drop_raced);
-	if (!write_body(ctx, packet, reply) || !slot_unchanged(reply))
+	if (!write_body(ctx, packet, reply))
+		return OUTCOME(drop_raced);
+	if (reply_ages(reply) && !write_max_age(ctx, packet, reply))
+		return OUTCOME(drop_raced);
+	if (!slot_unchanged(reply))
 		return OUTCOME(drop_raced);
 	slot_mark_used(reply->slot);
 	return OUTCOME(reply);

@@ -137,8 +137,15 @@ struct coax_slot {
 	__u16 reply_sum;
 	__u8 key_code;
 	__u8 reply_code;
-	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction */
-	__u8 reserved[5];
+	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction and renewal */
+	/*
+	 * What was fetched from another origin ages: there the program writes the seconds that are
+	 * left until the deadline, big-endian. In `reply`, and so in its sum, are zeros. Length 0:
+	 * the reply goes out as it is.
+	 */
+	__u8 max_age_length;
+	__u16 max_age_at; /* in `reply` */
+	__u8 reserved[2];
 	__u64 published; /* when userspace wrote this reply, for people; 0: never */
 	__u8 reserved_end[24];
 	__u8 key[COAX_KEY_MAX]; /* zero padded */

@@ -468,7 +468,7 @@ static const struct oddity oddities[] = {
 	{"an Empty ACK", OUTCOME(pass_message), empty_ack, BOTH},
 	{"a RST", OUTCOME(pass_message), empty_reset, BOTH},
 	{"a POST", OUTCOME(pass_method), post, BOTH},
-	{"a FETCH", OUTCOME(pass_method), fetch, BOTH},
+	{"a FETCH that is not published", OUTCOME(pass_unknown), fetch, BOTH},
 	{"a method without a name", OUTCOME(pass_method), unknown_method, BOTH},
 	{"a request of 65 bytes", OUTCOME(pass_long), too_long, BOTH},
 	{"a request with another byte", OUTCOME(pass_unknown), other_byte, BOTH},

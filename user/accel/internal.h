@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <urcu/list.h>
 #include "accel/accel.h"
+#include "exchange/timer.h"
 #include "hash.h"
 #include "rcu.h"
 
@@ -38,11 +39,14 @@ extern const char *const accel_map_names[ACCEL_MAPS];
  */
 struct accel_pair {
 	struct cds_list_head node;  /* in the owner's list, or in the keeper's of free ones */
+	struct cds_list_head error; /* in the keeper's list, if it is one; its lock */
 	struct coax_subject *owner; /* NULL: free */
 	struct coax_accel *accel;
 	struct coax_slot *slot;
-	uint64_t hash; /* of the request */
-	uint32_t next; /* in the bucket: number + 1; 0: the last one */
+	uint64_t hash;		  /* of the request */
+	uint32_t next;		  /* in the bucket: number + 1; 0: the last one */
+	struct coax_timer ageing; /* the keeper's lock; runs only while there is an owner */
+	bool is_error;
 };
 
 struct coax_subject {
@@ -51,7 +55,8 @@ struct coax_subject {
 	uint64_t id; /* no other subject ever had it */
 	uint64_t generation;
 	unsigned long references;
-	bool dead; /* the last reference is gone */
+	bool dead;	/* the last reference is gone */
+	uint32_t pairs; /* how many it has; changes under the keeper's lock too */
 	struct cds_list_head published;
 	struct cds_list_head withdrawn; /* they keep slot and index entry for the next time */
 	struct cds_list_head watches;
@@ -63,6 +68,8 @@ struct accel_publisher {
 	struct accel_pair *pairs; /* as many as slots */
 	uint32_t count;
 	struct cds_list_head free;
+	struct cds_list_head errors; /* published last comes first */
+	uint32_t error_count;
 	uint32_t *buckets;
 	uint32_t bucket_mask;
 	uint64_t *filter; /* by hash: mark of what is published; read without a lock */
@@ -87,6 +94,14 @@ struct accel_place {
 	uint8_t mac[6]; /* whose frames are the host's */
 	bool has_vlans;
 	struct coax_place program; /* what the program knows of it */
+};
+
+/* Under the publisher's lock, but for `first`. */
+struct accel_ageing {
+	struct coax_timers timers; /* of pairs; they do not fire */
+	uint64_t first;		   /* when the first one is due; read without a lock */
+	const struct coax_accel_calls *calls;
+	void *arg;
 };
 
 struct accel_interface {
@@ -143,11 +158,23 @@ struct coax_accel {
 	int netlink;
 
 	struct accel_publisher publisher;
+	struct accel_ageing ageing;
 };
 
-/* slot.c: writers of one slot exclude each other by its owner's lock. */
+/* How a reply ages. */
+struct accel_freshness {
+	uint64_t deadline;
+	uint16_t max_age_at; /* in the bytes after the token, where zeros are */
+	uint8_t max_age_length;
+};
+
+/*
+ * slot.c: writers of one slot exclude each other by its owner's lock. `freshness` with a deadline
+ * of COAX_NEVER and no Max-Age: until it is withdrawn.
+ */
 void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key, size_t key_length,
-		      uint8_t reply_code, const void *reply, size_t reply_length);
+		      uint8_t reply_code, const void *reply, size_t reply_length,
+		      const struct accel_freshness *freshness);
 void accel_slot_withdraw(struct coax_slot *slot);
 bool accel_slot_is_withdrawn(const struct coax_slot *slot);
 /* What a killed writer may have left odd becomes even. */
@@ -165,6 +192,39 @@ int accel_publisher_init(struct coax_accel *accel);
 void accel_publisher_destroy(struct coax_accel *accel);
 /* Give a pair back. The caller holds the owner's lock. */
 void accel_pair_release(struct accel_pair *pair);
+/* The same, holding the keeper's lock too. */
+void accel_pair_drop(struct accel_pair *pair);
+
+/* evict.c: all with the keeper's lock held. */
+/*
+ * Give the pair back, whoever owns it: without the owner's lock unless the caller has it, being
+ * `held`. Returns whether it could.
+ */
+bool accel_pair_take_away(struct accel_pair *pair, const struct coax_subject *held);
+/*
+ * See to it that there is a free pair for `subject`, whose lock is held too; `is_error`: for one of
+ * the replies that are bounded apart. Returns whether there is.
+ */
+bool accel_make_room(struct accel_publisher *p, struct coax_subject *subject, bool is_error);
+
+/* freshness.c */
+/* The deadline in the program's terms, and back. */
+uint64_t accel_fresh_deadline(uint64_t until);
+uint64_t accel_fresh_until(uint64_t deadline);
+/*
+ * Make the reply of a response that is fresh until then: *freshness, and in `reply` (as long as the
+ * rest of the response) its bytes with zeros for Max-Age. Returns whether it can be published.
+ */
+bool accel_fresh_prepare(struct accel_freshness *freshness, const struct coax_message *response,
+			 uint64_t until, uint8_t *reply);
+
+/* ageing.c */
+int accel_ageing_init(struct coax_accel *accel);
+void accel_ageing_destroy(struct coax_accel *accel);
+/* What is published in `pair` ages from now on. The caller holds the owner's lock. */
+void accel_ageing_start(struct accel_pair *pair, uint64_t deadline);
+/* It does not. The caller holds the keeper's lock. */
+void accel_ageing_stop(struct accel_pair *pair);
 
 /* pins.c */
 /* Make and lock the instance's directory. */

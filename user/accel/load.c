@@ -293,6 +293,8 @@ static int load(struct coax_accel *accel)
 	err = accel_exchanges_init(accel, reused);
 	if (!err)
 		err = accel_publisher_init(accel);
+	if (!err)
+		err = accel_ageing_init(accel);
 	if (err)
 		return err;
 	begin_config(accel);
@@ -351,6 +353,7 @@ void coax_accel_close(struct coax_accel *accel)
 		detach_all(accel);
 	}
 	accel_publisher_destroy(accel);
+	accel_ageing_destroy(accel);
 	if (accel->netlink >= 0)
 		close(accel->netlink);
 	if (accel->slots)

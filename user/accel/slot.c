@@ -46,7 +46,8 @@ uint16_t accel_sum(const void *data, size_t length)
 }
 
 void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key, size_t key_length,
-		      uint8_t reply_code, const void *reply, size_t reply_length)
+		      uint8_t reply_code, const void *reply, size_t reply_length,
+		      const struct accel_freshness *freshness)
 {
 	uint16_t key_sum = accel_sum(key, key_length);
 	uint16_t reply_sum = accel_sum(reply, reply_length);
@@ -59,11 +60,13 @@ void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key,
 	slot->reply_sum = reply_sum;
 	slot->key_code = key_code;
 	slot->reply_code = reply_code;
+	slot->max_age_length = freshness->max_age_length;
+	slot->max_age_at = freshness->max_age_at;
 	slot->published = accel_now();
 	memcpy(slot->key, key, key_length);
 	memset(slot->key + key_length, 0, COAX_KEY_MAX - key_length);
 	memcpy(slot->reply, reply, reply_length);
-	__atomic_store_n(&slot->deadline, COAX_NEVER, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->deadline, freshness->deadline, __ATOMIC_RELAXED);
 	write_end(slot);
 }
 

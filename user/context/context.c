@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "blocks.h"
 #include "binding.h"
 #include "clock.h"
 #include "groups.h"
@@ -34,6 +35,9 @@ static int start_accel(struct coax_context *context, const struct coax_accel_opt
 		return err;
 	}
 	*context->digest = *coax_accel_digest(context->accel);
+	coax_renewals_begin(context);
+	for (unsigned int i = 0; i < context->worker_count; i++)
+		coax_blocks_accelerate(context->workers[i]->blocks);
 	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
 	return 0;
 }
