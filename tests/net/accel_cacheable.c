@@ -8,6 +8,7 @@
  * BPF_PROG_TEST_RUN.
  */
 #include <coax/coax.h>
+#include "context/worker.h"
 #include "../harness.h"
 #include "../keeper.h"
 #include "../client.h"
@@ -269,6 +270,25 @@ TEST("a download of 1 MiB asks userspace some ten times, the next one never")
 	/* Smaller blocks are others. */
 	EXPECT_LE(fetch_image(2, false, 1000), 10U);
 	EXPECT_EQ(fetch_image(2, false, 1000), 0U);
+	end();
+}
+
+TEST("who skips through a body has but so much of a worker's time for what is published ahead")
+{
+	struct coax_context_stats stats;
+	struct asked asked;
+	uint64_t since, ms;
+
+	begin();
+	since = coax_now();
+	for (uint32_t number = 0; number < 60000; number += number < 1000 ? 100 : 300) {
+		ask_block(&asked, "image", number, 0);
+		ASSERT_EQ(userspace_says(&asked), COAX_CONTENT);
+	}
+	ms = (coax_now() - since) / 1000000 + 1;
+	coax_context_stats_read(context, &stats);
+	EXPECT_GT(stats.published, (uint64_t)2000);
+	EXPECT_LT(stats.published, 4096 + 1000 * ms / 16 + 500);
 	end();
 }
 

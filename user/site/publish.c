@@ -80,16 +80,14 @@ static bool is_repeatable_code(uint8_t code)
  * Requests for further blocks of what a FETCH gives may come without its payload (RFC 7959 section
  * 2.7): userspace must have seen the first one, and knows by it what is meant.
  */
-static bool is_repeatable_block(const struct coax_responder *responder,
-				const struct coax_option *option)
+static bool is_repeatable_block(const struct coax_responder *responder)
 {
 	struct coax_block block;
 
 	if (coax_message_code(&responder->request) != COAX_FETCH)
 		return true;
-	if (option->length > 3)
+	if (coax_message_find_block(&responder->response, COAX_BLOCK2, &block) != 1)
 		return false;
-	(void)coax_message_find_block(&responder->response, COAX_BLOCK2, &block);
 	return block.number ? has_payload(&responder->request) : !block.more;
 }
 
@@ -110,7 +108,7 @@ static bool is_response_repeatable(const struct coax_responder *responder)
 				return false;
 			break;
 		case COAX_BLOCK2:
-			if (!is_repeatable_block(responder, &option))
+			if (!is_repeatable_block(responder))
 				return false;
 			break;
 		case COAX_MAX_AGE:
