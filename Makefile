@@ -18,7 +18,7 @@ V       ?= 0
 # A machine that lacks what the build needs gets it before anything else is looked at.
 NEEDS_DEPS := $(filter-out help clean,$(or $(MAKECMDGOALS),all))
 ifneq ($(NEEDS_DEPS),)
-ifneq ($(shell tools/deps >&2 && echo ok),ok)
+ifneq ($(shell tools/deps $(NEEDS_DEPS) >&2 && echo ok),ok)
 $(error tools/deps could not install what the build needs; it says why above)
 endif
 endif
@@ -133,7 +133,10 @@ fuzzers: $(FUZZERS)
 TEST_SCRIPTS := $(wildcard tests/net/*.sh tests/interop/*.sh tests/torture/*.sh tests/fuzz/*.sh)
 
 test: tests fuzzers ## install what is missing, build, lint and run the whole suite
-	$(Q)COAX_BUILD=$(B) tests/run tests/lint $(TESTS) $(TEST_SCRIPTS) tests/sanitized
+	$(Q)COAX_BUILD=$(B) tests/run tests/lint $(TESTS) $(TEST_SCRIPTS) tests/vm/linux-6.1.sh tests/sanitized
+
+test-vm: tests ## the kernel half on Linux 6.1 and 6.12, in an emulated machine
+	$(Q)COAX_BUILD=$(B) COAX_VM_ALL=1 tests/run tests/vm/linux-6.1.sh tests/vm/linux-6.12.sh
 
 check: tests ## unit and packet tests only: the short loop while working
 	$(Q)COAX_BUILD=$(B) tests/run $(filter $(B)/tests/unit/% $(B)/tests/bpf/%,$(TESTS))
@@ -170,4 +173,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check soak lint demo bench install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm check soak lint demo bench install clean help
