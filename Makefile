@@ -11,6 +11,9 @@ CC      := gcc
 endif
 CLANG   ?= clang
 BPFTOOL ?= /usr/sbin/bpftool
+# For another architecture: where its headers and libraries lie, and bpfeb if it is big-endian.
+SYSROOT ?=
+BPF_TARGET ?= bpf
 SAN     ?=
 OPT     ?= -O2 -g
 V       ?= 0
@@ -70,7 +73,8 @@ coax-bench: $(B)/coax-bench
 examples: $(EXAMPLES)
 
 # The kernel halves: %.bpf.c -> .bpf.o -> .skel.h
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -idirafter /usr/include/$(shell gcc -dumpmachine)
+BPF_CFLAGS := -target $(BPF_TARGET) -mcpu=v3 -O2 -g $(WARN) -Iinclude \
+              -idirafter $(SYSROOT)/usr/include/$(shell $(CC) -print-multiarch)
 
 $(B)/%.bpf.o: %.bpf.c
 	$(call say,BPF,$@)mkdir -p $(@D)

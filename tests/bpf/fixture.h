@@ -102,7 +102,6 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 {
 	struct bpf_program *program;
 	struct bpf_map *rodata;
-	size_t length;
 
 	if (!kernel_may_load())
 		SKIP("BPF programs may not be loaded here");
@@ -116,8 +115,8 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 				 KERNEL_INDEX);
 	rodata = kernel_section(kernel, ".rodata");
 	ASSERT_TRUE(rodata);
-#if defined(__x86_64__)
-	*(uint8_t *)bpf_map__initial_value(rodata, &length) = !!getenv("COAX_TEST_BARRIERS");
+#if defined(__x86_64__) || defined(__i386__)
+	*(uint8_t *)bpf_map__initial_value(rodata, &(size_t){0}) = !!getenv("COAX_TEST_BARRIERS");
 #endif
 	ASSERT_EQ(bpf_object__load(kernel->object), 0);
 	kernel->program = bpf_program__fd(program);
