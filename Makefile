@@ -131,7 +131,7 @@ $(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/exchange/*.c user/hash.c 
 tests: all $(TESTS) $(PEERS)
 fuzzers: $(FUZZERS)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
 
 # Run by `make test`: everything but what has a target of its own.
 TEST_SCRIPTS := $(wildcard tests/net/*.sh tests/interop/*.sh tests/torture/*.sh tests/fuzz/*.sh)
@@ -141,6 +141,9 @@ test: tests fuzzers ## install what is missing, build, lint and run the whole su
 
 test-vm: tests ## the kernel half on Linux 6.1 and 6.12, in an emulated machine
 	$(Q)COAX_BUILD=$(B) COAX_VM_ALL=1 tests/run tests/vm/linux-6.1.sh tests/vm/linux-6.12.sh
+
+test-cross: ## build all of it for aarch64 and s390x, and run the unit tests in emulated processes
+	$(Q)COAX_BUILD=$(B) tests/run tests/cross/aarch64.sh tests/cross/s390x.sh
 
 check: tests ## unit and packet tests only: the short loop while working
 	$(Q)COAX_BUILD=$(B) tests/run $(filter $(B)/tests/unit/% $(B)/tests/bpf/%,$(TESTS))
@@ -177,4 +180,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm check soak lint demo bench install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check soak lint demo bench install clean help

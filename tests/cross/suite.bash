@@ -25,10 +25,15 @@ suite() {
 	local architecture=$1 triplet=$2 emulator=$3 target=$4
 	local build=${COAX_BUILD:-build}/$triplet sysroot number=1 bad=0 source program output
 
-	command -v "$emulator" "$triplet-gcc" >/dev/null && sysroot=$(tests/cross/sysroot "$architecture") || {
-		echo "1..0 # SKIP needs qemu-user, gcc-$triplet and an archive that has $architecture"
+	if ! command -v "$triplet-gcc" >/dev/null; then
+		echo "1..0 # SKIP needs $triplet-gcc"
 		return 4
-	}
+	fi
+	if ! output=$(tests/cross/fetch emulator 2>&1) || ! sysroot=$(tests/cross/fetch "$architecture" 2>&1); then
+		echo "1..0 # SKIP $output $sysroot"
+		return 4
+	fi
+	emulator=$output/usr/bin/$emulator
 	mapfile -t sources < <(ls tests/unit/*.c)
 	echo "KTAP version 1"
 	echo "1..$((${#sources[@]} + 1))"
