@@ -170,6 +170,24 @@ static inline unsigned int keeper_entries(const char *map)
 	return count;
 }
 
+/* Whether the program looks at what is sent there. */
+static inline bool is_endpoint(const char *address, uint16_t port)
+{
+	struct coax_endpoint_key key = {
+		.port_be = htons(port), .address[10] = 0xff, .address[11] = 0xff};
+	struct coax_endpoint_value value;
+	int fd = keeper_map("endpoints");
+	int err;
+
+	if (inet_pton(AF_INET, address, key.address + 12) != 1)
+		ASSERT_EQ(inet_pton(AF_INET6, address, key.address), 1);
+	err = bpf_map_lookup_elem(fd, &key, &value);
+	close(fd);
+	if (!err)
+		ASSERT_TRUE(strstr(value.text, address));
+	return !err;
+}
+
 /* A GET of a path and the reply to it, as a Context has them. */
 struct keeper_exchange {
 	uint8_t request_bytes[128];

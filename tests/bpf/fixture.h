@@ -103,7 +103,6 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 {
 	struct bpf_program *program;
 	struct bpf_map *rodata;
-	size_t length;
 
 	if (!kernel_may_load())
 		SKIP("BPF programs may not be loaded here");
@@ -119,8 +118,8 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 				 KERNEL_EXCHANGES);
 	rodata = kernel_section(kernel, ".rodata");
 	ASSERT_TRUE(rodata);
-#if defined(__x86_64__)
-	((struct coax_setup *)bpf_map__initial_value(rodata, &length))->weakly_ordered =
+#if defined(__x86_64__) || defined(__i386__)
+	((struct coax_setup *)bpf_map__initial_value(rodata, &(size_t){0}))->weakly_ordered =
 		!!getenv("COAX_TEST_BARRIERS");
 #endif
 	ASSERT_EQ(bpf_object__load(kernel->object), 0);

@@ -306,7 +306,7 @@ static inline size_t model_code(struct model_packet *packet)
 		return MODEL_OUTCOME(pass_message);
 	if (packet->message[1] == COAX_EMPTY)
 		return model_reject(packet, MODEL_OUTCOME(pong), MODEL_OUTCOME(drop_empty));
-	if (packet->message[1] != COAX_GET)
+	if (packet->message[1] != COAX_GET && packet->message[1] != COAX_FETCH)
 		return MODEL_OUTCOME(pass_method);
 	return MODEL_GO_ON;
 }
@@ -314,7 +314,7 @@ static inline size_t model_code(struct model_packet *packet)
 static inline size_t model_lookup(struct model_packet *packet)
 {
 	const struct model *model = packet->model;
-	struct coax_index_key key = {.service = packet->service, .code = COAX_GET};
+	struct coax_index_key key = {.service = packet->service, .code = packet->message[1]};
 	const struct coax_slot *slot;
 	size_t at;
 
