@@ -5,12 +5,14 @@
  * other: model_run() goes the packet's way, each step is a function that says how the packet ends,
  * or MODEL_GO_ON.
  *
- * The model looks at the same config, link state and slots as the program; endpoints and index
- * entries are told to it.
+ * The model looks at the same config, link state, slots and records of exchanges as the program;
+ * endpoints and index entries are told to it. It has the digest in common with the program, which
+ * is a part of what the maps are.
  */
 #ifndef COAX_TEST_MODEL_H
 #define COAX_TEST_MODEL_H
 
+#include <coax/digest.h>
 #include "fixture.h"
 
 #define MODEL_ENDPOINTS	   8
@@ -19,10 +21,15 @@
 #define MODEL_GO_ON	   MODEL_OUTCOME(packets)
 /* RSTs leave for messages of up to so many bytes. */
 #define MODEL_REJECTED_MAX 68
+/* The interface that frames of BPF_PROG_TEST_RUN come by: loopback. */
+#define MODEL_INTERFACE 1
+#define MODEL_SECOND	1000000000ULL
 
 struct model {
 	const struct kernel *kernel;
-	uint64_t now;
+	const struct coax_exchange_record *records;
+	const struct coax_digest_secret *secret;
+	uint64_t now; /* CLOCK_MONOTONIC_COARSE */
 	struct {
 		struct coax_endpoint_key key;
 		uint32_t service;
@@ -46,8 +53,10 @@ struct model_packet {
 	size_t message_length;
 	const uint8_t *rest; /* behind the token */
 	size_t rest_length;
-	const struct coax_slot *answer; /* to be sent */
-	size_t reset;			/* or how it ends with the RST that is */
+	/* What is to be sent, one of these: */
+	const struct coax_slot *answer;
+	const struct coax_exchange_record *repeat;
+	size_t reset; /* how it ends with RST */
 };
 
 struct model_verdict {
@@ -182,6 +191,17 @@ static inline size_t model_ip(struct model_packet *packet)
 	}
 }
 
+static inline void model_address(uint8_t *address, const uint8_t *ip, bool ipv6)
+{
+	if (ipv6) {
+		memcpy(address, ip, 16);
+		return;
+	}
+	memset(address, 0, 10);
+	memset(address + 10, 0xff, 2);
+	memcpy(address + 12, ip, 4);
+}
+
 static inline size_t model_endpoint(struct model_packet *packet)
 {
 	const struct model *model = packet->model;
@@ -193,15 +213,10 @@ static inline size_t model_endpoint(struct model_packet *packet)
 	packet->flow.source_port = frame_get16(udp);
 	packet->flow.destination_port = frame_get16(udp + 2);
 	key.port_be = htobe16(packet->flow.destination_port);
-	if (packet->flow.ipv6) {
-		/* No IPv4 address in the guise of an IPv6 one. */
-		if (model_all_zero(packet->flow.destination_ip, 8))
-			return MODEL_OUTCOME(pass_not_ours);
-		memcpy(key.address, packet->flow.destination_ip, 16);
-	} else {
-		key.address[10] = key.address[11] = 0xff;
-		memcpy(key.address + 12, packet->flow.destination_ip, 4);
-	}
+	/* No IPv4 address in the guise of an IPv6 one. */
+	if (packet->flow.ipv6 && model_all_zero(packet->flow.destination_ip, 8))
+		return MODEL_OUTCOME(pass_not_ours);
+	model_address(key.address, packet->flow.destination_ip, packet->flow.ipv6);
 	for (size_t i = 0; i < model->endpoint_count; i++) {
 		packet->service = model->endpoints[i].service;
 		if (memcmp(&model->endpoints[i].key, &key, sizeof(key)) == 0)
@@ -318,7 +333,7 @@ static inline size_t model_lookup(struct model_packet *packet)
 	const struct coax_slot *slot;
 	size_t at;
 
-	if (packet->reset)
+	if (packet->reset || packet->repeat)
 		return MODEL_GO_ON;
 	if (packet->rest_length > COAX_KEY_MAX)
 		return MODEL_OUTCOME(pass_long);
@@ -340,18 +355,116 @@ static inline size_t model_lookup(struct model_packet *packet)
 	return MODEL_GO_ON;
 }
 
-/* The reply's message: header and token of the request, or RST. Returns its length. */
+/* Duplicates (RFC 7252 section 4.5): */
+
+static inline struct coax_exchange_name model_name(const struct frame_flow *flow,
+						   const uint8_t *message)
+{
+	struct coax_exchange_name name = {
+		.peer_port = flow->source_port,
+		.local_port = flow->destination_port,
+		.message_id = frame_get16(message + 2),
+	};
+
+	model_address(name.peer, flow->source_ip, flow->ipv6);
+	model_address(name.local, flow->destination_ip, flow->ipv6);
+	/* fe80::/10 */
+	if (flow->ipv6 && flow->source_ip[0] == 0xfe && flow->source_ip[1] >> 6 == 2)
+		name.zone = MODEL_INTERFACE;
+	return name;
+}
+
+/* The first of `count` records that it may be in. */
+static inline uint64_t model_record(const struct model *model,
+				    const struct coax_exchange_name *name, uint32_t count)
+{
+	uint64_t number = coax_digest(model->secret, name, sizeof(*name)) % count;
+
+	return number - number % COAX_EXCHANGE_WAYS;
+}
+
+static inline const struct coax_exchange_record *
+model_find_record(const struct model_packet *packet)
+{
+	const struct model *model = packet->model;
+	struct coax_exchange_name name = model_name(&packet->flow, packet->message);
+	uint32_t count = model->kernel->config->exchanges;
+	const struct coax_exchange_record *record;
+
+	if (!count)
+		return NULL;
+	record = &model->records[model_record(model, &name, count)];
+	for (int way = 0; way < COAX_EXCHANGE_WAYS; way++, record++)
+		if (record->sequence % 2 == 0 && record->verdict != COAX_EXCHANGE_NONE &&
+		    model->now < record->expires && memcmp(&record->name, &name, sizeof(name)) == 0)
+			return record;
+	return NULL;
+}
+
+static inline bool model_may_have_come_before(size_t outcome)
+{
+	return outcome == MODEL_OUTCOME(pass_method) || outcome == MODEL_OUTCOME(pass_long) ||
+	       outcome == MODEL_OUTCOME(pass_unknown) || outcome == MODEL_OUTCOME(pass_withdrawn);
+}
+
+/* What becomes of a request that there is no reply for, and that otherwise ends as `outcome`. */
+static inline size_t model_duplicate(struct model_packet *packet, size_t outcome)
+{
+	const struct coax_exchange_record *record;
+
+	if (!model_may_have_come_before(outcome) || packet->message_length > COAX_REPEATED_MAX)
+		return outcome;
+	record = model_find_record(packet);
+	if (!record || record->reply_length > COAX_REPEAT_MAX ||
+	    record->digest != coax_digest(packet->model->secret, packet->message,
+					  (uint32_t)packet->message_length))
+		return outcome;
+	if (!record->reply_length)
+		return MODEL_OUTCOME(drop_duplicate);
+	packet->repeat = record;
+	return MODEL_GO_ON;
+}
+
+/* RFC 7252 section 5.7.1: the seconds that are left, in what `slot` has set apart for it. */
+static inline void model_write_max_age(const struct model_packet *packet, uint8_t *reply)
+{
+	const struct coax_slot *slot = packet->answer;
+	uint64_t left = (slot->deadline - packet->model->now) / MODEL_SECOND;
+
+	for (int i = slot->max_age_length; i-- > 0; left >>= 8)
+		reply[slot->max_age_at + i] = (uint8_t)left;
+}
+
+static inline bool model_can_age(const struct coax_slot *slot)
+{
+	return slot->max_age_length <= 4 &&
+	       slot->max_age_at + slot->max_age_length <= slot->reply_length;
+}
+
+/*
+ * The reply's message: header and token of the request; or what was said before; or RST. Returns
+ * its length.
+ */
 static inline size_t model_message(const struct model_packet *packet, uint8_t *bytes)
 {
 	const uint8_t *request = packet->message;
 	uint16_t id = frame_get16(request + 2);
 	uint8_t type = request[0] >> 4 & 3;
+	uint8_t token_length = request[0] & 0xf;
+	size_t length;
 
 	if (packet->reset)
 		return frame_message(bytes, COAX_TYPE_RST, COAX_EMPTY, id, NULL, 0, NULL, 0);
-	return frame_message(bytes, type == COAX_TYPE_CON ? COAX_TYPE_ACK : COAX_TYPE_NON,
-			     packet->answer->reply_code, id, request + 4, request[0] & 0xf,
-			     packet->answer->reply, packet->answer->reply_length);
+	if (packet->repeat) {
+		memcpy(bytes, packet->repeat->reply, packet->repeat->reply_length);
+		return packet->repeat->reply_length;
+	}
+	length = frame_message(bytes, type == COAX_TYPE_CON ? COAX_TYPE_ACK : COAX_TYPE_NON,
+			       packet->answer->reply_code, id, request + 4, token_length,
+			       packet->answer->reply, packet->answer->reply_length);
+	if (model_can_age(packet->answer))
+		model_write_max_age(packet, bytes + 4 + token_length);
+	return length;
 }
 
 /*
@@ -379,12 +492,16 @@ static inline size_t model_reply(const struct model_packet *packet, struct frame
 	size_t length = model_message(packet, bytes);
 
 	frame_build(reply, &back, bytes, length);
-	model_damage(packet, reply);
+	/* What has come before is known by all of its bytes. */
+	if (!packet->repeat)
+		model_damage(packet, reply);
 	if (packet->reset)
 		return packet->reset;
-	return reply->length - reply->network > packet->model->kernel->link->mtu
-		       ? MODEL_OUTCOME(pass_no_room)
-		       : MODEL_OUTCOME(reply);
+	if (reply->length - reply->network > packet->model->kernel->link->mtu)
+		return MODEL_OUTCOME(pass_no_room);
+	if (packet->repeat)
+		return MODEL_OUTCOME(repeat);
+	return model_can_age(packet->answer) ? MODEL_OUTCOME(reply) : MODEL_OUTCOME(drop_raced);
 }
 
 static inline void model_run(const struct model *model, const struct frame *frame,
@@ -399,7 +516,7 @@ static inline void model_run(const struct model *model, const struct frame *fram
 	memcpy(packet.frame.bytes, frame->bytes, frame->length);
 	packet.frame.length = frame->length;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		verdict->outcome = steps[i](&packet);
+		verdict->outcome = model_duplicate(&packet, steps[i](&packet));
 		if (verdict->outcome != MODEL_GO_ON)
 			return;
 	}
