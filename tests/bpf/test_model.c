@@ -75,8 +75,7 @@ static void odd_source(struct frame_flow *flow)
 /* To where there is an answer, most often. */
 static struct frame_flow make_flow(const struct coax_index_key *key)
 {
-	struct frame_flow flow =
-		flows[pick(16) ? 2 * (key->service - KERNEL_SERVICE) + pick(2) : pick(5)];
+	struct frame_flow flow = flows[pick(16) ? flow_to(key->service) : pick(FLOWS)];
 
 	wrap(&flow);
 	flow.source_port = (uint16_t)pick(65536);

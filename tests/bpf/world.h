@@ -53,6 +53,11 @@ static uint32_t service_of(size_t flow)
 	return KERNEL_SERVICE + (flow >= 2);
 }
 
+static size_t flow_to(uint32_t service)
+{
+	return 2 * (service - KERNEL_SERVICE) + pick(2);
+}
+
 static struct coax_nearby *bucket_of(size_t flow)
 {
 	struct coax_endpoint_key key = kernel_endpoint_key(&flows[flow]);
@@ -198,20 +203,22 @@ static void publish(void)
 static void create_asked(void)
 {
 	for (size_t i = 0; i < ASKED; i++) {
+		const struct coax_index_key *key = &pairs[pick(PAIRS)];
 		struct asked *one = &asked[i];
 
 		if (i % 4 == 3) {
 			*one = asked[i - 1];
-			one->message[pick(2) ? one->length - 1 : 4] ^= 1;
+			one->message[0] ^= (COAX_TYPE_CON ^ COAX_TYPE_NON) << 4;
 			continue;
 		}
-		one->flow = flows[pick(FLOWS - 1)];
+		one->flow = flows[flow_to(key->service)];
 		one->flow.source_port = (uint16_t)(1 + pick(65535));
 		if (one->flow.ipv6 && pick(2))
 			memcpy(one->flow.source_ip, (uint8_t[2]){0xfe, 0x80}, 2);
-		one->length = make_request(one->message, &pairs[pick(PAIRS)]);
-		if (pick(3))
-			one->message[1] = (uint8_t)(1 + pick(31));
+		one->length = make_request(one->message, key);
+		if (i % 4 == 2)
+			continue;
+		one->message[1] = (uint8_t)(1 + pick(31));
 		one->length += random_bytes(one->message + one->length,
 					    1 + pick(pick(4) ? 100 : MESSAGE_MAX - 100));
 	}
