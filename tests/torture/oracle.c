@@ -16,11 +16,14 @@
 #include "../harness.h"
 #include "../client.h"
 #include "../lab.h"
+#include "accel/accel.h"
 #include "requests.h"
 
 #define PORT		  5683
 #define REQUESTS	  100000
 #define REQUESTS_A_SOCKET 5000 /* message IDs are not to run out on one */
+#define REQUESTS_A_CHANGE 333  /* of which resources there are */
+#define SECOND		  1000000000ULL
 #define REPLY_MAX	  1280
 
 /* No request has this message ID, nor comes to it by a few bits. */
@@ -31,146 +34,13 @@ static const uint8_t barrier_answer[] = {0x70, 0x00, 0xff, 0xff};
 #define BYPASS_CLIENT "198.51.100.2"
 #define FIRST_PORT    20000
 
-/* The resources: what they say depends on what has happened to them. */
-
-static struct coax_resource *resources[RESOURCES];
-
-static void versioned(struct coax_responder *responder, void *arg)
-{
-	uint8_t *version = arg;
-	struct coax_message *m = coax_responder_response(responder);
-	char body[64];
-
-	add_etag(m, *version);
-	coax_message_add_uint(m, COAX_CONTENT_FORMAT, COAX_FORMAT_TEXT_PLAIN);
-	coax_message_set_payload(m, body, (size_t)sprintf(body, "%*d", *version % 50, *version));
-	coax_respond(responder, COAX_CONTENT);
-}
-
-static void replace(struct coax_responder *responder, void *arg)
-{
-	uint8_t *version = arg;
-
-	++*version;
-	coax_resource_changed(resources[version - versions]);
-	coax_respond(responder, COAX_CHANGED);
-}
-
-/* Says the query that was asked. */
-static void query(struct coax_responder *responder, void *arg)
-{
-	struct coax_message *m = coax_responder_response(responder);
-	char text[256] = "";
-
-	(void)arg;
-	coax_uri_compose_path(coax_responder_request(responder), text, sizeof(text));
-	coax_message_set_payload(m, text, strlen(text));
-	coax_respond(responder, COAX_CONTENT);
-}
-
-/* Not cacheable: another answer each time, which the kernel half must never repeat. */
-static void counter(struct coax_responder *responder, void *arg)
-{
-	static unsigned int count;
-	char body[16];
-
-	(void)arg;
-	coax_message_set_payload(coax_responder_response(responder), body,
-				 (size_t)sprintf(body, "%u", ++count));
-	coax_respond(responder, COAX_CONTENT);
-}
-
-static void large(struct coax_responder *responder, void *arg)
-{
-	static uint8_t body[COAX_PAYLOAD_MAX];
-
-	coax_message_add_uint(coax_responder_response(responder), COAX_MAX_AGE, 3600);
-	coax_message_set_payload(coax_responder_response(responder), body, *(const size_t *)arg);
-	coax_respond(responder, COAX_CONTENT);
-}
-
-/* Larger than a message: it leaves in blocks. */
-static void big(struct coax_responder *responder, void *arg)
-{
-	const uint8_t *version = arg;
-	uint8_t body[3000];
-
-	for (size_t i = 0; i < sizeof(body); i++)
-		body[i] = (uint8_t)(i / 16 + *version);
-	add_etag(coax_responder_response(responder), *version);
-	coax_responder_set_payload(responder, body, sizeof(body) - *version % 50);
-	coax_respond(responder, COAX_CONTENT);
-}
-
-/* Says what was asked for in the payload, and how often that has changed. */
-static void fetch(struct coax_responder *responder, void *arg)
-{
-	const uint8_t *version = arg;
-	char text[256];
-	size_t length;
-	const uint8_t *payload = coax_message_payload(coax_responder_request(responder), &length);
-
-	length = (size_t)snprintf(text, sizeof(text), "%u: %.*s", *version, (int)length,
-				  payload ? (const char *)payload : "");
-	coax_message_set_payload(coax_responder_response(responder), text, length);
-	coax_respond(responder, COAX_CONTENT);
-}
-
-static void failing(struct coax_responder *responder, void *arg)
-{
-	(void)arg;
-	coax_respond_error(responder, COAX_CONFLICT, "not today");
-}
-
-static struct coax_site *create_site(void)
-{
-	static const size_t sizes[] = {0, 1, 63, 1024};
-	const struct coax_resource_options all[] = {
-		{.path = "a", .get = versioned, .put = replace, .cacheable = true},
-		{.path = "b/c",
-		 .get = versioned,
-		 .post = replace,
-		 .cacheable = true,
-		 .format_count = 1},
-		{.path = "q", .get = query, .cacheable = true, .cacheable_queries = true},
-		{.path = "sub", .get = query, .cacheable = true, .subtree = true},
-		{.path = "n", .get = counter},
-		{.path = "", .get = versioned, .cacheable = true},
-		{.path = "e", .get = failing, .cacheable = true},
-		{.path = "if",
-		 .get = versioned,
-		 .put = replace,
-		 .conditional = true,
-		 .cacheable = true},
-		{.path = "big", .get = big, .put = replace, .cacheable = true},
-		{.path = "big/q", .get = big, .cacheable = true, .cacheable_queries = true},
-		{.path = "f", .get = versioned, .fetch = fetch, .post = replace, .cacheable = true},
-	};
-	struct coax_site *site;
-
-	ASSERT_EQ(coax_site_create(&site), 0);
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		struct coax_resource_options options = all[i];
-
-		options.arg = &versions[i];
-		ASSERT_EQ(coax_site_add(site, &options, &resources[i]), 0);
-	}
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		char path[8];
-		struct coax_resource_options options = {
-			.path = path, .get = large, .arg = (void *)&sizes[i], .cacheable = true};
-
-		sprintf(path, "s%zu", i);
-		ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
-	}
-	return site;
-}
-
 /* What one half says to a datagram. */
 struct says {
 	int count; /* datagrams; -1: it leaves that to the other half */
 	size_t length;
-	uint8_t bytes[REPLY_MAX]; /* the last of them */
+	uint8_t bytes[REPLY_MAX]; /* the last of them; Max-Age of what ages is taken out */
+	int left;		  /* that Max-Age; -1: none */
+	uint64_t since, until;	  /* when it was asked, and had answered */
 };
 
 struct peer {
@@ -178,14 +48,45 @@ struct peer {
 	struct frame_flow flow; /* the same peer, as the kernel half sees it */
 };
 
+/* Zeros are left in its place. */
+static int take_left(uint8_t *reply, size_t length)
+{
+	struct coax_option option;
+	struct coax_message m;
+	int left;
+
+	if (coax_message_parse(&m, reply, length) ||
+	    !coax_message_find(&m, COAX_MAX_AGE, &option) || option.length != 2 ||
+	    coax_option_uint(&option) > FETCHED_MAX_AGE)
+		return -1;
+	left = (int)coax_option_uint(&option);
+	memset(reply + (option.value - reply), 0, option.length);
+	return left;
+}
+
+static void begin(struct says *says)
+{
+	says->count = 0;
+	says->length = 0;
+	says->since = clock_now();
+}
+
+static void end(struct says *says)
+{
+	says->until = clock_now();
+	says->left = says->count > 0 ? take_left(says->bytes, says->length) : -1;
+}
+
 static void ask_kernel(int program, const struct peer *peer, const uint8_t *bytes, size_t length,
 		       struct says *says)
 {
-	ssize_t got =
-		lab_ask_by(program, &peer->flow, bytes, length, says->bytes, sizeof(says->bytes));
+	ssize_t got;
 
+	begin(says);
+	got = lab_ask_by(program, &peer->flow, bytes, length, says->bytes, sizeof(says->bytes));
 	says->count = got == 0 ? -1 : got > 0;
 	says->length = got > 0 ? (size_t)got : 0;
+	end(says);
 }
 
 /* What comes before the answer to a ping sent right behind. */
@@ -195,8 +96,7 @@ static void ask_userspace(const struct peer *peer, const uint8_t *bytes, size_t 
 	uint8_t other[REPLY_MAX];
 	ssize_t got;
 
-	says->count = 0;
-	says->length = 0;
+	begin(says);
 	ASSERT_EQ(send(peer->fd, bytes, length, 0), (ssize_t)length);
 	ASSERT_EQ(send(peer->fd, barrier, sizeof(barrier), 0), (ssize_t)sizeof(barrier));
 	for (;;) {
@@ -204,17 +104,30 @@ static void ask_userspace(const struct peer *peer, const uint8_t *bytes, size_t 
 		ASSERT_GE(got, 0);
 		if (got == sizeof(barrier_answer) &&
 		    !memcmp(other, barrier_answer, sizeof(barrier_answer)))
-			return;
+			break;
 		memcpy(says->bytes, other, (size_t)got);
 		says->length = (size_t)got;
 		says->count++;
 	}
+	end(says);
+}
+
+/* Max-Age counts down, or is what was said before. */
+static bool ages(const struct says *before, const struct says *after)
+{
+	int gone = before->left - after->left;
+
+	if (before->left < 0 || after->left < 0)
+		return before->left == after->left;
+	return gone >= 0 && (uint64_t)gone <= (after->until - before->since) / SECOND + 1;
 }
 
 static bool agree(const struct says *kernel, const struct says *userspace)
 {
 	if (kernel->count < 0)
 		return true;
+	if (kernel->since < userspace->since ? !ages(kernel, userspace) : !ages(userspace, kernel))
+		return false;
 	return kernel->count == userspace->count && kernel->length == userspace->length &&
 	       !memcmp(kernel->bytes, userspace->bytes, kernel->length);
 }
@@ -228,6 +141,9 @@ enum kind {
 	WITH_BLOCK2,
 	FETCHES,
 	NOT_FOUND,
+	VALID,
+	AGED,
+	DISCOVERY,
 	OTHERS,
 	EMPTY,
 	REJECTED,
@@ -241,8 +157,10 @@ static const struct {
 	[PLAIN] = {"plain", 100},	[WITH_ETAG] = {"ETag", 10},
 	[WITH_ACCEPT] = {"Accept", 10}, [WITH_QUERY] = {"query", 4},
 	[WITH_BLOCK2] = {"Block2", 0},	[FETCHES] = {"FETCH", 0},
-	[NOT_FOUND] = {"4.04", 0},	[OTHERS] = {"others", 0},
-	[EMPTY] = {"Empty", 5},		[REJECTED] = {"rejected", 20},
+	[NOT_FOUND] = {"4.04", 0},	[VALID] = {"2.03", 0},
+	[AGED] = {"aged", 0},		[DISCOVERY] = {"discovery", 0},
+	[OTHERS] = {"others", 0},	[EMPTY] = {"Empty", 5},
+	[REJECTED] = {"rejected", 20},
 };
 
 struct tally {
@@ -254,10 +172,30 @@ static bool is_response(const struct says *says)
 	return says->count == 1 && says->length >= 4 && says->bytes[1] != COAX_EMPTY;
 }
 
+static enum kind kind_of_response(const struct says *says)
+{
+	struct coax_option format = {0};
+	struct coax_message m;
+
+	if (coax_message_parse(&m, says->bytes, says->length))
+		return KINDS;
+	if (coax_message_code(&m) == COAX_NOT_FOUND)
+		return NOT_FOUND;
+	if (coax_message_code(&m) == COAX_VALID)
+		return VALID;
+	if (says->left >= 0)
+		return AGED;
+	if (coax_message_find(&m, COAX_CONTENT_FORMAT, &format) &&
+	    coax_option_uint(&format) == COAX_FORMAT_LINK)
+		return DISCOVERY;
+	return KINDS;
+}
+
 static enum kind kind_of(const uint8_t *bytes, size_t length, const struct says *userspace)
 {
 	struct coax_message m;
 	struct coax_option option;
+	enum kind kind;
 
 	if (coax_message_parse(&m, bytes, length))
 		return REJECTED;
@@ -265,8 +203,9 @@ static enum kind kind_of(const uint8_t *bytes, size_t length, const struct says 
 		return EMPTY;
 	if (!is_response(userspace))
 		return REJECTED;
-	if (userspace->bytes[1] == COAX_NOT_FOUND)
-		return NOT_FOUND;
+	kind = kind_of_response(userspace);
+	if (kind != KINDS)
+		return kind;
 	if (coax_message_code(&m) == COAX_FETCH)
 		return FETCHES;
 	if (coax_message_code(&m) != COAX_GET)
@@ -313,6 +252,8 @@ static void ask_both(int program, const struct peer *peer, const uint8_t *bytes,
 	kind = kind_of(bytes, length, &userspace);
 	right = agree(&kernel, &userspace);
 	count(tally, kind, &kernel);
+	if (userspace.count == 1 && pick(4) == 0)
+		remember_validation(bytes, length, userspace.bytes, userspace.length);
 	if (right) {
 		ask_kernel(program, peer, bytes, length, &kernel);
 		count(tally, kind, &kernel);
@@ -344,6 +285,7 @@ static void open_peer(struct peer *peer, in_port_t port)
 
 struct job {
 	int program;
+	struct coax_site *site;
 	unsigned long requests;
 	struct tally tally;
 };
@@ -365,6 +307,8 @@ static void *run(void *arg)
 			close(peer.fd);
 			open_peer(&peer, (in_port_t)(FIRST_PORT + i / REQUESTS_A_SOCKET % 40000));
 		}
+		if (i % REQUESTS_A_CHANGE == 0)
+			come_or_go(job->site);
 		length = make_request(bytes, (uint16_t)id);
 		ask_both(job->program, &peer, bytes, length, &job->tally);
 	}
@@ -398,6 +342,20 @@ static void expect_enough(const struct tally *tally, unsigned long requests)
 	EXPECT_GT(tally->duplicates, requests / 8);
 }
 
+/* Of what is not in a slot. */
+static void expect_repeats(unsigned long requests)
+{
+	struct coax_stats stats;
+
+	ASSERT_EQ(
+		coax_accel_read_stats(coax_accel_open_map(COAX_INSTANCE_DEFAULT, "stats"), &stats),
+		0);
+	printf("# %llu duplicates repeated, %llu dropped\n", (unsigned long long)stats.repeat,
+	       (unsigned long long)stats.drop_duplicate);
+	EXPECT_GT(stats.repeat, requests / 1000);
+	EXPECT_GT(stats.drop_duplicate, requests / 1000);
+}
+
 TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or passes", 580)
 {
 	const char *interface = LAB_SERVER, *bind = "*:5683";
@@ -418,10 +376,12 @@ TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or pass
 	options.site = create_site();
 	ASSERT_EQ(coax_context_create(&context, &options), 0);
 	job.program = lab_program();
+	job.site = options.site;
 	ASSERT_EQ(pthread_create(&thread, NULL, run, &job), 0);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(job.tally.differing, 0UL);
 	expect_enough(&job.tally, job.requests);
+	expect_repeats(job.requests);
 	coax_context_shutdown(context);
 	coax_site_destroy(options.site);
 }

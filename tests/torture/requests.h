@@ -8,29 +8,52 @@
 
 #include <coax/coax.h>
 #include "../chance.h"
+#include "resources.h"
 
-#define RESOURCES 11
-#define BYTES_MAX 160
-#define FORMER	  512 /* requests that are sent again as another's */
-
-/* What the resources are: their ETags are made of it. */
-static uint8_t versions[RESOURCES];
-
-static void add_etag(struct coax_message *m, uint8_t version)
-{
-	const uint8_t etag[2] = {0xe7, version};
-
-	coax_message_add(m, COAX_ETAG, etag, sizeof(etag));
-}
+#define FORMER 512 /* requests that are sent again as another's */
 
 static void add_path(struct coax_message *m)
 {
 	static const char *const paths[] = {
-		"a",  "a",    "b/c", "q",   "q",  "sub",	  "sub/x", "n",
-		"/",  "e",    "if",  "s0",  "s1", "s2",		  "s3",	   "no",
-		"a/", "a%2f", "big", "big", "f",  "no/such/path", "big/q", ".well-known/core",
+		"a",
+		"a",
+		"b/c",
+		"q",
+		"q",
+		"sub",
+		"sub/x",
+		"n",
+		"/",
+		"e",
+		"if",
+		"s0",
+		"s1",
+		"s2",
+		"s3",
+		"no",
+		"a/",
+		"a%2f",
+		"big",
+		"big",
+		"big/q",
+		"big/hash",
+		"big/hash",
+		"f",
+		"aged",
+		"aged/big",
+		"no/such/path",
+		"come",
+		".well-known/core",
+		".well-known/core?href=/s*",
+		".well-known/core?rt=none",
 	};
+	char missing[8];
 
+	if (!pick(30)) {
+		sprintf(missing, "no%u", pick(20));
+		coax_uri_path_add_options(missing, m);
+		return;
+	}
 	coax_uri_path_add_options(paths[pick(sizeof(paths) / sizeof(paths[0]))], m);
 }
 
@@ -144,6 +167,26 @@ static void remember(const struct coax_message *m)
 
 	one->code = coax_message_code(m);
 	memcpy(one->rest, rest, one->length);
+}
+
+/* Is it still so? By the ETag that the answer had, whoever it is from. */
+static void remember_validation(const uint8_t *request, size_t length, const uint8_t *response,
+				size_t response_length)
+{
+	uint8_t bytes[BYTES_MAX];
+	struct coax_message m, answer;
+	struct coax_option etag;
+
+	if (coax_message_parse(&m, request, length) ||
+	    coax_message_parse(&answer, response, response_length) ||
+	    coax_message_code(&m) != COAX_GET || coax_message_code(&answer) != COAX_CONTENT ||
+	    !coax_message_find(&answer, COAX_ETAG, &etag))
+		return;
+	memcpy(bytes, request, length);
+	m.data = bytes;
+	m.capacity = sizeof(bytes);
+	if (coax_message_add(&m, COAX_ETAG, etag.value, etag.length) == 0)
+		remember(&m);
 }
 
 static enum coax_type pick_type(void)
