@@ -707,6 +707,36 @@ TEST("other options, endpoints and methods find nothing of each other's")
 	world_end(&world);
 }
 
+TEST("a request with a critical option that is repeated or unknown gets nothing of what is kept")
+{
+	struct exchange exchange;
+	struct world world;
+
+	world_init(&world, NULL);
+	world_fill(&world, 2500);
+	world.handler = give;
+	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
+	begin(&exchange, &world, COAX_GET, "down");
+	with_block(&exchange, COAX_BLOCK2, 1, false, 6);
+	with_block(&exchange, COAX_BLOCK2, 2, false, 6);
+	submit(&exchange);
+	EXPECT_EQ(world.handled, 2);
+	/* No part of the cache key (RFC 7252 section 5.4.6). */
+	begin(&exchange, &world, COAX_GET, "down");
+	with_block(&exchange, COAX_BLOCK2, 1, false, 6);
+	with_uint(&exchange, 29, 1);
+	submit(&exchange);
+	EXPECT_EQ(world.handled, 3);
+	begin(&exchange, &world, COAX_GET, "down");
+	with_block(&exchange, COAX_BLOCK2, 1, false, 6);
+	ASSERT_EQ(coax_message_add(&exchange.draft, COAX_IF_NONE_MATCH, NULL, 0), 0);
+	submit(&exchange);
+	EXPECT_EQ(world.handled, 4);
+	EXPECT_EQ(get_block(&exchange, &world, 1, 6), COAX_CONTENT);
+	EXPECT_EQ(world.handled, 4);
+	world_end(&world);
+}
+
 TEST("nothing is kept for renderings without a remote, nor for requests to a group")
 {
 	struct exchange exchange;

@@ -83,14 +83,19 @@ static bool refuse_unsafe(struct coax_responder *responder)
 	return true;
 }
 
+static bool is_safe(const struct coax_message *request)
+{
+	uint8_t method = coax_message_code(request);
+
+	return method == COAX_GET || method == COAX_FETCH;
+}
+
 /* RFC 7641 section 2: such a request is about the resource as it is now. */
 static bool is_about_observing(const struct coax_message *request)
 {
-	uint8_t method = coax_message_code(request);
 	struct coax_option option;
 
-	return (method == COAX_GET || method == COAX_FETCH) &&
-	       coax_message_find(request, COAX_OBSERVE, &option);
+	return is_safe(request) && coax_message_find(request, COAX_OBSERVE, &option);
 }
 
 /* Make the response the block that was asked for. Returns 0, -ERANGE or what coax_piece_put() does.
@@ -169,6 +174,24 @@ uint32_t coax_blocks_stride(struct coax_blocks *blocks, const struct coax_respon
 	return download->stride;
 }
 
+/*
+ * RFC 7252 section 5.4.1: whether a critical option asks for 4.02, or for what only the Site knows.
+ * Not all of them are in the key that finds what is kept.
+ */
+static bool is_for_the_site(const struct coax_message *request)
+{
+	static const uint16_t understood[] = {
+		COAX_URI_HOST, COAX_URI_PORT, COAX_URI_PATH, COAX_URI_QUERY,
+		COAX_IF_MATCH, COAX_ACCEPT,   COAX_BLOCK2,   COAX_IF_NONE_MATCH,
+	};
+	size_t count = sizeof(understood) / sizeof(understood[0]);
+
+	/* Other methods have met the condition, and may have changed what it asks about. */
+	if (is_safe(request))
+		count--;
+	return coax_message_bad_option(request, understood, count);
+}
+
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder)
 {
@@ -186,7 +209,7 @@ bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 	}
 	if (result == 0 || asked.number == 0 ||
 	    coax_message_find_block(&responder->request, COAX_BLOCK1, &block1) ||
-	    is_about_observing(&responder->request))
+	    is_about_observing(&responder->request) || is_for_the_site(&responder->request))
 		return false;
 
 	download = find_kept(blocks, responder);
