@@ -150,21 +150,28 @@ enum kind {
 	KINDS
 };
 
+/* Of 1000 requests, at least those of this kind that the kernel sees to, at once and as duplicates.
+ */
 static const struct {
 	const char *name;
-	unsigned int least; /* of 1000 requests, those of this kind that the kernel sees to */
+	unsigned int first, again;
 } kinds[KINDS] = {
-	[PLAIN] = {"plain", 100},	[WITH_ETAG] = {"ETag", 10},
-	[WITH_ACCEPT] = {"Accept", 10}, [WITH_QUERY] = {"query", 4},
-	[WITH_BLOCK2] = {"Block2", 0},	[FETCHES] = {"FETCH", 0},
-	[NOT_FOUND] = {"4.04", 0},	[VALID] = {"2.03", 0},
-	[AGED] = {"aged", 0},		[DISCOVERY] = {"discovery", 0},
-	[OTHERS] = {"others", 0},	[EMPTY] = {"Empty", 5},
-	[REJECTED] = {"rejected", 20},
+	[PLAIN] = {"plain", 50, 60},	    [WITH_ETAG] = {"ETag", 15, 25},
+	[WITH_ACCEPT] = {"Accept", 8, 12},  [WITH_QUERY] = {"query", 3, 5},
+	[WITH_BLOCK2] = {"Block2", 10, 20}, [FETCHES] = {"FETCH", 10, 30},
+	[NOT_FOUND] = {"4.04", 18, 50},	    [VALID] = {"2.03", 20, 22},
+	[AGED] = {"aged", 7, 10},	    [DISCOVERY] = {"discovery", 6, 12},
+	[OTHERS] = {"others", 0, 70},	    [EMPTY] = {"Empty", 1, 1},
+	[REJECTED] = {"rejected", 60, 60},
+};
+
+struct share {
+	unsigned long asked, answered, dropped;
 };
 
 struct tally {
-	unsigned long asked[KINDS], answered[KINDS], dropped[KINDS], duplicates, differing;
+	struct share first[KINDS], again[KINDS];
+	unsigned long duplicates, differing;
 };
 
 static bool is_response(const struct says *says)
@@ -219,11 +226,11 @@ static enum kind kind_of(const uint8_t *bytes, size_t length, const struct says 
 	return coax_message_find(&m, COAX_ACCEPT, &option) ? WITH_ACCEPT : PLAIN;
 }
 
-static void count(struct tally *tally, enum kind kind, const struct says *kernel)
+static void count(struct share *share, const struct says *kernel)
 {
-	tally->asked[kind]++;
-	tally->answered[kind] += kernel->count > 0;
-	tally->dropped[kind] += kernel->count == 0;
+	share->asked++;
+	share->answered += kernel->count > 0;
+	share->dropped += kernel->count == 0;
 }
 
 static void tell(const uint8_t *bytes, size_t length, const struct says *kernel,
@@ -251,12 +258,12 @@ static void ask_both(int program, const struct peer *peer, const uint8_t *bytes,
 	ask_userspace(peer, bytes, length, &userspace);
 	kind = kind_of(bytes, length, &userspace);
 	right = agree(&kernel, &userspace);
-	count(tally, kind, &kernel);
+	count(&tally->first[kind], &kernel);
 	if (userspace.count == 1 && pick(4) == 0)
 		remember_validation(bytes, length, userspace.bytes, userspace.length);
 	if (right) {
 		ask_kernel(program, peer, bytes, length, &kernel);
-		count(tally, kind, &kernel);
+		count(&tally->again[kind], &kernel);
 		right = agree(&kernel, &userspace);
 		if (!right || pick(4) == 0) {
 			ask_userspace(peer, bytes, length, &again);
@@ -323,22 +330,29 @@ static void create_bypass(void)
 	lab_run("ip addr add " BYPASS_SERVER "/24 dev bypass0 && ip link set bypass0 up");
 }
 
+static void show(enum kind kind, const char *when, const struct share *share)
+{
+	printf("# %-10s %-7s %6lu asked, %6lu answered by the kernel, %6lu dropped\n",
+	       kinds[kind].name, when, share->asked, share->answered, share->dropped);
+}
+
 /* The comparison means something only if the kernel half has answered a good part. */
 static void expect_enough(const struct tally *tally, unsigned long requests)
 {
-	unsigned long asked = 0, answered = 0;
+	unsigned long answered = 0;
 
-	printf("# of %lu requests, each asked twice:\n", requests);
-	for (int i = 0; i < KINDS; i++) {
-		printf("# %-10s %7lu asked, %7lu answered by the kernel, %6lu dropped\n",
-		       kinds[i].name, tally->asked[i], tally->answered[i], tally->dropped[i]);
-		EXPECT_GE(tally->answered[i] + tally->dropped[i], kinds[i].least * requests / 1000);
-		asked += tally->asked[i];
-		answered += tally->answered[i];
+	for (enum kind i = 0; i < KINDS; i++) {
+		const struct share *first = &tally->first[i], *again = &tally->again[i];
+
+		show(i, "at once", first);
+		show(i, "again", again);
+		EXPECT_GE(first->answered + first->dropped, kinds[i].first * requests / 1000);
+		EXPECT_GE(again->answered + again->dropped, kinds[i].again * requests / 1000);
+		answered += first->answered + again->answered;
 	}
 	printf("# %lu duplicates to userspace, %lu differing\n", tally->duplicates,
 	       tally->differing);
-	EXPECT_GT(answered, asked / 6);
+	EXPECT_GT(answered, 2 * requests / 3);
 	EXPECT_GT(tally->duplicates, requests / 8);
 }
 
@@ -352,8 +366,8 @@ static void expect_repeats(unsigned long requests)
 		0);
 	printf("# %llu duplicates repeated, %llu dropped\n", (unsigned long long)stats.repeat,
 	       (unsigned long long)stats.drop_duplicate);
-	EXPECT_GT(stats.repeat, requests / 1000);
-	EXPECT_GT(stats.drop_duplicate, requests / 1000);
+	EXPECT_GT(stats.repeat, requests / 30);
+	EXPECT_GT(stats.drop_duplicate, requests / 30);
 }
 
 TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or passes", 580)

@@ -10,7 +10,7 @@
 #include "../chance.h"
 #include "resources.h"
 
-#define FORMER 512 /* requests that are sent again as another's */
+#define FORMER 128 /* requests that are sent again as another's */
 
 static void add_path(struct coax_message *m)
 {
