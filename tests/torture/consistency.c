@@ -4,12 +4,14 @@
  * Replies are whole and never stale, under load: writers change representations as fast as they can
  * while readers ask the kernel half. No reply is torn, none mixes resources, and none is older than
  * the last change that was acknowledged before the request was made. The same of what comes in
- * blocks: each block is a part of one representation, and so are all that have one ETag.
+ * blocks: each block is a part of one representation, and so are all that have one ETag. And what
+ * has been fetched from another origin never promises to be fresh for longer than it is.
  *
  * COAX_TORTURE_SECONDS in the environment makes it longer.
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <linux/types.h>
 #include <coax/coax.h>
 #include <coax/maps.h>
@@ -27,18 +29,22 @@
 #define ROLES	  5
 #define WORD	  9 /* "a0000002a": a letter and a version */
 #define BODY_MAX  (340 * WORD)
+#define MAX_AGE	  5 /* of what has been fetched */
+#define SECOND	  1000000000ULL
 
 struct state {
 	char name[2];
 	_Atomic uint32_t version;      /* what the resource is */
 	_Atomic uint32_t acknowledged; /* what a client has been told that it is */
+	_Atomic uint64_t fetched;      /* last; 0: it is our own */
 	struct coax_resource *resource;
 };
 
 static struct state states[RESOURCES];
 static atomic_bool stop;
 static atomic_ulong changes, from_kernel, from_sockets, bodies, begun_anew, blocks_from_kernel,
-	failures;
+	fetches, failures;
+static atomic_ulong ages_from_kernel[MAX_AGE + 1]; /* by the seconds that were left */
 
 static unsigned int seconds(void)
 {
@@ -66,6 +72,27 @@ static size_t render(const struct state *state, uint32_t version, char *body)
 	return words * WORD;
 }
 
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
+}
+
+/* Anew if it is not fresh for as long as is needed. */
+static void say_fetched(struct state *state, struct coax_responder *responder)
+{
+	uint64_t fetched = atomic_load(&state->fetched);
+
+	if (coax_responder_needed_until(responder) >= fetched + MAX_AGE * SECOND &&
+	    atomic_compare_exchange_strong(&state->fetched, &fetched, now())) {
+		fetched = atomic_load(&state->fetched);
+		atomic_fetch_add(&fetches, 1);
+	}
+	coax_responder_set_fetched(responder, fetched, MAX_AGE);
+}
+
 static void on_get(struct coax_responder *responder, void *arg)
 {
 	struct state *state = arg;
@@ -75,6 +102,8 @@ static void on_get(struct coax_responder *responder, void *arg)
 	/* Now and then a change overtakes the rendering. */
 	if (version % 7 == 0)
 		usleep(50);
+	if (atomic_load(&state->fetched))
+		say_fetched(state, responder);
 	coax_responder_set_payload(responder, body, render(state, version, body));
 	coax_respond(responder, COAX_CONTENT);
 }
@@ -84,6 +113,8 @@ static void on_put(struct coax_responder *responder, void *arg)
 	struct state *state = arg;
 
 	atomic_fetch_add(&state->version, 1);
+	if (atomic_load(&state->fetched))
+		atomic_store(&state->fetched, now());
 	coax_resource_changed(state->resource);
 	coax_respond(responder, COAX_CHANGED);
 }
@@ -120,6 +151,23 @@ static void check_part(const struct state *state, size_t offset, const uint8_t *
 		fail("torn", part, length, least);
 	else if (version < least)
 		fail("stale", part, length, least);
+}
+
+/*
+ * What was fetched since may be fresh for longer; what was not never is. Returns what is left, -1
+ * for what does not age.
+ */
+static int check_age(const struct state *state, const struct coax_message *response, uint64_t asked)
+{
+	uint64_t fetched = atomic_load(&state->fetched);
+	uint32_t left = 0;
+
+	if (!fetched)
+		return -1;
+	if (!coax_message_find_uint(response, COAX_MAX_AGE, &left) || left > MAX_AGE ||
+	    asked + left * SECOND > fetched + MAX_AGE * SECOND)
+		fail("fresh for too long", (const uint8_t *)state->name, 1, left);
+	return (int)left;
 }
 
 static void check(const struct state *state, const struct coax_message *response, uint32_t least)
@@ -224,6 +272,7 @@ static void *socket_reader(void *arg)
 	for (uint32_t i = 0; !stop; i++) {
 		struct state *state = &states[i % SMALL];
 		uint32_t least = atomic_load(&state->acknowledged);
+		uint64_t asked = now();
 
 		/* From another port now and then: by another worker than the writers' is the one
 		 * that a change can overtake. */
@@ -236,6 +285,7 @@ static void *socket_reader(void *arg)
 			break;
 		}
 		check(state, &response, least);
+		check_age(state, &response, asked);
 		atomic_fetch_add(&from_sockets, 1);
 	}
 	close(fd);
@@ -310,6 +360,18 @@ static void *block_reader(void *arg)
 	return NULL;
 }
 
+static void check_from_kernel(const struct state *state, const struct coax_message *response,
+			      uint32_t least, uint64_t asked)
+{
+	int left;
+
+	check(state, response, least);
+	left = check_age(state, response, asked);
+	if (left >= 0 && left <= MAX_AGE)
+		atomic_fetch_add(&ages_from_kernel[left], 1);
+	atomic_fetch_add(is_large(state) ? &blocks_from_kernel : &from_kernel, 1);
+}
+
 /* Puts frames right into the program, on this CPU, with nothing between it and the slots. */
 static void *frame_reader(void *arg)
 {
@@ -325,6 +387,7 @@ static void *frame_reader(void *arg)
 		uint32_t least = atomic_load(&state->acknowledged);
 		struct coax_message response;
 		uint8_t reply[COAX_MESSAGE_MAX];
+		uint64_t asked = now();
 		ssize_t got = lab_ask(program, bytes, length, reply, sizeof(reply));
 
 		if (got <= 0)
@@ -333,8 +396,7 @@ static void *frame_reader(void *arg)
 		    memcmp(reply + 4, bytes + 4, 4))
 			fail("no response to the request", reply, (size_t)got, least);
 		else
-			check(state, &response, least);
-		atomic_fetch_add(is_large(state) ? &blocks_from_kernel : &from_kernel, 1);
+			check_from_kernel(state, &response, least, asked);
 	}
 	return NULL;
 }
@@ -344,6 +406,10 @@ static struct coax_site *create_site(void)
 	struct coax_site *site;
 
 	ASSERT_EQ(coax_site_create(&site), 0);
+	/* One that changes, and two that do not, one of them large. */
+	states[CHANGING - 1].fetched = now();
+	states[CHANGING].fetched = now();
+	states[RESOURCES - 1].fetched = now();
 	for (int i = 0; i < RESOURCES; i++) {
 		struct coax_resource_options options = {
 			.path = states[i].name,
@@ -402,12 +468,21 @@ TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged cha
 	       changes, (unsigned long long)stats.published, from_kernel, from_sockets);
 	printf("# %lu bodies in blocks, %lu times begun anew, %lu blocks from the kernel\n", bodies,
 	       begun_anew, blocks_from_kernel);
+	printf("# %lu times fetched, replies from the kernel by the seconds that were left:",
+	       fetches);
+	for (int i = 0; i <= MAX_AGE; i++)
+		printf(" %lu", ages_from_kernel[i]);
+	printf("\n");
 	EXPECT_EQ(failures, 0UL);
 	EXPECT_GT(changes, 1000UL);
 	EXPECT_GT(stats.published, 1000UL);
 	EXPECT_GT(from_kernel, 1000UL);
 	EXPECT_GT(from_sockets, 1000UL);
 	EXPECT_GT(bodies, 100UL);
+	EXPECT_GT(blocks_from_kernel, 100UL);
+	EXPECT_GT(fetches, 0UL);
+	for (int i = 2; i < MAX_AGE; i++)
+		EXPECT_GT(ages_from_kernel[i], 10UL);
 	coax_context_shutdown(context);
 	coax_site_destroy(options.site);
 }
