@@ -172,6 +172,7 @@ struct share {
 struct tally {
 	struct share first[KINDS], again[KINDS];
 	unsigned long duplicates, differing;
+	unsigned long aged, later; /* by a second or more than what was said just before */
 };
 
 static bool is_response(const struct says *says)
@@ -233,6 +234,14 @@ static void count(struct share *share, const struct says *kernel)
 	share->dropped += kernel->count == 0;
 }
 
+static void count_age(struct tally *tally, const struct says *kernel, const struct says *userspace)
+{
+	if (kernel->left < 0)
+		return;
+	tally->aged++;
+	tally->later += kernel->left != userspace->left;
+}
+
 static void tell(const uint8_t *bytes, size_t length, const struct says *kernel,
 		 const struct says *userspace)
 {
@@ -259,11 +268,13 @@ static void ask_both(int program, const struct peer *peer, const uint8_t *bytes,
 	kind = kind_of(bytes, length, &userspace);
 	right = agree(&kernel, &userspace);
 	count(&tally->first[kind], &kernel);
+	count_age(tally, &kernel, &userspace);
 	if (userspace.count == 1 && pick(4) == 0)
 		remember_validation(bytes, length, userspace.bytes, userspace.length);
 	if (right) {
 		ask_kernel(program, peer, bytes, length, &kernel);
 		count(&tally->again[kind], &kernel);
+		count_age(tally, &kernel, &userspace);
 		right = agree(&kernel, &userspace);
 		if (!right || pick(4) == 0) {
 			ask_userspace(peer, bytes, length, &again);
@@ -352,6 +363,9 @@ static void expect_enough(const struct tally *tally, unsigned long requests)
 	}
 	printf("# %lu duplicates to userspace, %lu differing\n", tally->duplicates,
 	       tally->differing);
+	printf("# %lu with what is left of Max-Age, %lu of them as a second ended\n", tally->aged,
+	       tally->later);
+	EXPECT_LE(tally->later, tally->aged / 50);
 	EXPECT_GT(answered, 2 * requests / 3);
 	EXPECT_GT(tally->duplicates, requests / 8);
 }
