@@ -327,7 +327,8 @@ static void *run(void *arg)
 		}
 		if (i % REQUESTS_A_CHANGE == 0)
 			come_or_go(job->site);
-		length = make_request(bytes, (uint16_t)id);
+		/* Now and then under a message ID that another message has had (section 4.4). */
+		length = make_request(bytes, (uint16_t)(pick(16) ? id : pick((uint32_t)id + 1)));
 		ask_both(job->program, &peer, bytes, length, &job->tally);
 	}
 	close(peer.fd);
