@@ -30,9 +30,10 @@
 static const uint8_t barrier[] = {0x40, 0x00, 0xff, 0xff};
 static const uint8_t barrier_answer[] = {0x70, 0x00, 0xff, 0xff};
 
-#define BYPASS_SERVER "198.51.100.1"
-#define BYPASS_CLIENT "198.51.100.2"
-#define FIRST_PORT    20000
+#define BYPASS_SERVER	   "198.51.100.1"
+#define BYPASS_CLIENT	   "198.51.100.2"
+#define BYPASS_SERVER_IPV6 "2001:db8:1::1"
+#define BYPASS_CLIENT_IPV6 "2001:db8:1::2"
 
 /* What one half says to a datagram. */
 struct says {
@@ -286,19 +287,28 @@ static void ask_both(int program, const struct peer *peer, const uint8_t *bytes,
 		tell(bytes, length, &kernel, &userspace);
 }
 
-static void open_peer(struct peer *peer, in_port_t port)
+static void open_peer(struct peer *peer, bool ipv6)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+	const char *server = ipv6 ? LAB_SERVER_IPV6 : LAB_SERVER_IPV4;
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
 
-	in.sin_addr.s_addr = inet_addr(BYPASS_CLIENT);
-	peer->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ASSERT_EQ(bind(peer->fd, (struct sockaddr *)&in, sizeof(in)), 0);
-	in.sin_addr.s_addr = inet_addr(LAB_SERVER_IPV4);
-	in.sin_port = htons(PORT);
-	ASSERT_EQ(connect(peer->fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	peer->fd = client_open(server, PORT);
+	ASSERT_GE(peer->fd, 0);
 	peer->flow = lab_flow();
-	inet_pton(AF_INET, BYPASS_CLIENT, peer->flow.source_ip);
-	peer->flow.source_port = port;
+	peer->flow.ipv6 = ipv6;
+	inet_pton(ipv6 ? AF_INET6 : AF_INET, server, peer->flow.destination_ip);
+	if (ipv6) {
+		ASSERT_EQ(getsockname(peer->fd, (struct sockaddr *)&in6, &(socklen_t){sizeof(in6)}),
+			  0);
+		memcpy(peer->flow.source_ip, &in6.sin6_addr, 16);
+		peer->flow.source_port = ntohs(in6.sin6_port);
+	} else {
+		ASSERT_EQ(getsockname(peer->fd, (struct sockaddr *)&in, &(socklen_t){sizeof(in)}),
+			  0);
+		memcpy(peer->flow.source_ip, &in.sin_addr, 4);
+		peer->flow.source_port = ntohs(in.sin_port);
+	}
 }
 
 struct job {
@@ -315,7 +325,9 @@ static void *run(void *arg)
 
 	lab_enter_client();
 	lab_run("ip addr add " BYPASS_CLIENT "/24 dev bypass1 && ip link set bypass1 up");
+	lab_run("ip addr add " BYPASS_CLIENT_IPV6 "/64 dev bypass1 nodad");
 	lab_run("ip route add " LAB_SERVER_IPV4 "/32 via " BYPASS_SERVER " src " BYPASS_CLIENT);
+	lab_run("ip route add " LAB_SERVER_IPV6 "/128 via " BYPASS_SERVER_IPV6);
 	for (unsigned long i = 0; i < job->requests; i++) {
 		unsigned long id = i % REQUESTS_A_SOCKET;
 		uint8_t bytes[BYTES_MAX];
@@ -323,7 +335,7 @@ static void *run(void *arg)
 
 		if (id == 0) {
 			close(peer.fd);
-			open_peer(&peer, (in_port_t)(FIRST_PORT + i / REQUESTS_A_SOCKET % 40000));
+			open_peer(&peer, i / REQUESTS_A_SOCKET % 2);
 		}
 		if (i % REQUESTS_A_CHANGE == 0)
 			come_or_go(job->site);
@@ -340,6 +352,7 @@ static void create_bypass(void)
 {
 	lab_run("ip link add bypass0 type veth peer name bypass1 netns %d", lab_client_pid);
 	lab_run("ip addr add " BYPASS_SERVER "/24 dev bypass0 && ip link set bypass0 up");
+	lab_run("ip addr add " BYPASS_SERVER_IPV6 "/64 dev bypass0 nodad");
 }
 
 static void show(enum kind kind, const char *when, const struct share *share)
@@ -371,8 +384,8 @@ static void expect_enough(const struct tally *tally, unsigned long requests)
 	EXPECT_GT(tally->duplicates, requests / 8);
 }
 
-/* Of what is not in a slot. */
-static void expect_repeats(unsigned long requests)
+/* Duplicates of what is not in a slot. And that userspace was asked past the program. */
+static void expect_stats(unsigned long requests)
 {
 	struct coax_stats stats;
 
@@ -383,6 +396,7 @@ static void expect_repeats(unsigned long requests)
 	       (unsigned long long)stats.drop_duplicate);
 	EXPECT_GT(stats.repeat, requests / 30);
 	EXPECT_GT(stats.drop_duplicate, requests / 30);
+	EXPECT_LT(stats.packets, 2 * requests + requests / 10);
 }
 
 TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or passes", 580)
@@ -410,7 +424,7 @@ TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or pass
 	pthread_join(thread, NULL);
 	EXPECT_EQ(job.tally.differing, 0UL);
 	expect_enough(&job.tally, job.requests);
-	expect_repeats(job.requests);
+	expect_stats(job.requests);
 	coax_context_shutdown(context);
 	coax_site_destroy(options.site);
 }
