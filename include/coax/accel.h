@@ -54,6 +54,11 @@ struct coax_accel_options {
 	bool generic;		       /* allow generic mode where native mode is refused */
 	uint32_t slots;		       /* published replies at most; 0: 8192 */
 	uint32_t lease_ms;	       /* 0: 3000 */
+	/*
+	 * The instance's lock, handed over by its owner, which goes on until the interfaces are
+	 * attached to (<coax/control.h>). 0: none, the owner of what is found is gone.
+	 */
+	int lock;
 };
 
 #endif
