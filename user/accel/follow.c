@@ -142,7 +142,7 @@ static int obtain_interface(struct coax_accel *accel, const char *name,
 	if (accel->interface_count == COAX_ATTACHMENTS_MAX)
 		return -ENOSPC;
 	*interface = &accel->interfaces[accel->interface_count++];
-	strcpy((*interface)->name, name);
+	memcpy((*interface)->name, name, strlen(name) + 1);
 	return 0;
 }
 
@@ -162,16 +162,29 @@ static int attach_to(struct coax_accel *accel, struct accel_interface *interface
 	return err;
 }
 
+/* A new one that cannot be had is not waited for. */
+static void forget_new(struct coax_accel *accel, size_t former_count)
+{
+	if (accel->interface_count == former_count)
+		return;
+	accel->interface_count = former_count;
+	accel->interfaces[former_count] = (struct accel_interface){.link_fd = -1};
+}
+
 int coax_accel_attach_to(struct coax_accel *accel, const char *name)
 {
 	struct accel_interface *interface;
+	size_t count;
 	int err;
 
 	pthread_mutex_lock(&accel->interfaces_lock);
 	accel_libraries_log_to(&accel->logger);
+	count = accel->interface_count;
 	err = obtain_interface(accel, name, &interface);
 	if (!err)
 		err = attach_to(accel, interface);
+	if (err)
+		forget_new(accel, count);
 	accel_libraries_log_to(NULL);
 	pthread_mutex_unlock(&accel->interfaces_lock);
 	return err;
