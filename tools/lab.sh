@@ -56,7 +56,8 @@ lab_private() {
 		export COAX_LAB
 		exec unshare --mount --propagation private -- "$@"
 	fi
-	mkdir -p /run/netns /run/coax-lab
+	mkdir -p /run/netns /run/coax-lab /run/coax
+	mount -t tmpfs -o mode=0755 tmpfs /run/coax
 	mount -t tmpfs -o mode=0755 tmpfs /run/netns
 	mount -t tmpfs -o mode=0700 tmpfs /run/coax-lab
 	mount -t bpf bpf /sys/fs/bpf
