@@ -85,10 +85,8 @@ static void set_buffers(int fd)
 
 static int set_options_ipv6(int fd, bool tells_local)
 {
-	int err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	int err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 
-	if (!err)
-		err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 	if (!err)
 		err = set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
 	if (!err)
@@ -141,6 +139,9 @@ static int open_bound(const union coax_address *address, bool reuse_port, bool f
 		err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!err && filtered)
 		err = let_nothing_in(fd);
+	/* Of these options the only one that comes too late for a socket that is bound. */
+	if (!err && family == AF_INET6)
+		err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!err)
 		err = set_options(fd, family, is_for_many(address));
 	if (!err && bind(fd, &address->sa, coax_address_length(address)))
@@ -152,7 +153,7 @@ static int open_bound(const union coax_address *address, bool reuse_port, bool f
 	return fd;
 }
 
-/* Its options are those that every one has, but for what depends on how it is used here. */
+/* Whoever had it before may have been of another version: our options are set anew. */
 static int use_inherited(int inherited, const union coax_address *address)
 {
 	int fd = fcntl(inherited, F_DUPFD_CLOEXEC, 0);
