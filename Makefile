@@ -23,7 +23,7 @@ $(error tools/deps could not install what the build needs; it says why above)
 endif
 endif
 
-PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium
+PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium libcap
 WARN    := -Wall -Wextra -Werror
 CFLAGS  += -std=gnu11 $(OPT) $(WARN) -fPIC -D_GNU_SOURCE -pthread \
            -DCOAX_VERSION_TEXT='"$(VERSION)"' -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(PKGS))

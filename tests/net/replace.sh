@@ -161,6 +161,7 @@ plan 8
 lab_begin
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
+lab_give "$LAB_DIR/files"
 workers=0
 start "$build/coaxd" --replace --workers 2
 get hello >"$LAB_DIR/got"

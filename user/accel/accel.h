@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <linux/types.h>
+#include <sys/types.h>
 #include <urcu/list.h>
 #include <coax/accel.h>
 #include <coax/address.h>
@@ -120,6 +121,12 @@ bool coax_subject_is_watched(struct coax_subject *subject);
 /* Hand a response to all who watch. Returns 0 or the last error of theirs. */
 int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
 			bool last);
+
+/*
+ * Make the directory of all instances a user's, and all that is in one's, if they are there or can
+ * be: for who begins as root and goes on as somebody else.
+ */
+void coax_accel_give(const char *instance, uid_t user, gid_t group);
 
 /*
  * For tools: look into an instance's pinned maps.

@@ -99,6 +99,7 @@ bool accel_runs_dispatcher(uint32_t ifindex)
 static int attach_dispatched(struct accel_interface *interface, uint32_t ifindex)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, options);
+	LIBBPF_OPTS(bpf_xdp_attach_opts, replaced);
 	struct xdp_program *program;
 	int err;
 
@@ -114,7 +115,8 @@ static int attach_dispatched(struct accel_interface *interface, uint32_t ifindex
 		return err;
 	/* libxdp falls back without saying so; what is alone is attached by a link. */
 	if (!accel_runs_dispatcher(ifindex)) {
-		xdp_program__detach(program, (int)ifindex, XDP_MODE_NATIVE, 0);
+		replaced.old_prog_fd = xdp_program__fd(program);
+		bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, &replaced);
 		return -EOPNOTSUPP;
 	}
 	interface->rung = COAX_RUNG_DISPATCHER;

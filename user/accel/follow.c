@@ -97,12 +97,14 @@ int coax_accel_fd(const struct coax_accel *accel)
 
 void coax_accel_process(struct coax_accel *accel)
 {
+	struct accel_privileges privileges;
 	struct accel_snapshot snapshot;
 	int err;
 
 	if (!accel_netlink_drain(accel->netlink))
 		return;
 	pthread_mutex_lock(&accel->interfaces_lock);
+	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	err = accel_snapshot_take(&snapshot);
 	if (err) {
@@ -119,6 +121,7 @@ void coax_accel_process(struct coax_accel *accel)
 		accel_snapshot_free(&snapshot);
 	}
 	accel_libraries_log_to(NULL);
+	accel_privileges_lower(&privileges);
 	pthread_mutex_unlock(&accel->interfaces_lock);
 }
 
@@ -173,11 +176,13 @@ static void forget_new(struct coax_accel *accel, size_t former_count)
 
 int coax_accel_attach_to(struct coax_accel *accel, const char *name)
 {
+	struct accel_privileges privileges;
 	struct accel_interface *interface;
 	size_t count;
 	int err;
 
 	pthread_mutex_lock(&accel->interfaces_lock);
+	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	count = accel->interface_count;
 	err = obtain_interface(accel, name, &interface);
@@ -186,16 +191,19 @@ int coax_accel_attach_to(struct coax_accel *accel, const char *name)
 	if (err)
 		forget_new(accel, count);
 	accel_libraries_log_to(NULL);
+	accel_privileges_lower(&privileges);
 	pthread_mutex_unlock(&accel->interfaces_lock);
 	return err;
 }
 
 int coax_accel_detach_from(struct coax_accel *accel, const char *name)
 {
+	struct accel_privileges privileges;
 	struct accel_interface *interface;
 	int err = 0;
 
 	pthread_mutex_lock(&accel->interfaces_lock);
+	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	interface = find_interface(accel, name);
 	if (!interface)
@@ -209,6 +217,7 @@ int coax_accel_detach_from(struct coax_accel *accel, const char *name)
 		coax_log(&accel->logger, COAX_LOG_INFO, "%s: XDP program detached", name);
 	}
 	accel_libraries_log_to(NULL);
+	accel_privileges_lower(&privileges);
 	pthread_mutex_unlock(&accel->interfaces_lock);
 	return err;
 }

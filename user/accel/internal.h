@@ -189,6 +189,14 @@ int accel_succeed_finish(struct coax_accel *accel);
 /* A program of its own over the shared maps, not loaded yet. */
 int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program);
 
+/* privileges.c: for this thread, until it is lowered. */
+struct accel_privileges {
+	void *state;
+};
+
+void accel_privileges_raise(struct accel_privileges *former);
+void accel_privileges_lower(struct accel_privileges *former);
+
 /* attach.c */
 /* Load its program, for use without a dispatcher. */
 int accel_interface_load(struct accel_interface *interface);

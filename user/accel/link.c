@@ -28,12 +28,13 @@ static const char *name_of(uint32_t ifindex, char name[NAME_MAX_LENGTH])
 static int pin(const struct coax_accel *accel, int fd, uint32_t ifindex)
 {
 	char name[NAME_MAX_LENGTH];
-	char path[256];
+	char path[64];
 
 	name_of(ifindex, name);
 	/* What is there is of an interface that had the number before. */
 	unlinkat(accel->directory_fd, name, 0);
-	snprintf(path, sizeof(path), "%s/%s", accel->directory, name);
+	/* Of what is above the directory not all may be open to us. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", accel->directory_fd, name);
 	return bpf_obj_pin(fd, path);
 }
 

@@ -308,8 +308,11 @@ static void detach_all(struct coax_accel *accel)
 
 void coax_accel_close(struct coax_accel *accel)
 {
+	struct accel_privileges privileges;
+
 	if (!accel)
 		return;
+	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	if (accel->config) {
 		accel->config->enabled = 0;
@@ -335,6 +338,7 @@ void coax_accel_close(struct coax_accel *accel)
 		close(accel->root_fd);
 	pthread_mutex_destroy(&accel->interfaces_lock);
 	accel_libraries_log_to(NULL);
+	accel_privileges_lower(&privileges);
 	free(accel->bound);
 	free(accel->endpoints);
 	free(accel);

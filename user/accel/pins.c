@@ -59,6 +59,11 @@ bool coax_accel_instance_is_valid(const char *instance)
 	return strspn(instance, allowed) == length;
 }
 
+static int make_directory(const char *path)
+{
+	return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
 static int have_bpffs(const struct coax_accel *accel)
 {
 	struct statfs fs;
@@ -76,6 +81,46 @@ static int have_bpffs(const struct coax_accel *accel)
 		 "root run: mount -t bpf bpf " BPFFS,
 		 strerror(-err));
 	return err;
+}
+
+/* All in a directory of a bpffs, and what is in those. Names that lead elsewhere are not followed.
+ */
+static void give_directory(int parent, const char *name, uid_t user, gid_t group)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct statfs fs;
+
+	if (!entries || fstatfs(fd, &fs) != 0 || fs.f_type != BPF_FS_MAGIC)
+		goto out;
+	if (fchown(fd, user, group) != 0)
+		goto out;
+	while ((entry = readdir(entries))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (entry->d_type == DT_DIR)
+			give_directory(fd, entry->d_name, user, group);
+		else if (fchownat(fd, entry->d_name, user, group, AT_SYMLINK_NOFOLLOW) != 0)
+			break;
+	}
+out:
+	if (entries)
+		closedir(entries);
+	else if (fd >= 0)
+		close(fd);
+}
+
+void coax_accel_give(const char *instance, uid_t user, gid_t group)
+{
+	char path[PIN_PATH_MAX];
+	struct statfs fs;
+
+	if (make_directory(COAX_PIN_ROOT) || statfs(COAX_PIN_ROOT, &fs) ||
+	    fs.f_type != BPF_FS_MAGIC || lchown(COAX_PIN_ROOT, user, group))
+		return;
+	snprintf(path, sizeof(path), COAX_PIN_ROOT "/%s", instance);
+	give_directory(AT_FDCWD, path, user, group);
 }
 
 static const char *pin_path(const struct coax_accel *accel, const char *map,
@@ -147,11 +192,6 @@ static bool is_current(int fd, const char *path)
 
 	return fstat(fd, &opened) == 0 && stat(path, &named) == 0 &&
 	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-}
-
-static int make_directory(const char *path)
-{
-	return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
 /* Later, paths may be out of our reach, if only the directories are ours. */

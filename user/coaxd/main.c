@@ -3,6 +3,7 @@
  * coaxd: serves a directory over CoAP.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "coaxd/control.h"
 #include "coaxd/files.h"
 #include "coaxd/options.h"
+#include "coaxd/privileges.h"
 #include "coaxd/replace.h"
 
 /* Before threads exist, so that the signals wait for coaxd_control_run() in all of them. */
@@ -43,6 +45,14 @@ static void tell_ready(const struct coaxd_options *options)
 	close(options->ready_fd);
 }
 
+/* Before it starts threads that serve. */
+static void give_up_privileges(void *arg)
+{
+	const struct coaxd_options *options = arg;
+
+	coaxd_privileges_drop(options->context.accel.interface_count);
+}
+
 static const char *instance_of(const struct coaxd_options *options)
 {
 	const char *instance = options->context.accel.instance;
@@ -56,6 +66,9 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	struct coaxd_replacement replacement;
 	int err;
 
+	coaxd_privileges_use();
+	options->context.accel.attached = give_up_privileges;
+	options->context.accel.arg = options;
 	if (!options->replace)
 		return coax_context_create(context, &options->context);
 	err = coaxd_replace_begin(&replacement, instance_of(options), &options->files.logger);
@@ -100,6 +113,35 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 	return 0;
 }
 
+struct files_creation {
+	struct coaxd_files *files;
+	const struct coaxd_files_options *options;
+	int err;
+};
+
+static void *create_files(void *arg)
+{
+	struct files_creation *creation = arg;
+
+	coaxd_privileges_drop(false);
+	creation->err = coaxd_files_create(&creation->files, creation->options);
+	return NULL;
+}
+
+/* The threads that read and write files have no capabilities: they are one's that had none. */
+static int create_files_unprivileged(struct coaxd_files **files,
+				     const struct coaxd_files_options *options)
+{
+	struct files_creation creation = {.options = options};
+	pthread_t thread;
+	int err = -pthread_create(&thread, NULL, create_files, &creation);
+
+	if (!err)
+		err = -pthread_join(thread, NULL);
+	*files = creation.files;
+	return err ? err : creation.err;
+}
+
 int main(int argc, char **argv)
 {
 	struct coaxd_files *files = NULL;
@@ -113,7 +155,9 @@ int main(int argc, char **argv)
 		return status;
 	block_signals(&ending);
 
-	err = coaxd_files_create(&files, &options.files);
+	err = coaxd_privileges_become(options.user, instance_of(&options), &options.files.logger);
+	if (!err)
+		err = create_files_unprivileged(&files, &options.files);
 	if (err)
 		return EXIT_FAILURE;
 	err = coax_site_create(&site);

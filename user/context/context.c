@@ -133,6 +133,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		err = coax_groups_join(context->groups, context->workers[0]);
 	if (!err)
 		err = start_accel(context, options);
+	if (!err && options->accel.attached)
+		options->accel.attached(options->accel.arg);
 	if (!err)
 		err = start_workers(context);
 	if (err)
