@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* coax cache: the replies that are published for the kernel. */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,9 +188,9 @@ static int run_cache(struct tool *tool, int argc, char **argv)
 		return run_show(tool, name);
 	if (strcmp(verb, "flush") == 0 && left < 3)
 		return run_flush(tool, name, left == 2 ? argv[optind + 1] : NULL);
-	return tool_fail(
-		tool, "\"%s\" is too much; it is coax cache show, or coax cache flush [PATH]",
-		argv[optind + (strcmp(verb, "show") == 0) + 2 * (strcmp(verb, "flush") == 0)]);
+	return tool_fail(tool,
+			 "\"%s\" is too much; it is coax cache show, or coax cache flush [PATH]",
+			 argv[argc - 1]);
 }
 
 const struct command cache_command = {
