@@ -188,7 +188,11 @@ static bool is_taken(const struct coax_accel *accel, const struct accel_link *li
 static int climb_down(struct coax_accel *accel, struct accel_interface *interface,
 		      const struct accel_link *link)
 {
-	int err = attach_by(accel, interface, link, COAX_RUNG_DISPATCHER);
+	int err = -EPERM;
+
+	/* libxdp looks for what is there by number, which takes more than attaching does. */
+	if (accel_privileges_are_full())
+		err = attach_by(accel, interface, link, COAX_RUNG_DISPATCHER);
 
 	if (!err)
 		return 0;

@@ -196,6 +196,8 @@ struct accel_privileges {
 
 void accel_privileges_raise(struct accel_privileges *former);
 void accel_privileges_lower(struct accel_privileges *former);
+/* Whether this thread has CAP_SYS_ADMIN. */
+bool accel_privileges_are_full(void);
 
 /* attach.c */
 /* Load its program, for use without a dispatcher. */

@@ -35,3 +35,14 @@ void accel_privileges_lower(struct accel_privileges *former)
 	cap_free(former->state);
 	former->state = NULL;
 }
+
+bool accel_privileges_are_full(void)
+{
+	cap_flag_value_t effective = CAP_CLEAR;
+	cap_t state = cap_get_proc();
+
+	if (state)
+		cap_get_flag(state, CAP_SYS_ADMIN, CAP_EFFECTIVE, &effective);
+	cap_free(state);
+	return effective == CAP_SET;
+}
