@@ -101,9 +101,6 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.index = -1,
 		.slots = -1,
 	};
-	if (!coax_accel_instance_is_valid(name))
-		return tool_fail(tool, "--instance \"%s\": give the name of a directory below %s",
-				 name, COAX_PIN_ROOT);
 	status = open_map(instance, "config", sizeof(__u32), sizeof(struct coax_config),
 			  &instance->config);
 	if (!status)
@@ -134,8 +131,8 @@ void instance_close(struct instance *instance)
 	}
 }
 
-bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
-			const char **name, int *status)
+bool instance_options(struct tool *tool, const struct command *command, int argc, char **argv,
+		      const char **name, int *status)
 {
 	static const struct option options[] = {
 		TOOL_LONG,
@@ -151,6 +148,18 @@ bool instance_arguments(struct tool *tool, const struct command *command, int ar
 		else if (!tool_option(tool, command, option, argv, status))
 			return false;
 	}
+	if (coax_accel_instance_is_valid(*name))
+		return true;
+	*status = tool_fail(tool, "--instance \"%s\": give the name of a directory below %s", *name,
+			    COAX_PIN_ROOT);
+	return false;
+}
+
+bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
+			const char **name, int *status)
+{
+	if (!instance_options(tool, command, argc, argv, name, status))
+		return false;
 	if (optind == argc)
 		return true;
 	*status = tool_fail(tool, "\"%s\" is too much; an instance is named by --instance NAME",
