@@ -16,6 +16,7 @@
 #include <coax/site.h>
 
 struct coax_context;
+struct coax_succession;
 
 /*
  * RFC 7252 section 4.8, and limits of our own, which bound what peers can make grow; those of
@@ -67,6 +68,8 @@ struct coax_context_options {
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel_options accel;
+	/* To take another Context's place (<coax/control.h>); NULL: there is none. */
+	const struct coax_succession *succession;
 };
 
 /* What a Context has seen, summed over its workers. */

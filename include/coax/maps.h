@@ -10,8 +10,13 @@
 #ifndef COAX_MAPS_H
 #define COAX_MAPS_H
 
-/* Changes with every change of this file that a program already loaded would misread. */
-#define COAX_LAYOUT	      2
+/*
+ * Changes with every change of this file that a program already loaded would misread. From outside
+ * comes another only in a test of what happens then.
+ */
+#ifndef COAX_LAYOUT
+#define COAX_LAYOUT 2
+#endif
 
 #define COAX_PIN_ROOT	      "/sys/fs/bpf/coax"
 #define COAX_INSTANCE_DEFAULT "default"

@@ -106,8 +106,19 @@ delete() {
 		ask 4.05 /sub -m delete && [ -d "$served/sub" ]
 }
 
+# Limits are changed by who a process belongs to.
+as_daemon() {
+	local ids
+	ids=$(awk '/^[UG]id:/ {print $2}' "/proc/$daemon/status") || return 1
+	if [ "$(id -u)" -eq 0 ]; then
+		# shellcheck disable=SC2086 # two words
+		set -- setpriv --clear-groups $(printf -- '--reuid %s --regid %s' $ids) "$@"
+	fi
+	"$@"
+}
+
 disk_full() {
-	prlimit --pid "$daemon" --fsize=8 && ask 5.00 /a.txt -m put -e "more than eight bytes" &&
+	as_daemon prlimit --pid "$daemon" --fsize=8 && ask 5.00 /a.txt -m put -e "more than eight bytes" &&
 		ask 2.05 /a.txt && body_is new && logged 'ERROR.*/a.txt' &&
 		[ -z "$(find "$served" -name '.coaxd-*')" ]
 }

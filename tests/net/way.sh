@@ -124,6 +124,7 @@ observed() {
 
 listed() {
 	mkdir "$LAB_DIR/files/dir"
+	lab_give "$LAB_DIR/files/dir"
 	get dir/ >/dev/null && counts reply get dir/ >/dev/null &&
 		lab_client "$build/coax" put -p x "coap://$host/dir/new" &&
 		says "</dir/new>;ct=42;obs" get dir/ &&

@@ -102,9 +102,6 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.slots = -1,
 		.exchanges = -1,
 	};
-	if (!coax_accel_instance_is_valid(name))
-		return tool_fail(tool, "--instance \"%s\": give the name of a directory below %s",
-				 name, COAX_PIN_ROOT);
 	status = open_map(instance, "config", sizeof(__u32), sizeof(struct coax_config),
 			  &instance->config);
 	if (!status)
@@ -138,8 +135,8 @@ void instance_close(struct instance *instance)
 	}
 }
 
-bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
-			const char **name, int *status)
+bool instance_options(struct tool *tool, const struct command *command, int argc, char **argv,
+		      const char **name, int *status)
 {
 	static const struct option options[] = {
 		TOOL_LONG,
@@ -155,6 +152,18 @@ bool instance_arguments(struct tool *tool, const struct command *command, int ar
 		else if (!tool_option(tool, command, option, argv, status))
 			return false;
 	}
+	if (coax_accel_instance_is_valid(*name))
+		return true;
+	*status = tool_fail(tool, "--instance \"%s\": give the name of a directory below %s", *name,
+			    COAX_PIN_ROOT);
+	return false;
+}
+
+bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
+			const char **name, int *status)
+{
+	if (!instance_options(tool, command, argc, argv, name, status))
+		return false;
 	if (optind == argc)
 		return true;
 	*status = tool_fail(tool, "\"%s\" is too much; an instance is named by --instance NAME",

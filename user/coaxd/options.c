@@ -35,6 +35,8 @@ enum {
 	OPTION_MAX_UPLOADS,
 	OPTION_MAX_OPEN,
 	OPTION_READY_FD,
+	OPTION_REPLACE,
+	OPTION_USER,
 	OPTION_VERSION,
 };
 
@@ -55,6 +57,8 @@ static const struct option long_options[] = {
 	{"max-uploads", required_argument, NULL, OPTION_MAX_UPLOADS},
 	{"max-open", required_argument, NULL, OPTION_MAX_OPEN},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
+	{"replace", no_argument, NULL, OPTION_REPLACE},
+	{"user", required_argument, NULL, OPTION_USER},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -86,6 +90,10 @@ static const char help[] =
 	"      --max-size BYTES       of files that requests make, at most 1 GiB (67108864)\n"
 	"      --max-uploads N        bodies larger than a message taken at a time (64)\n"
 	"      --max-open N           files larger than a message sent at a time (256)\n"
+	"      --replace              take the place of the running coaxd of this instance, if there\n"
+	"                             is one, without a lost request\n"
+	"      --user NAME            serve as this user when started as root (\"coax\" if there is\n"
+	"                             one, or \"nobody\"), who has to have access to the files\n"
 	"      --ready-fd N           write a newline to this file descriptor once serving\n"
 	"  -v, --verbose              say more: once for INFO, twice for DEBUG\n"
 	"  -q, --quiet                say errors only\n"
@@ -225,6 +233,12 @@ static int read_option(struct coaxd_options *options, int option)
 				   &options->files.open_max);
 	case OPTION_READY_FD:
 		return set_ready_fd(options, optarg);
+	case OPTION_REPLACE:
+		options->replace = true;
+		return -1;
+	case OPTION_USER:
+		options->user = optarg;
+		return -1;
 	case 'v':
 		say_more(&options->files.logger);
 		return -1;

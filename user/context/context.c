@@ -13,32 +13,69 @@
 #include "rcu.h"
 #include "site/queue.h"
 #include "resolver.h"
+#include <coax/control.h>
 
 #define SHUTDOWN_TIMEOUT_MS  3000
 #define SHUTDOWN_INTERVAL_MS 5
 
-static int start_accel(struct coax_context *context, const struct coax_accel_options *options)
+static int load_accel(struct coax_context *context, const struct coax_context_options *options)
 {
 	struct coax_transport *transport = context->workers[0]->transport;
+	struct coax_accel_options accel = options->accel;
 	int err;
 
-	err = coax_accel_open(&context->accel, options, &context->logger);
+	if (options->succession)
+		accel.lock = options->succession->lock;
+	err = coax_accel_open(&context->accel, &accel, &context->logger);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < context->shared_sockets && !err; i++)
 		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
-	if (!err)
-		err = coax_accel_attach(context->accel);
-	if (err) {
-		coax_accel_close(context->accel);
-		context->accel = NULL;
+	if (!err && accel.lock)
+		err = coax_accel_prepare(context->accel);
+	return err;
+}
+
+/* Before the workers start. */
+static int attach_accel(struct coax_context *context)
+{
+	int err;
+
+	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
+	err = coax_accel_attach(context->accel);
+	if (err)
 		return err;
-	}
 	*context->digest = *coax_accel_digest(context->accel);
 	coax_renewals_begin(context);
 	for (unsigned int i = 0; i < context->worker_count; i++)
 		coax_blocks_accelerate(context->workers[i]->blocks);
-	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
+	return 0;
+}
+
+/*
+ * Without a kernel half the Context works as well. But another's place is taken only by one that
+ * has what it will need, and once it is let in there is no way back.
+ */
+static int start_accel(struct coax_context *context, const struct coax_context_options *options)
+{
+	const struct coax_succession *succession = options->succession;
+	bool wanted = options->accel.interface_count;
+	int accel_err = wanted ? load_accel(context, options) : 0;
+	int err = 0;
+
+	if (succession)
+		err = accel_err && succession->lock ? accel_err
+						    : succession->ready(succession->arg);
+	if (err || !wanted)
+		return err;
+	if (!accel_err)
+		accel_err = attach_accel(context);
+	if (accel_err) {
+		coax_accel_close(context->accel);
+		context->accel = NULL;
+		coax_log(&context->logger, COAX_LOG_WARNING,
+			 "no answers from the kernel: every request is served from userspace");
+	}
 	return 0;
 }
 
@@ -117,9 +154,10 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		err = coax_binding_open(context, options);
 	if (!err && context->groups)
 		err = coax_groups_join(context->groups, context->workers[0]);
-	if (!err && options->accel.interface_count && start_accel(context, &options->accel))
-		coax_log(&context->logger, COAX_LOG_WARNING,
-			 "no answers from the kernel: every request is served from userspace");
+	if (!err)
+		err = start_accel(context, options);
+	if (!err && options->accel.attached)
+		options->accel.attached(options->accel.arg);
 	if (!err)
 		err = start_workers(context);
 	if (err)
