@@ -140,6 +140,35 @@ TEST("a next owner that gives up changes nothing")
 	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
 }
 
+TEST("a next owner that ends when it has exchanged all has it exchanged back")
+{
+	struct coax_accel *former, *next;
+	struct coax_subject *subject;
+	uint32_t program, index;
+	int fd;
+
+	former = begin(&subject);
+	program = keeper_attached(LAB_SERVER);
+	index = map_id("index");
+	ASSERT_EQ(open_next(&next, former, KEEPER_SLOTS), 0);
+	ASSERT_EQ(coax_accel_prepare(next), 0);
+	ASSERT_EQ(coax_accel_attach(next), 0);
+	ASSERT_NE(keeper_attached(LAB_SERVER), program);
+	/* As if it were killed. */
+	coax_accel_hand_over(next);
+	coax_accel_close(next);
+	coax_accel_reclaim(former);
+	EXPECT_EQ(keeper_attached(LAB_SERVER), program);
+	EXPECT_EQ(map_id("index"), index);
+	EXPECT_TRUE(keeper_is_published("one"));
+	fd = lab_program();
+	EXPECT_TRUE(answers(fd));
+	close(fd);
+	coax_accel_close(former);
+	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
+	EXPECT_NE(access(COAX_PIN_ROOT, F_OK), 0);
+}
+
 TEST("maps of another layout change places with new ones, which leave nothing of them")
 {
 	struct coax_accel *former, *next;
