@@ -127,10 +127,10 @@ needs_each() {
 		# shellcheck disable=SC2046 # words
 		start_with $(setting AmbientCapabilities | sed "s/$without//") -- $(service_command) ||
 			return 1
-		get && grep -q 'no answers from the kernel' "$LAB_DIR/log" || {
+		if ! get || ! grep -q 'no answers from the kernel' "$LAB_DIR/log"; then
 			echo "it did without $without"
 			return 1
-		}
+		fi
 		cat "$LAB_DIR/log"
 		lab_stop "$coaxd"
 	done
