@@ -108,6 +108,7 @@ TEST("the former owner's program answers until the next one's takes its place in
 	EXPECT_NE(access(COAX_PIN_ROOT, F_OK), 0);
 	close(before);
 	close(after);
+	coax_subject_put(subject);
 }
 
 TEST("a next owner that gives up changes nothing")
@@ -138,6 +139,7 @@ TEST("a next owner that gives up changes nothing")
 		  -EBUSY);
 	coax_accel_close(former);
 	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
+	coax_subject_put(subject);
 }
 
 TEST("a next owner that ends when it has exchanged all has it exchanged back")
@@ -167,6 +169,7 @@ TEST("a next owner that ends when it has exchanged all has it exchanged back")
 	coax_accel_close(former);
 	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
 	EXPECT_NE(access(COAX_PIN_ROOT, F_OK), 0);
+	coax_subject_put(subject);
 }
 
 TEST("maps of another layout change places with new ones, which leave nothing of them")
@@ -208,6 +211,7 @@ TEST("maps of another layout change places with new ones, which leave nothing of
 	close(fd);
 	coax_accel_close(next);
 	EXPECT_NE(access(COAX_PIN_ROOT, F_OK), 0);
+	coax_subject_put(subject);
 }
 
 TEST("with the same layout the counters go on")
@@ -225,6 +229,7 @@ TEST("with the same layout the counters go on")
 	coax_accel_close(former);
 	EXPECT_EQ(map_id("stats"), stats);
 	coax_accel_close(next);
+	coax_subject_put(subject);
 }
 
 TEST("an interface that the next owner does not serve is let go")
@@ -247,6 +252,7 @@ TEST("an interface that the next owner does not serve is let go")
 	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
 	EXPECT_NE(keeper_attached("other0"), 0U);
 	coax_accel_close(next);
+	coax_subject_put(subject);
 }
 
 TEST("a lock of another instance is none")
@@ -262,6 +268,7 @@ TEST("a lock of another instance is none")
 	EXPECT_TRUE(next == NULL);
 	EXPECT_NE(keeper_attached(LAB_SERVER), 0U);
 	coax_accel_close(former);
+	coax_subject_put(subject);
 }
 
 TEST("an interface can be detached from and attached to while the instance is served")
@@ -288,6 +295,7 @@ TEST("an interface can be detached from and attached to while the instance is se
 	EXPECT_STREQ(keeper_config().attachments[1].name, "other0");
 	coax_accel_close(accel);
 	EXPECT_EQ(keeper_attached("other0"), 0U);
+	coax_subject_put(subject);
 }
 
 TEST("a path's replies are withdrawn on request, and no others")
@@ -306,6 +314,7 @@ TEST("a path's replies are withdrawn on request, and no others")
 	EXPECT_FALSE(keeper_is_published("one"));
 	EXPECT_TRUE(keeper_publish(accel, subject, "two", "two"));
 	coax_accel_close(accel);
+	coax_subject_put(subject);
 }
 
 TEST_MAIN()
