@@ -210,7 +210,7 @@ TEST("a Context that is not let in changes nothing: the former one goes on")
 	open_peers(&peers, coax_context_port(former.context));
 	former.peers = &peers;
 	take_sockets(&succession, &former);
-	EXPECT_EQ(create(&next, second, bind, 2, &succession), -ECANCELED);
+	EXPECT_EQ(create(&next, second, bind, 4, &succession), -ECANCELED);
 	coax_context_resume(former.context);
 	expect_all_from(&peers, "first");
 	coax_context_shutdown(former.context);
