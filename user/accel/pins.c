@@ -34,7 +34,8 @@
 #define NEXT	    "next"
 #define NUMBERS_MAX 1000000
 
-const char *const accel_map_names[ACCEL_MAPS] = {"endpoints", "index", "slots", "config", "stats"};
+const char *const accel_map_names[ACCEL_MAPS] = {"endpoints", "nearby", "index",
+						 "slots",     "config", "stats"};
 
 /* What goes on with the next owner: it says nothing that a change could make wrong. */
 static const char *const carried[] = {"stats"};
