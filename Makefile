@@ -173,7 +173,9 @@ bench: all ## measure, side by side with coap-server; ends with lines "figure NA
 
 install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/coax
+		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/coaxd.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/coaxd.service
 	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/coaxd $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 include/coax/*.h $(DESTDIR)$(PREFIX)/include/coax

@@ -69,7 +69,7 @@ size_t coax_context_sockets(const struct coax_context *context, int *sockets, si
 int coax_context_pause(struct coax_context *context, uint32_t timeout_ms);
 
 /**
- * coax_context_resume - go on after coax_context_pause().
+ * coax_context_resume - go on after coax_context_pause(): nobody has taken over.
  */
 void coax_context_resume(struct coax_context *context);
 

@@ -108,11 +108,11 @@ delete() {
 
 # Limits are changed by who a process belongs to.
 as_daemon() {
-	local ids
-	ids=$(awk '/^[UG]id:/ {print $2}' "/proc/$daemon/status") || return 1
+	local user group
+	user=$(awk '/^Uid:/ {print $2}' "/proc/$daemon/status") || return 1
+	group=$(awk '/^Gid:/ {print $2}' "/proc/$daemon/status") || return 1
 	if [ "$(id -u)" -eq 0 ]; then
-		# shellcheck disable=SC2086 # two words
-		set -- setpriv --clear-groups $(printf -- '--reuid %s --regid %s' $ids) "$@"
+		set -- setpriv --reuid "$user" --regid "$group" --clear-groups "$@"
 	fi
 	"$@"
 }

@@ -108,6 +108,7 @@ TEST("the former owner's program answers until the next one's takes its place in
 	EXPECT_NE(access(COAX_PIN_ROOT, F_OK), 0);
 	close(before);
 	close(after);
+	coax_subject_put(subject);
 }
 
 TEST("a next owner that gives up changes nothing")
@@ -138,6 +139,37 @@ TEST("a next owner that gives up changes nothing")
 		  -EBUSY);
 	coax_accel_close(former);
 	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
+	coax_subject_put(subject);
+}
+
+TEST("a next owner that ends when it has exchanged all has it exchanged back")
+{
+	struct coax_accel *former, *next;
+	struct coax_subject *subject;
+	uint32_t program, index;
+	int fd;
+
+	former = begin(&subject);
+	program = keeper_attached(LAB_SERVER);
+	index = map_id("index");
+	ASSERT_EQ(open_next(&next, former, KEEPER_SLOTS), 0);
+	ASSERT_EQ(coax_accel_prepare(next), 0);
+	ASSERT_EQ(coax_accel_attach(next), 0);
+	ASSERT_NE(keeper_attached(LAB_SERVER), program);
+	/* As if it were killed. */
+	coax_accel_hand_over(next);
+	coax_accel_close(next);
+	coax_accel_reclaim(former);
+	EXPECT_EQ(keeper_attached(LAB_SERVER), program);
+	EXPECT_EQ(map_id("index"), index);
+	EXPECT_TRUE(keeper_is_published("one"));
+	fd = lab_program();
+	EXPECT_TRUE(answers(fd));
+	close(fd);
+	coax_accel_close(former);
+	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
+	EXPECT_NE(access(COAX_PIN_ROOT, F_OK), 0);
+	coax_subject_put(subject);
 }
 
 TEST("maps of another layout change places with new ones, which leave nothing of them")
@@ -179,6 +211,7 @@ TEST("maps of another layout change places with new ones, which leave nothing of
 	close(fd);
 	coax_accel_close(next);
 	EXPECT_NE(access(COAX_PIN_ROOT, F_OK), 0);
+	coax_subject_put(subject);
 }
 
 TEST("with the same layout the counters go on")
@@ -196,6 +229,7 @@ TEST("with the same layout the counters go on")
 	coax_accel_close(former);
 	EXPECT_EQ(map_id("stats"), stats);
 	coax_accel_close(next);
+	coax_subject_put(subject);
 }
 
 TEST("an interface that the next owner does not serve is let go")
@@ -218,6 +252,7 @@ TEST("an interface that the next owner does not serve is let go")
 	EXPECT_EQ(keeper_attached(LAB_SERVER), 0U);
 	EXPECT_NE(keeper_attached("other0"), 0U);
 	coax_accel_close(next);
+	coax_subject_put(subject);
 }
 
 TEST("a lock of another instance is none")
@@ -233,6 +268,7 @@ TEST("a lock of another instance is none")
 	EXPECT_TRUE(next == NULL);
 	EXPECT_NE(keeper_attached(LAB_SERVER), 0U);
 	coax_accel_close(former);
+	coax_subject_put(subject);
 }
 
 TEST("an interface can be detached from and attached to while the instance is served")
@@ -259,6 +295,7 @@ TEST("an interface can be detached from and attached to while the instance is se
 	EXPECT_STREQ(keeper_config().attachments[1].name, "other0");
 	coax_accel_close(accel);
 	EXPECT_EQ(keeper_attached("other0"), 0U);
+	coax_subject_put(subject);
 }
 
 TEST("a path's replies are withdrawn on request, and no others")
@@ -277,6 +314,7 @@ TEST("a path's replies are withdrawn on request, and no others")
 	EXPECT_FALSE(keeper_is_published("one"));
 	EXPECT_TRUE(keeper_publish(accel, subject, "two", "two"));
 	coax_accel_close(accel);
+	coax_subject_put(subject);
 }
 
 TEST_MAIN()

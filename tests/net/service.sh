@@ -51,7 +51,7 @@ start_with() {
 
 # The unit's command, for this build, this directory and these options.
 service_command() {
-	setting ExecStart | sed "s|[^ ]*/coaxd|$build/coaxd|; s|/srv/coax|$LAB_DIR/files|
+	setting ExecStart | sed "s|[^ ]*/coaxd|$build/coaxd|; s|/srv/coap|$LAB_DIR/files|
 		s|\$COAXD_OPTIONS|--ready-fd 9 -v --interface $LAB_SERVER_LINK --instance service|"
 }
 
@@ -111,6 +111,12 @@ is_replaced() {
 	lab_forget "$former"
 }
 
+# What it leaves when it is killed takes no more to be taken over.
+follows_killed() {
+	lab_kill "$coaxd"
+	as_the_unit_says && [ "$(lab_server ip -d link show dev "$LAB_SERVER_LINK" | grep -c prog/xdp)" -eq 1 ]
+}
+
 gone() {
 	! lab_running "$1"
 }
@@ -127,10 +133,10 @@ needs_each() {
 		# shellcheck disable=SC2046 # words
 		start_with $(setting AmbientCapabilities | sed "s/$without//") -- $(service_command) ||
 			return 1
-		get && grep -q 'no answers from the kernel' "$LAB_DIR/log" || {
+		if ! get || ! grep -q 'no answers from the kernel' "$LAB_DIR/log"; then
 			echo "it did without $without"
 			return 1
-		}
+		fi
 		cat "$LAB_DIR/log"
 		lab_stop "$coaxd"
 	done
@@ -178,7 +184,7 @@ keeps_nothing() {
 	lab_stop "$coaxd" && [ "$result" -eq 0 ]
 }
 
-plan 11
+plan 12
 lab_begin
 chmod 700 /sys/fs/bpf # as systemd mounts it
 mkdir "$LAB_DIR/files"
@@ -194,6 +200,7 @@ check "the unit's preparation, which runs as root, succeeds" sh -c "$prepare"
 check "with the unit's user and capabilities alone it serves, in the kernel too" as_the_unit_says
 check "then nothing is in effect, and only what attaching takes is permitted still" keeps_no_more
 check "with that it attaches to an interface again" attaches_again
+check "started again after it was killed, it takes over what that left" follows_killed
 check "it is replaced by one of its kind, and by one that root has started" is_replaced
 check "its end leaves no program, no pins and no socket" ends
 check "it needs each of those capabilities" needs_each

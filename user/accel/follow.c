@@ -216,6 +216,11 @@ void coax_accel_process(struct coax_accel *accel)
 	if (!accel_netlink_drain(accel->netlink))
 		return;
 	pthread_mutex_lock(&accel->interfaces_lock);
+	/* What becomes of interfaces is the other owner's business then. */
+	if (accel->handed_over) {
+		pthread_mutex_unlock(&accel->interfaces_lock);
+		return;
+	}
 	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	err = accel_snapshot_take(&snapshot);

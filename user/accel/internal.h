@@ -30,9 +30,9 @@ struct xdp_program;
 extern const char *const accel_map_names[ACCEL_MAPS];
 
 /* What to do when the kernel says EPERM. */
-#define ACCEL_PRIVILEGES                                                           \
-	"; it needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and CAP_SYS_ADMIN to " \
-	"take over from a killed daemon: run as root"
+#define ACCEL_PRIVILEGES                                                                 \
+	"; it needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and CAP_SYS_ADMIN to stand " \
+	"beside other XDP programs: run as root"
 
 /*
  * A slot and what the program need not know of it. `node`, and what is in the slot, belong to the

@@ -41,11 +41,12 @@ static int pin(const struct coax_accel *accel, int fd, uint32_t ifindex)
 int accel_bpf_link_attach(const struct coax_accel *accel, struct accel_interface *interface,
 			  uint32_t ifindex, uint32_t mode)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode);
-	int fd = bpf_link_create(bpf_program__fd(interface->program->progs.coax_xdp), (int)ifindex,
-				 BPF_XDP, &options);
-	int err;
+	LIBBPF_OPTS(bpf_link_create_opts, options);
+	int fd, err;
 
+	options.flags = mode;
+	fd = bpf_link_create(bpf_program__fd(interface->program->progs.coax_xdp), (int)ifindex,
+			     BPF_XDP, &options);
 	if (fd < 0)
 		return fd;
 	err = pin(accel, fd, ifindex);

@@ -427,7 +427,8 @@ int accel_pins_create(struct coax_accel *accel, struct bpf_object *object)
 	for (size_t i = 0; i < ACCEL_MAPS && !err; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", accel->directory, accel->generation,
 			 accel_map_names[i]);
-		err = bpf_map__pin(bpf_object__find_map_by_name(object, accel_map_names[i]), path);
+		err = bpf_obj_pin(bpf_object__find_map_fd_by_name(object, accel_map_names[i]),
+				  path);
 		if (err)
 			coax_log(&accel->logger, COAX_LOG_WARNING, "cannot pin a map at %s: %s",
 				 path, strerror(-err));

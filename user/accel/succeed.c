@@ -79,3 +79,38 @@ int accel_succeed_finish(struct coax_accel *accel)
 			 accel->instance, accel->former.pid);
 	return err;
 }
+
+static void reclaim(struct coax_accel *accel, struct accel_interface *interface)
+{
+	int err = bpf_link_update(interface->link_fd,
+				  bpf_program__fd(interface->program->progs.coax_xdp), NULL);
+
+	if (err)
+		coax_log(
+			&accel->logger, COAX_LOG_WARNING,
+			"%s: the XDP program is lost to a process that did not take over: %s; coax "
+			"detach, and coax attach then, bring it back",
+			interface->name, strerror(-err));
+}
+
+void coax_accel_reclaim(struct coax_accel *accel)
+{
+	struct accel_privileges privileges;
+	int err;
+
+	pthread_mutex_lock(&accel->interfaces_lock);
+	accel_privileges_raise(&privileges);
+	for (size_t i = 0; i < accel->interface_count; i++)
+		if (accel->interfaces[i].link_fd >= 0)
+			reclaim(accel, &accel->interfaces[i]);
+	/* Those of ours may have been removed with their names. */
+	accel_pins_withdraw(accel);
+	err = accel_pins_create(accel, accel->shared->obj);
+	if (!err)
+		err = accel_pins_publish(accel);
+	accel_privileges_lower(&privileges);
+	pthread_mutex_unlock(&accel->interfaces_lock);
+	if (err)
+		coax_log(&accel->logger, COAX_LOG_WARNING, "the pins in %s are lost: %s",
+			 accel->directory, strerror(-err));
+}

@@ -77,8 +77,13 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	if (replacement.connection >= 0)
 		options->context.succession = &replacement.succession;
 	err = coax_context_create(context, &options->context);
-	coaxd_replace_end(&replacement, err ? NULL : *context);
-	options->context.succession = NULL;
+	if (err) {
+		coaxd_replace_end(&replacement, NULL);
+		return err;
+	}
+	err = coaxd_replace_end(&replacement, *context);
+	if (err)
+		coax_context_shutdown(*context);
 	return err;
 }
 

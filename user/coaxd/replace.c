@@ -96,17 +96,30 @@ int coaxd_replace_begin(struct coaxd_replacement *replacement, const char *insta
 	return err;
 }
 
-void coaxd_replace_end(struct coaxd_replacement *replacement, const struct coax_context *context)
+static int tell_serving(const struct coaxd_replacement *replacement, struct coax_context *context)
+{
+	bool kernel = replacement->succession.lock && coax_context_lock(context);
+	int err = coax_control_send(replacement->connection, kernel ? "serving kernel" : "serving",
+				    NULL, 0);
+
+	if (!err)
+		return 0;
+	coax_log(replacement->logger, COAX_LOG_ERROR,
+		 "the daemon to be replaced did not wait so long, and goes on");
+	if (kernel)
+		coax_context_hand_over(context);
+	return err;
+}
+
+int coaxd_replace_end(struct coaxd_replacement *replacement, struct coax_context *context)
 {
 	struct coax_succession *succession = &replacement->succession;
+	int err = 0;
 
 	if (replacement->connection < 0)
-		return;
+		return 0;
 	if (context)
-		coax_control_send(replacement->connection,
-				  succession->lock && coax_context_lock(context) ? "serving kernel"
-										 : "serving",
-				  NULL, 0);
+		err = tell_serving(replacement, context);
 	close(replacement->connection);
 	for (size_t i = 0; i < succession->socket_count; i++)
 		close(replacement->sockets[i]);
@@ -114,4 +127,5 @@ void coaxd_replace_end(struct coaxd_replacement *replacement, const struct coax_
 		close(succession->lock);
 	free(replacement->sockets);
 	replacement->connection = -1;
+	return err;
 }

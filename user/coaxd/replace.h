@@ -19,7 +19,10 @@ struct coaxd_replacement {
 int coaxd_replace_begin(struct coaxd_replacement *replacement, const char *instance,
 			const struct coax_logger *logger);
 
-/* This one serves; NULL: it could not, and the other goes on. */
-void coaxd_replace_end(struct coaxd_replacement *replacement, const struct coax_context *context);
+/*
+ * This one serves; NULL: it could not, and the other goes on. Returns 0, or a negative errno: the
+ * other goes on all the same, and this one is to end.
+ */
+int coaxd_replace_end(struct coaxd_replacement *replacement, struct coax_context *context);
 
 #endif

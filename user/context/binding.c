@@ -135,7 +135,7 @@ static int probe_addresses(struct coax_context *context, const struct coax_bindi
 {
 	for (uint32_t i = 0; i < binding->shared; i++) {
 		const union coax_address *address = &binding->sockets[i].address;
-		bool probed = coax_address_port(address) && !binding->sockets[i].admitted;
+		bool probed = coax_address_port(address) && !binding->sockets[i].late;
 		int err = probed ? coax_udp_probe(address) : 0;
 
 		if (err) {
@@ -227,7 +227,7 @@ static int open_first(struct coax_context *context, struct coax_binding *binding
 }
 
 /* Now that all sockets are there, so that each sender has its worker. */
-static int admit(struct coax_context *context)
+int coax_binding_admit(struct coax_context *context)
 {
 	int err = 0;
 
@@ -262,5 +262,5 @@ int coax_binding_open(struct coax_context *context, const struct coax_context_op
 		if (err)
 			log_worker_error(context, &binding, failed, err);
 	}
-	return err ? err : admit(context);
+	return err;
 }

@@ -16,10 +16,11 @@ struct coax_binding {
 };
 
 /*
- * Open the workers' sockets and let datagrams in. The threads are not started. Returns 0 or
+ * Open the workers' sockets, and let datagrams in. The threads are not started. Each returns 0 or
  * a negative errno, and has logged why.
  */
 int coax_binding_open(struct coax_context *context, const struct coax_context_options *options);
+int coax_binding_admit(struct coax_context *context);
 
 /*
  * A socket of worker 0 for a group, with the port that the Context's first address of that family

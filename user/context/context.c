@@ -66,6 +66,8 @@ static int start_accel(struct coax_context *context, const struct coax_context_o
 	if (succession)
 		err = accel_err && succession->lock ? accel_err
 						    : succession->ready(succession->arg);
+	if (!err && succession)
+		err = coax_binding_admit(context);
 	if (err || !wanted)
 		return err;
 	if (!accel_err)
@@ -152,6 +154,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		err = make_digest(context, &options->accel);
 	if (!err)
 		err = coax_binding_open(context, options);
+	if (!err && !options->succession)
+		err = coax_binding_admit(context);
 	if (!err && context->groups)
 		err = coax_groups_join(context->groups, context->workers[0]);
 	if (!err)

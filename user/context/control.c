@@ -136,6 +136,8 @@ int coax_context_pause(struct coax_context *context, uint32_t timeout_ms)
 
 void coax_context_resume(struct coax_context *context)
 {
+	if (context->accel)
+		coax_accel_reclaim(context->accel);
 	if (!context->own_loop && set_paused(context, false))
 		coax_log(&context->logger, COAX_LOG_ERROR, "no memory to go on receiving with");
 }

@@ -21,7 +21,7 @@ void coax_inherited_mark(struct coax_binding *binding)
 	for (uint32_t i = 0; former && i < binding->shared; i++)
 		for (size_t k = 0; k < former->socket_count; k++)
 			if (is_bound_to(former->sockets[k], &binding->sockets[i].address))
-				binding->sockets[i].admitted = true;
+				binding->sockets[i].late = true;
 }
 
 static void assign(struct coax_binding *binding, uint32_t socket, unsigned int workers,
@@ -39,7 +39,10 @@ static void assign(struct coax_binding *binding, uint32_t socket, unsigned int w
 				wanted->inherited = former->sockets[k];
 			else if (binding->total < COAX_SOCKETS_MAX)
 				binding->sockets[binding->total++] = (struct coax_udp_socket){
-					wanted->address, true, true, former->sockets[k]};
+					.address = wanted->address,
+					.reuse_port = true,
+					.inherited = former->sockets[k],
+				};
 		}
 		number++;
 	}

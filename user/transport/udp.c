@@ -32,6 +32,7 @@ struct udp_socket {
 	bool tells_local; /* which address, or which interface, is told with each datagram */
 	bool reuse_port;
 	bool filtered; /* nothing gets in */
+	bool late;     /* not bound yet */
 	union coax_address address;
 };
 
@@ -127,7 +128,7 @@ static int let_nothing_in(int fd)
 	return 0;
 }
 
-static int open_bound(const union coax_address *address, bool reuse_port, bool filtered)
+static int open_unbound(const union coax_address *address, bool reuse_port)
 {
 	int family = address->sa.sa_family;
 	int fd, err = 0;
@@ -137,15 +138,34 @@ static int open_bound(const union coax_address *address, bool reuse_port, bool f
 		return -errno;
 	if (reuse_port)
 		err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (!err && filtered)
-		err = let_nothing_in(fd);
+
 	/* Of these options the only one that comes too late for a socket that is bound. */
 	if (!err && family == AF_INET6)
 		err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!err)
 		err = set_options(fd, family, is_for_many(address));
-	if (!err && bind(fd, &address->sa, coax_address_length(address)))
-		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int bind_to(int fd, const union coax_address *address)
+{
+	return bind(fd, &address->sa, coax_address_length(address)) ? -errno : 0;
+}
+
+static int open_bound(const union coax_address *address, bool reuse_port, bool filtered)
+{
+	int fd = open_unbound(address, reuse_port);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = filtered ? let_nothing_in(fd) : 0;
+	if (!err)
+		err = bind_to(fd, address);
 	if (err) {
 		close(fd);
 		return err;
@@ -176,15 +196,19 @@ static int udp_socket_open(struct udp_socket *socket, const struct coax_udp_sock
 
 	socket->tells_local = is_for_many(&wanted->address);
 	socket->reuse_port = wanted->reuse_port;
-	socket->filtered = wanted->reuse_port && !wanted->admitted && !wanted->inherited;
+	socket->late = wanted->late && !wanted->inherited;
+	socket->filtered = wanted->reuse_port && !socket->late && !wanted->inherited;
 	if (wanted->inherited)
 		socket->fd = use_inherited(wanted->inherited, &wanted->address);
+	else if (socket->late)
+		socket->fd = open_unbound(&wanted->address, wanted->reuse_port);
 	else
 		socket->fd = open_bound(&wanted->address, wanted->reuse_port, socket->filtered);
 	if (socket->fd < 0)
 		return socket->fd;
 	set_buffers(socket->fd);
-	if (getsockname(socket->fd, &socket->address.sa, &length)) {
+	socket->address = wanted->address;
+	if (!socket->late && getsockname(socket->fd, &socket->address.sa, &length)) {
 		err = -errno;
 		close(socket->fd);
 		return err;
@@ -198,10 +222,15 @@ static int udp_admit(struct coax_transport *transport)
 
 	for (uint32_t i = 0; i < udp->count; i++) {
 		struct udp_socket *s = &udp->sockets[i];
-		int err = s->filtered ? set(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0) : 0;
+		int err = 0;
 
+		if (s->late)
+			err = bind_to(s->fd, &s->address);
+		else if (s->filtered)
+			err = set(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 		if (err)
 			return err;
+		s->late = false;
 		s->filtered = false;
 	}
 	return 0;
