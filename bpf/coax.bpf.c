@@ -35,7 +35,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	enum outcome outcome;
 	__u64 now;
 
-	if (!switches || !switches->enabled || switches->owner != coax_owner)
+	if (!switches || !switches->enabled || switches->owner != coax_setup.owner)
 		return OUTCOME(pass_disabled);
 
 	outcome = parse_packet(ctx, &packet);

@@ -8,12 +8,12 @@
 #define COAX_BPF_DEDUP_H
 
 #include <linux/in.h>
+#include "barrier.h"
 #include "checksum.h"
 #include "maps.h"
 #include "packet.h"
 #include "reply.h"
 #include "room.h"
-#include "slot.h"
 #include "stats.h"
 
 #define REPEATED_WORDS	   (COAX_REPEATED_MAX / 8)

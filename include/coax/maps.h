@@ -38,14 +38,19 @@
  * `coax_link` (section .data.link, mmapable: userspace follows changes of the interface by plain
  * stores). Until a MAC address is there, or with one of zeros, no packet is ours.
  *
- * `coax_weakly_ordered` (.rodata, before loading) is 1 unless userspace says that this CPU does not
- * reorder loads (x86): then the program does without barriers. `coax_owner` (likewise) is the
- * number of the owner that loads it: under another, who could not take it off, it answers nothing.
  */
 struct coax_link_state {
 	__u8 mac[6];
 	__u16 mtu; /* of IP packets; the kernel sends no longer ones */
 } __attribute__((aligned(8)));
+
+/* `coax_setup` (section .rodata): set before the program is loaded, constant from then on. */
+struct coax_setup {
+	__u32 owner;	      /* who loads it: under another, who could not take it off, it
+			       * answers nothing */
+	__u32 weakly_ordered; /* 0: this CPU does not reorder loads (x86), no barriers are needed */
+	__u32 hint_bits;      /* the table `hints` has two to the power of it */
+};
 
 /* `endpoints`: hash. Only packets to an address and port in it are looked at. */
 struct coax_endpoint_key {
@@ -58,6 +63,32 @@ struct coax_endpoint_value {
 	__u32 service; /* the name space of requests that this endpoint belongs to */
 	char text[60]; /* for people: "192.0.2.1:5683", "[2001:db8::1]:5683" */
 };
+
+/*
+ * `nearby`: array, mmapable. The same endpoints for the program alone, which finds one in a
+ * fraction of the time; under a sequence lock like slots. A bucket that is not `complete` says
+ * nothing of endpoints that are not in it: those are looked up in `endpoints`.
+ */
+#define COAX_NEARBY_BUCKETS 1024
+#define COAX_NEARBY_WAYS    2
+
+struct coax_nearby {
+	__u32 sequence;
+	__u32 complete;
+	struct coax_endpoint_key key[COAX_NEARBY_WAYS]; /* zeros: none */
+	__u32 service[COAX_NEARBY_WAYS];
+	__u32 reserved[2]; /* a cache line */
+};
+
+/* Which bucket is an endpoint's, by its key as words. The host's own addresses: nobody aims. */
+static inline __attribute__((always_inline)) __u32 coax_nearby_bucket(const __u32 *key)
+{
+	__u64 sum = key[0] * 0x9ae16a3b2f90404fULL + key[1] * 0xc949c7defebe6b31ULL +
+		    key[2] * 0xd6d018f597b91f2bULL + key[3] * 0x8f462907f9e1d4c5ULL +
+		    key[4] * 0xb36a80d2fe6c9ab7ULL;
+
+	return sum >> 54;
+}
 
 /* `index`: hash. A request as it stands, found by its bytes after the token. */
 struct coax_index_key {

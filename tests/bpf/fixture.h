@@ -120,7 +120,8 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 	rodata = kernel_section(kernel, ".rodata");
 	ASSERT_TRUE(rodata);
 #if defined(__x86_64__)
-	*(uint8_t *)bpf_map__initial_value(rodata, &length) = !!getenv("COAX_TEST_BARRIERS");
+	((struct coax_setup *)bpf_map__initial_value(rodata, &length))->weakly_ordered =
+		!!getenv("COAX_TEST_BARRIERS");
 #endif
 	ASSERT_EQ(bpf_object__load(kernel->object), 0);
 	kernel->program = bpf_program__fd(program);
@@ -177,11 +178,9 @@ static inline struct frame_flow kernel_flow(bool ipv6)
 	return flow;
 }
 
-/* Make the flow's destination an endpoint of KERNEL_SERVICE. */
-static inline void kernel_add_endpoint(const struct kernel *kernel, const struct frame_flow *flow)
+static inline struct coax_endpoint_key kernel_endpoint_key(const struct frame_flow *flow)
 {
 	struct coax_endpoint_key key = {.port_be = htobe16(flow->destination_port)};
-	struct coax_endpoint_value value = {.service = KERNEL_SERVICE, .text = "test"};
 
 	if (flow->ipv6) {
 		memcpy(key.address, flow->destination_ip, 16);
@@ -189,6 +188,15 @@ static inline void kernel_add_endpoint(const struct kernel *kernel, const struct
 		key.address[10] = key.address[11] = 0xff;
 		memcpy(key.address + 12, flow->destination_ip, 4);
 	}
+	return key;
+}
+
+/* Make the flow's destination an endpoint of KERNEL_SERVICE. */
+static inline void kernel_add_endpoint(const struct kernel *kernel, const struct frame_flow *flow)
+{
+	struct coax_endpoint_key key = kernel_endpoint_key(flow);
+	struct coax_endpoint_value value = {.service = KERNEL_SERVICE, .text = "test"};
+
 	ASSERT_EQ(bpf_map_update_elem(kernel_map(kernel, "endpoints"), &key, &value, BPF_ANY), 0);
 }
 

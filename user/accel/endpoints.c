@@ -138,11 +138,21 @@ static bool has(const struct accel_endpoint *endpoints, size_t count,
 	return count && bsearch(wanted, endpoints, count, sizeof(*wanted), compare);
 }
 
+static int add(const struct coax_accel *accel, const struct accel_endpoint *endpoint)
+{
+	int err =
+		bpf_map_update_elem(accel->endpoints_fd, &endpoint->key, &endpoint->value, BPF_ANY);
+
+	coax_log(&accel->logger, err ? COAX_LOG_WARNING : COAX_LOG_DEBUG, "endpoint %s%s%s",
+		 endpoint->value.text, err ? " is left to userspace: " : "",
+		 err ? strerror(-err) : "");
+	return err;
+}
+
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot)
 {
 	struct accel_endpoint *wanted = NULL;
-	size_t count = 0;
-	int err;
+	size_t count = 0, kept = 0;
 
 	if (snapshot && collect(accel, snapshot, &wanted, &count) != 0)
 		coax_log(&accel->logger, COAX_LOG_ERROR,
@@ -153,15 +163,13 @@ void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot 
 		if (!has(wanted, count, &accel->endpoints[i]))
 			bpf_map_delete_elem(accel->endpoints_fd, &accel->endpoints[i].key);
 	for (size_t i = 0; i < count; i++) {
-		if (has(accel->endpoints, accel->endpoint_count, &wanted[i]))
+		if (!has(accel->endpoints, accel->endpoint_count, &wanted[i]) &&
+		    add(accel, &wanted[i]) != 0)
 			continue;
-		err = bpf_map_update_elem(accel->endpoints_fd, &wanted[i].key, &wanted[i].value,
-					  BPF_ANY);
-		coax_log(&accel->logger, err ? COAX_LOG_WARNING : COAX_LOG_DEBUG, "endpoint %s%s%s",
-			 wanted[i].value.text, err ? " is left to userspace: " : "",
-			 err ? strerror(-err) : "");
+		wanted[kept++] = wanted[i];
 	}
 	free(accel->endpoints);
 	accel->endpoints = wanted;
-	accel->endpoint_count = count;
+	accel->endpoint_count = kept;
+	accel_nearby_sync(accel);
 }

@@ -20,7 +20,7 @@ struct xdp_program;
 #define ACCEL_SLOTS_DEFAULT	8192
 #define ACCEL_LEASE_DEFAULT	3000 /* ms */
 #define ACCEL_EXCHANGES_DEFAULT 16384
-#define ACCEL_MAPS		7
+#define ACCEL_MAPS		8
 
 /* One service an instance: all endpoints of a Context answer alike. */
 #define ACCEL_SERVICE 0
@@ -105,6 +105,7 @@ struct coax_accel {
 	size_t exchanges_size;
 	uint32_t exchange_count;
 	struct coax_digest_secret digest;
+	struct coax_nearby *nearby;
 	int index_fd;
 	int endpoints_fd;
 
@@ -209,6 +210,9 @@ const struct accel_link *accel_snapshot_named(const struct accel_snapshot *snaps
 
 /* endpoints.c: make the map say what is bound and local now. NULL: nothing is. */
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);
+
+/* nearby.c: the same for accel->endpoints as they are now. */
+void accel_nearby_sync(struct coax_accel *accel);
 
 /* libraries.c: libbpf's and libxdp's lines go there at DEBUG, on this thread, until NULL. */
 void accel_libraries_log_to(const struct coax_logger *logger);

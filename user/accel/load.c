@@ -10,6 +10,8 @@
 #include "bpf/coax.skel.h"
 #include "clock.h"
 
+#define NEARBY_SIZE (COAX_NEARBY_BUCKETS * sizeof(struct coax_nearby)) /* whole pages */
+
 static void say_why(const struct coax_accel *accel, const char *what, int err)
 {
 	const char *advice = "";
@@ -106,15 +108,29 @@ static void take_options(struct coax_accel *accel, const struct coax_accel_optio
 	}
 }
 
+/* Few requests share a hint, and the table still fits the CPU's caches where the slots do. */
+static uint32_t hint_bits(uint32_t slots)
+{
+	uint32_t bits = 10;
+
+	while (1U << bits < 4 * slots)
+		bits++;
+	return bits;
+}
+
 static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
 {
+	uint32_t bits = hint_bits(accel->slot_count);
+
 	bpf_map__set_max_entries(program->maps.index, accel->slot_count);
 	bpf_map__set_max_entries(program->maps.slots, accel->slot_count);
 	bpf_map__set_max_entries(program->maps.exchanges, accel->exchange_count);
+	bpf_map__set_max_entries(program->maps.hints, 1U << bits);
+	program->rodata->coax_setup.hint_bits = bits;
 #if defined(__x86_64__) || defined(__i386__)
-	program->rodata->coax_weakly_ordered = 0;
+	program->rodata->coax_setup.weakly_ordered = 0;
 #endif
-	program->rodata->coax_owner = accel->owner;
+	program->rodata->coax_setup.owner = accel->owner;
 }
 
 int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program)
@@ -166,6 +182,9 @@ static int map_maps(struct coax_accel *accel)
 		map_memory(bpf_map__fd(accel->shared->maps.exchanges), accel->exchanges_size);
 	if (!accel->exchanges)
 		return -errno;
+	accel->nearby = map_memory(bpf_map__fd(accel->shared->maps.nearby), NEARBY_SIZE);
+	if (!accel->nearby)
+		return -errno;
 	accel->index_fd = bpf_map__fd(accel->shared->maps.index);
 	accel->endpoints_fd = bpf_map__fd(accel->shared->maps.endpoints);
 	return 0;
@@ -180,6 +199,7 @@ static int load_maps(struct coax_accel *accel, bool *reused)
 	if (!accel->shared)
 		return -errno;
 	bpf_program__set_autoload(accel->shared->progs.coax_xdp, false);
+	bpf_map__set_autocreate(accel->shared->maps.hints, false);
 	size_maps(accel, accel->shared);
 	*reused = accel_pins_reuse(accel, accel->shared->obj);
 	err = bpf_object__load(accel->shared->obj);
@@ -212,6 +232,7 @@ static void clear(struct coax_accel *accel)
 	accel->config->enabled = 0;
 	__atomic_store_n(&accel->config->lease, 0, __ATOMIC_SEQ_CST);
 	empty_hash(accel->endpoints_fd, sizeof(struct coax_endpoint_key));
+	accel_nearby_sync(accel);
 	empty_hash(accel->index_fd, sizeof(struct coax_index_key));
 	for (uint32_t i = 0; i < accel->slot_count; i++)
 		accel_slot_reset(&accel->slots[i]);
@@ -334,6 +355,8 @@ void coax_accel_close(struct coax_accel *accel)
 		munmap(accel->slots, accel->slots_size);
 	if (accel->exchanges)
 		munmap(accel->exchanges, accel->exchanges_size);
+	if (accel->nearby)
+		munmap(accel->nearby, NEARBY_SIZE);
 	if (accel->config)
 		munmap(accel->config, accel->config_size);
 	coax_bpf__destroy(accel->shared);

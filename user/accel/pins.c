@@ -21,8 +21,8 @@
 #define LOCK_RETRIES 8
 #define PIN_PATH_MAX 256
 
-const char *const accel_map_names[ACCEL_MAPS] = {"endpoints", "index",	"slots", "exchanges",
-						 "secret",    "config", "stats"};
+const char *const accel_map_names[ACCEL_MAPS] = {"endpoints", "nearby", "index",  "slots",
+						 "exchanges", "secret", "config", "stats"};
 
 bool coax_accel_instance_is_valid(const char *instance)
 {

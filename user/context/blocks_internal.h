@@ -35,6 +35,8 @@ struct coax_blocks {
 	struct cds_list_head held;
 	struct coax_gathered *spare;
 	uint32_t spare_count;
+	uint8_t *spare_bytes; /* for the next body */
+	size_t spare_capacity;
 	struct coax_block_table holders;
 	struct cds_list_head greedy; /* hosts with more than their share */
 

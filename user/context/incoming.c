@@ -9,6 +9,8 @@
 
 #define TABLE_SIZE 65536
 #define SPARE_MAX  64
+/* Memory of a body that is kept for the next one: what a body of 1 MiB grows to. */
+#define SPARE_BYTES_MAX (2U << 20)
 
 /*
  * A transfer that has been idle for longer than a confirmable message takes to be given up
@@ -62,12 +64,28 @@ struct coax_gathered *coax_incoming_create(struct coax_blocks *blocks)
 	return upload;
 }
 
+/*
+ * The largest is kept: a body that comes into memory that has just been in use is not copied as
+ * it grows, and costs no page faults.
+ */
+static void keep_bytes(struct coax_blocks *blocks, struct coax_gathered *upload)
+{
+	if (upload->capacity <= blocks->spare_capacity || upload->capacity > SPARE_BYTES_MAX)
+		return;
+	free(blocks->spare_bytes);
+	blocks->spare_bytes = upload->bytes;
+	blocks->spare_capacity = upload->capacity;
+	upload->bytes = NULL;
+}
+
 static void destroy(struct coax_gathered *upload)
 {
 	struct coax_blocks *blocks = upload->blocks;
 
 	if (upload->release)
 		upload->release(upload->state);
+	if (blocks)
+		keep_bytes(blocks, upload);
 	free(upload->bytes);
 	if (blocks) {
 		cds_list_del(&upload->waiting);
@@ -125,6 +143,7 @@ void coax_gathering_destroy(struct coax_blocks *blocks)
 		blocks->spare = upload->spare;
 		free(upload);
 	}
+	free(blocks->spare_bytes);
 	coax_block_table_destroy(&blocks->uploads);
 	coax_block_table_destroy(&blocks->holders);
 }
@@ -244,11 +263,33 @@ static bool make_room(struct coax_blocks *blocks, uint64_t now, uint64_t need,
 	return coax_keeping_make_room(blocks, need);
 }
 
+static bool take_bytes(struct coax_gathered *upload, uint64_t now, size_t capacity)
+{
+	struct coax_blocks *blocks = upload->blocks;
+	uint8_t *bytes = blocks->spare_bytes;
+	size_t spare = blocks->spare_capacity;
+
+	if (upload->bytes || spare < capacity)
+		return false;
+	blocks->spare_bytes = NULL;
+	blocks->spare_capacity = 0;
+	if (!make_room(blocks, now, spare, upload)) {
+		free(bytes);
+		return false;
+	}
+	upload->bytes = bytes;
+	upload->capacity = spare;
+	account(upload, (int64_t)spare);
+	return true;
+}
+
 bool coax_incoming_resize(struct coax_gathered *upload, uint64_t now, size_t capacity)
 {
 	size_t more = capacity - upload->capacity;
 	uint8_t *bytes;
 
+	if (take_bytes(upload, now, capacity))
+		return true;
 	if (!make_room(upload->blocks, now, more, upload))
 		return false;
 	bytes = realloc(upload->bytes, capacity);

@@ -174,10 +174,16 @@ static void expire(struct coax_duplicates *duplicates, uint64_t now)
 static bool evict(struct coax_duplicates *duplicates, enum coax_seen_class class)
 {
 	struct coax_seen *seen = oldest(duplicates, class);
+	const struct coax_seen *next;
 
-	if (seen)
-		drop_answered(duplicates, seen);
-	return seen;
+	if (!seen)
+		return false;
+	next = &duplicates->seen[seen->newer];
+	drop_answered(duplicates, seen);
+	/* Their turn comes with the next requests. */
+	coax_duplicates_prefetch(duplicates, next->name);
+	__builtin_prefetch(&duplicates->seen[next->newer]);
+	return true;
 }
 
 static bool make_room(struct coax_duplicates *duplicates, enum coax_seen_class class)
