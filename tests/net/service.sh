@@ -111,6 +111,27 @@ is_replaced() {
 	lab_forget "$former"
 }
 
+# Nobody else tells it what to do, and what makes no sense is refused.
+obeys_no_stranger() {
+	cp "$build/coax" "$LAB_DIR/coax"
+	setpriv --reuid 12345 --regid 12345 --clear-groups "$LAB_DIR/coax" detach "$LAB_SERVER_LINK" \
+		-i service 2>"$LAB_DIR/err" && return 1
+	cat "$LAB_DIR/err"
+	grep -q 'not permitted' "$LAB_DIR/err" || return 1
+	python3 - <<-'EOF' && kernel_gets
+		import socket
+		for line in b"nonsense", b"attach ", b"attach " + 500 * b"x", b"flush " + 1100 * b"/", b"\0", 1400 * b"x":
+		    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		    s.connect("/run/coax/service")
+		    s.send(line)
+		    answer = s.recv(2000)
+		    print(line[:20], answer)
+		    assert line.startswith(b"flush") or not answer or answer.startswith(b"error ")
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect("/run/coax/service")
+	EOF
+}
+
 # What it leaves when it is killed takes no more to be taken over.
 follows_killed() {
 	lab_kill "$coaxd"
@@ -184,7 +205,7 @@ keeps_nothing() {
 	lab_stop "$coaxd" && [ "$result" -eq 0 ]
 }
 
-plan 12
+plan 13
 lab_begin
 chmod 700 /sys/fs/bpf # as systemd mounts it
 mkdir "$LAB_DIR/files"
@@ -200,6 +221,7 @@ check "the unit's preparation, which runs as root, succeeds" sh -c "$prepare"
 check "with the unit's user and capabilities alone it serves, in the kernel too" as_the_unit_says
 check "then nothing is in effect, and only what attaching takes is permitted still" keeps_no_more
 check "with that it attaches to an interface again" attaches_again
+check "it obeys root and its own user alone, and no nonsense" obeys_no_stranger
 check "started again after it was killed, it takes over what that left" follows_killed
 check "it is replaced by one of its kind, and by one that root has started" is_replaced
 check "its end leaves no program, no pins and no socket" ends
