@@ -15,27 +15,72 @@
 #include "datagram.h"
 #include "message.h"
 #include "cache.h"
+#include "guard.h"
 #include "reply.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline const volatile struct coax_config *configuration(void)
+static __always_inline const struct coax_config *configuration(void)
 {
 	const __u32 only = 0;
 
 	return bpf_map_lookup_elem(&config, &only);
 }
 
+/* Words that userspace changes while this runs: read once, each time. */
+#define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
+
+/* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
+static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
+					    const struct coax_guard_config *guard, __u64 now)
+{
+	struct reply reply;
+	enum outcome outcome;
+
+	if (is_from_server(packet))
+		return OUTCOME(pass_server_port);
+	if (guard->requests.cost) {
+		outcome = limit_requests(ctx, address_place(packet), now);
+		if (outcome != GO_ON)
+			return outcome;
+	}
+	if (is_ping(packet)) {
+		make_pong(&reply);
+	} else {
+		outcome = find_reply(ctx, packet, now, &reply);
+		if (outcome != GO_ON)
+			return outcome;
+		if (is_amplified(packet, &reply, guard)) {
+			__u64 length = packet->request - packet->transport - sizeof(struct udphdr) +
+				       reply.length;
+
+			outcome = limit_reply(ctx, address_place(packet), length, now);
+			if (outcome != GO_ON)
+				return outcome;
+		}
+	}
+	if (guard->requests.cost)
+		charge_request(ctx, address_place(packet), now);
+	return send_reply(ctx, packet, &reply);
+}
+
+/* Whether userspace gets it, as one of those that strangers have a share of. */
+static __always_inline bool goes_up(enum outcome outcome)
+{
+	return action_of(outcome) == XDP_PASS && outcome != OUTCOME(pass_limited);
+}
+
 static __always_inline enum outcome answer(struct xdp_md *ctx)
 {
-	const volatile struct coax_config *switches = configuration();
+	const struct coax_config *config = configuration();
+	const struct coax_guard_config *guard;
 	struct packet packet;
-	struct reply reply;
 	enum outcome outcome;
 	__u64 now;
 
-	if (!switches || !switches->enabled || switches->owner != coax_owner)
+	if (!config || !SWITCH(config, enabled) || SWITCH(config, owner) != coax_owner)
 		return OUTCOME(pass_disabled);
+	guard = &config->guard;
 
 	outcome = parse_packet(ctx, &packet);
 	if (outcome != GO_ON)
@@ -46,22 +91,19 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	outcome = check_datagram(ctx, &packet);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = parse_message(ctx, &packet);
+	outcome = check_source(ctx, &packet, guard);
 	if (outcome != GO_ON)
 		return outcome;
 
 	now = bpf_ktime_get_coarse_ns();
-	if (now >= switches->lease)
+	outcome = parse_message(ctx, &packet);
+	if (outcome == GO_ON && now >= SWITCH(config, lease))
 		return OUTCOME(pass_lease);
-
-	if (is_ping(&packet)) {
-		make_pong(&reply);
-	} else {
-		outcome = find_reply(ctx, &packet, now, &reply);
-		if (outcome != GO_ON)
-			return outcome;
-	}
-	return send_reply(ctx, &packet, &reply);
+	if (outcome == GO_ON)
+		outcome = look_up(ctx, &packet, guard, now);
+	if (guard->strangers.cost && goes_up(outcome))
+		outcome = limit_strangers(ctx, address_place(&packet), now, outcome);
+	return outcome;
 }
 
 /*

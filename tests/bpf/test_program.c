@@ -44,7 +44,7 @@ TEST("every map has a type that tools can print")
 		}
 		maps++;
 	}
-	EXPECT_GE(maps, 5);
+	EXPECT_GE(maps, 8);
 	kernel_close(&kernel);
 }
 

@@ -19,7 +19,7 @@ struct xdp_program;
 
 #define ACCEL_SLOTS_DEFAULT 8192
 #define ACCEL_LEASE_DEFAULT 3000 /* ms */
-#define ACCEL_MAPS	    5
+#define ACCEL_MAPS	    8
 
 /* One service an instance: all endpoints of a Context answer alike. */
 #define ACCEL_SERVICE 0
