@@ -234,15 +234,19 @@ static __always_inline struct coax_limit *find_total(void)
 	return bpf_map_lookup_elem(&limits, &number);
 }
 
-/* Who is limited by nothing: looked at only when somebody would be. */
-static __always_inline bool is_exempt(const struct coax_guard_config *guard,
-				      const union source_key *source, __u64 now)
+/* Both are looked at only when somebody would be limited otherwise. */
+static __always_inline bool is_allowed(const struct coax_guard_config *guard,
+				       const union source_key *source)
+{
+	return guard->listed && verdict_of(source) == COAX_PREFIX_ALLOWED;
+}
+
+static __always_inline bool is_known_good(const struct coax_guard_config *guard,
+					  const union source_key *source, __u64 now)
 {
 	const struct coax_verified_value *value = bpf_map_lookup_elem(&verified, source);
 
-	if (value && now < value->until)
-		return true;
-	return guard->listed && verdict_of(source) == COAX_PREFIX_ALLOWED;
+	return (value && now < value->until) || is_allowed(guard, source);
 }
 
 /* The first one goes up, then each Nth; so that userspace can say why. */
@@ -265,7 +269,7 @@ __noinline int limit_requests(struct xdp_md *ctx, __u64 place, __u64 now)
 	    !find_places(guard, place, &source, &places))
 		return OUTCOME(pass_unusual);
 	if (coax_gcra_conforms(&guard->requests, coax_limit_requests(places.a, places.b), now) ||
-	    is_exempt(guard, &source, now))
+	    is_allowed(guard, &source))
 		return GO_ON;
 	return refuse(guard, places.a, OUTCOME(drop_requests));
 }
@@ -301,7 +305,7 @@ __noinline int limit_reply(struct xdp_md *ctx, __u64 place, __u64 length, __u64 
 		coax_limit_charge_reply(guard, places.a, places.b, total, places.name, now, length);
 		return GO_ON;
 	}
-	if (is_exempt(guard, &source, now))
+	if (is_known_good(guard, &source, now))
 		return GO_ON;
 	return refuse(guard, places.a, OUTCOME(drop_amplified));
 }
@@ -328,7 +332,7 @@ __noinline int limit_strangers(struct xdp_md *ctx, __u64 place, __u64 now, __u32
 	if (!read_source(ctx, place, &source) || !find_places(guard, place, &source, &places))
 		return outcome;
 	if (coax_is_familiar(places.a, places.b, places.name, now) ||
-	    is_exempt(guard, &source, now))
+	    is_known_good(guard, &source, now))
 		return outcome;
 	return refuse(guard, total, OUTCOME(drop_strangers));
 }

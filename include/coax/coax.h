@@ -10,6 +10,7 @@
 #include <coax/block.h>
 #include <coax/body.h>
 #include <coax/context.h>
+#include <coax/guard.h>
 #include <coax/link.h>
 #include <coax/log.h>
 #include <coax/message.h>

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
+#include <coax/gcra.h>
 #include "accel/internal.h"
 
 int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound)
@@ -138,6 +139,22 @@ static bool has(const struct accel_endpoint *endpoints, size_t count,
 	return count && bsearch(wanted, endpoints, count, sizeof(*wanted), compare);
 }
 
+/* So that the program need not look most sources up to see that they are not ours. */
+static void tell_own(const struct coax_accel *accel, const struct accel_endpoint *endpoints,
+		     size_t count)
+{
+	uint64_t own[4] = {0};
+	uint32_t last, bit;
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&last, endpoints[i].key.address + 12, sizeof(last));
+		bit = coax_own_bit(last);
+		own[bit / 64] |= 1ULL << bit % 64;
+	}
+	for (size_t i = 0; i < 4; i++)
+		__atomic_store_n(&accel->config->guard.own[i], own[i], __ATOMIC_RELAXED);
+}
+
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot)
 {
 	struct accel_endpoint *wanted = NULL;
@@ -161,6 +178,7 @@ void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot 
 			 wanted[i].value.text, err ? " is left to userspace: " : "",
 			 err ? strerror(-err) : "");
 	}
+	tell_own(accel, wanted, count);
 	free(accel->endpoints);
 	accel->endpoints = wanted;
 	accel->endpoint_count = count;

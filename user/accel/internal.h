@@ -100,8 +100,12 @@ struct coax_accel {
 	struct coax_slot *slots;
 	size_t slots_size;
 	uint32_t slot_count;
+	struct coax_limit *limits;
+	size_t limits_size;
 	int index_fd;
 	int endpoints_fd;
+	int verified_fd;
+	int prefixes_fd;
 
 	struct accel_interface interfaces[COAX_ATTACHMENTS_MAX];
 	size_t interface_count;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "accel/guard.h"
 #include "binding.h"
 #include "clock.h"
 #include "groups.h"
@@ -24,11 +25,15 @@ static int start_accel(struct coax_context *context, const struct coax_accel_opt
 	err = coax_accel_open(&context->accel, options, &context->logger);
 	if (err)
 		return err;
+	if (context->guard)
+		err = coax_guard_share(context->guard, context->accel);
 	for (uint32_t i = 0; i < context->shared_sockets && !err; i++)
 		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
 	if (!err)
 		err = coax_accel_attach(context->accel);
 	if (err) {
+		if (context->guard)
+			coax_guard_unshare(context->guard);
 		coax_accel_close(context->accel);
 		context->accel = NULL;
 		return err;
@@ -75,6 +80,7 @@ static void close_all(struct coax_context *context)
 			coax_worker_destroy(context->workers[i]);
 	coax_groups_destroy(context->groups);
 	coax_accel_close(context->accel);
+	coax_guard_destroy(context->guard);
 	free(context->workers);
 	coax_context_unreference(context);
 }
@@ -88,6 +94,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		return -ENOMEM;
 	atomic_init(&context->references, 1);
 	err = coax_options_apply(context, options);
+	if (!err && coax_options_are_servers(options))
+		err = coax_guard_create(&context->guard, &options->guard, &context->logger);
 	if (!err) {
 		context->workers = calloc(context->worker_count, sizeof(*context->workers));
 		err = context->workers ? 0 : -ENOMEM;

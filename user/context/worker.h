@@ -26,6 +26,7 @@
 struct coax_blocks;
 struct coax_deferred;
 struct coax_groups;
+struct coax_guard;
 struct coax_observers;
 struct coax_resolver;
 struct coax_worker;
@@ -85,6 +86,7 @@ struct coax_context {
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
+	struct coax_guard *guard;	  /* NULL: no server */
 	struct coax_groups *groups;	  /* NULL: none to listen to */
 	struct coax_observers *observers; /* here */
 	struct coax_resolver *resolver;	  /* NULL: nothing has been looked up yet */
