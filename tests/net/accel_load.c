@@ -5,7 +5,8 @@
 #include "../harness.h"
 #include "../keeper.h"
 
-static const char *const maps[] = {"endpoints", "index", "slots", "config", "stats"};
+static const char *const maps[] = {"endpoints", "index",  "slots",    "config",
+				   "stats",	"limits", "verified", "prefixes"};
 
 static uint64_t now(void)
 {

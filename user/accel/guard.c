@@ -216,7 +216,8 @@ static bool is_known_good(const struct coax_guard *guard, const struct source *s
 	       guard_prefix_verdict(guard, source->address) == COAX_PREFIX_ALLOWED;
 }
 
-bool coax_guard_admits(struct coax_guard *guard, const union coax_address *remote, uint64_t now)
+enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
+					   const union coax_address *remote, uint64_t now)
 {
 	const struct coax_guard_config *config = guard->config;
 	struct coax_limit *total = total_of(guard);
@@ -224,30 +225,22 @@ bool coax_guard_admits(struct coax_guard *guard, const union coax_address *remot
 	struct source source;
 
 	if (is_reflector(coax_address_port(remote)))
-		return false;
+		return COAX_GUARD_IGNORE;
 	if (is_loopback(remote))
-		return true;
+		return COAX_GUARD_ADMIT;
 	source = find_source(guard, remote);
 	if (guard_prefix_verdict(guard, source.address) == COAX_PREFIX_DENIED)
-		return false;
+		return COAX_GUARD_IGNORE;
 	if (coax_is_familiar(source.a, source.b, source.name, now)) {
 		coax_make_familiar(source.a, source.b, source.name, now);
-		return true;
+		return COAX_GUARD_ADMIT;
 	}
+	if (!coax_gcra_conforms(&config->strangers, arrival, now))
+		return COAX_GUARD_CROWDED;
 	if (coax_total_is_calm(&config->strangers, arrival, now))
 		coax_make_familiar(source.a, source.b, source.name, now);
-	if (coax_gcra_conforms(&config->strangers, arrival, now))
-		coax_limit_set_requests(total, coax_gcra_next(&config->strangers, arrival, now, 1));
-	return true;
-}
-
-static bool is_stranger_too_many(const struct coax_guard *guard, const struct source *source,
-				 uint64_t now)
-{
-	uint64_t arrival = coax_limit_read(total_of(guard)->requests);
-
-	return !coax_gcra_conforms(&guard->config->strangers, arrival, now) &&
-	       !coax_is_familiar(source->a, source->b, source->name, now);
+	coax_limit_set_requests(total, coax_gcra_next(&config->strangers, arrival, now, 1));
+	return COAX_GUARD_ADMIT;
 }
 
 static bool is_overdrawn(const struct coax_guard *guard, const struct source *source, uint64_t now)
@@ -257,7 +250,7 @@ static bool is_overdrawn(const struct coax_guard *guard, const struct source *so
 }
 
 enum coax_guard_verdict coax_guard_judge(struct coax_guard *guard, const union coax_address *remote,
-					 uint64_t now)
+					 bool crowded, uint64_t now)
 {
 	const struct coax_guard_config *config = guard->config;
 	struct source source;
@@ -272,8 +265,7 @@ enum coax_guard_verdict coax_guard_judge(struct coax_guard *guard, const union c
 		else if (guard_prefix_verdict(guard, source.address) != COAX_PREFIX_ALLOWED)
 			return COAX_GUARD_TOO_MANY;
 	}
-	if ((is_stranger_too_many(guard, &source, now) || is_overdrawn(guard, &source, now)) &&
-	    !is_known_good(guard, &source, now))
+	if ((crowded || is_overdrawn(guard, &source, now)) && !is_known_good(guard, &source, now))
 		return COAX_GUARD_CHALLENGE;
 	return COAX_GUARD_SERVE;
 }

@@ -25,8 +25,15 @@ void coax_guard_destroy(struct coax_guard *guard);
 int coax_guard_share(struct coax_guard *guard, struct coax_accel *accel);
 void coax_guard_unshare(struct coax_guard *guard);
 
-/* A datagram has come. Whether it is to be looked at. */
-bool coax_guard_admits(struct coax_guard *guard, const union coax_address *remote, uint64_t now);
+/* A datagram has come. */
+enum coax_guard_admission {
+	COAX_GUARD_IGNORE,
+	COAX_GUARD_ADMIT,
+	COAX_GUARD_CROWDED, /* from one stranger too many: judge() is to know */
+};
+
+enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
+					   const union coax_address *remote, uint64_t now);
 
 enum coax_guard_verdict {
 	COAX_GUARD_SERVE,
@@ -36,7 +43,7 @@ enum coax_guard_verdict {
 
 /* A request is to be handled: it counts for the limits when it is. */
 enum coax_guard_verdict coax_guard_judge(struct coax_guard *guard, const union coax_address *remote,
-					 uint64_t now);
+					 bool crowded, uint64_t now);
 /* Seconds until the remote's prefix may make a request again, at least 1. */
 uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_address *remote,
 			 uint64_t now);

@@ -26,7 +26,7 @@ bool coax_guarded_may_serve(struct coax_worker *worker, const struct coax_path *
 
 	if (!guard)
 		return true;
-	switch (coax_guard_judge(guard, &path->remote, worker->now)) {
+	switch (coax_guard_judge(guard, &path->remote, path->crowded, worker->now)) {
 	case COAX_GUARD_SERVE:
 		return true;
 	case COAX_GUARD_TOO_MANY:

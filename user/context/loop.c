@@ -40,11 +40,15 @@ static bool is_ours(const struct coax_worker *worker, const struct coax_path *pa
 	return worker->index == 0 && coax_groups_have(worker->context->groups, path);
 }
 
-static bool is_admitted(struct coax_worker *worker, const struct coax_path *path)
+static bool is_admitted(struct coax_worker *worker, struct coax_path *path)
 {
 	struct coax_guard *guard = worker->context->guard;
+	enum coax_guard_admission admission = COAX_GUARD_ADMIT;
 
-	if (!guard || coax_guard_admits(guard, &path->remote, worker->now))
+	if (guard)
+		admission = coax_guard_admit(guard, &path->remote, worker->now);
+	path->crowded = admission == COAX_GUARD_CROWDED;
+	if (admission != COAX_GUARD_IGNORE)
 		return true;
 	coax_count(&worker->stats, denied);
 	return false;
