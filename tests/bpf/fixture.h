@@ -300,7 +300,7 @@ static inline int kernel_action_of(size_t outcome)
 	if (outcome == offsetof(struct coax_stats, reply) ||
 	    outcome == offsetof(struct coax_stats, pong))
 		return XDP_TX;
-	return outcome == offsetof(struct coax_stats, drop_raced) ? XDP_DROP : XDP_PASS;
+	return strncmp(kernel_outcome_name(outcome), "drop_", 5) == 0 ? XDP_DROP : XDP_PASS;
 }
 
 /*
