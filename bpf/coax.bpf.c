@@ -30,6 +30,12 @@ static __always_inline const struct coax_config *configuration(void)
 /* Words that userspace changes while this runs: read once, each time. */
 #define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
 
+/*
+ * The coarse clock is behind by up to a tick, 10 ms at most. For limits it runs ahead instead: what
+ * is over one here is over it in userspace, too.
+ */
+#define TICK_MAX 10000000
+
 /* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
 static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
 					    const struct coax_guard_config *guard, __u64 now)
@@ -40,7 +46,7 @@ static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *p
 	if (is_from_server(packet))
 		return OUTCOME(pass_server_port);
 	if (guard->requests.cost) {
-		outcome = limit_requests(ctx, address_place(packet), now);
+		outcome = limit_requests(ctx, address_place(packet), now + TICK_MAX);
 		if (outcome != GO_ON)
 			return outcome;
 	}
@@ -54,13 +60,13 @@ static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *p
 			__u64 length = packet->request - packet->transport - sizeof(struct udphdr) +
 				       reply.length;
 
-			outcome = limit_reply(ctx, address_place(packet), length, now);
+			outcome = limit_reply(ctx, address_place(packet), length, now + TICK_MAX);
 			if (outcome != GO_ON)
 				return outcome;
 		}
 	}
 	if (guard->requests.cost)
-		charge_request(ctx, address_place(packet), now);
+		charge_request(ctx, address_place(packet), now + TICK_MAX);
 	return send_reply(ctx, packet, &reply);
 }
 
@@ -102,7 +108,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	if (outcome == GO_ON)
 		outcome = look_up(ctx, &packet, guard, now);
 	if (guard->strangers.cost && goes_up(outcome))
-		outcome = limit_strangers(ctx, address_place(&packet), now, outcome);
+		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);
 	return outcome;
 }
 
