@@ -36,6 +36,25 @@ static __always_inline const struct coax_config *configuration(void)
  */
 #define TICK_MAX 10000000
 
+/* The reply has been found: it is sent if its receiver may get so much. */
+static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struct packet *packet,
+						 const struct coax_guard_config *guard,
+						 const struct reply *reply, __u64 now)
+{
+	__u64 length = packet->request - packet->transport - sizeof(struct udphdr) + reply->length;
+	enum outcome outcome;
+
+	if (!is_amplified(packet, reply, guard))
+		return send_reply(ctx, packet, reply);
+	outcome = limit_reply(ctx, address_place(packet), length, now);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = send_reply(ctx, packet, reply);
+	if (outcome == OUTCOME(pass_no_room))
+		refund_reply(ctx, address_place(packet), length);
+	return outcome;
+}
+
 /* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
 static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
 					    const struct coax_guard_config *guard, __u64 now)
@@ -56,18 +75,10 @@ static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *p
 		outcome = find_reply(ctx, packet, now, &reply);
 		if (outcome != GO_ON)
 			return outcome;
-		if (is_amplified(packet, &reply, guard)) {
-			__u64 length = packet->request - packet->transport - sizeof(struct udphdr) +
-				       reply.length;
-
-			outcome = limit_reply(ctx, address_place(packet), length, now + TICK_MAX);
-			if (outcome != GO_ON)
-				return outcome;
-		}
 	}
 	if (guard->requests.cost)
 		charge_request(ctx, address_place(packet), now + TICK_MAX);
-	return send_reply(ctx, packet, &reply);
+	return send_limited(ctx, packet, guard, &reply, now + TICK_MAX);
 }
 
 /* Whether userspace gets it, as one of those that strangers have a share of. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who is answered, and how much. Whoever answers a request charges it: the program what it sends,
- * userspace what came up to it, in the same `limits`.
+ * userspace what came up to it, in the same `limits`. But strangers are counted here when they go
+ * up, as userspace would count those alone for which it has had time.
  */
 #ifndef COAX_BPF_GUARD_H
 #define COAX_BPF_GUARD_H
@@ -307,7 +308,34 @@ __noinline int limit_reply(struct xdp_md *ctx, __u64 place, __u64 length, __u64 
 	}
 	if (is_known_good(guard, &source, now))
 		return GO_ON;
+	if (coax_gcra_conforms(&guard->replies, coax_limit_replies(places.a, places.b), now))
+		return refuse(guard, total, OUTCOME(drop_amplified));
 	return refuse(guard, places.a, OUTCOME(drop_amplified));
+}
+
+static __always_inline void give_back(const struct coax_guard_config *guard,
+				      struct coax_limit *limit, __u32 length)
+{
+	coax_limit_write(limit->replies,
+			 coax_gcra_back(&guard->replies, coax_limit_read(limit->replies), length));
+}
+
+/* There was no room for what was charged: it is userspace that answers. */
+__noinline int refund_reply(struct xdp_md *ctx, __u64 place, __u64 length)
+{
+	const struct coax_guard_config *guard = guard_config();
+	struct coax_limit *total = find_total();
+	union source_key source;
+	struct places places;
+
+	if (!guard || !total || !read_source(ctx, place, &source) ||
+	    !find_places(guard, place, &source, &places))
+		return 0;
+	give_back(guard, places.a, length);
+	give_back(guard, places.b, length);
+	coax_limit_write(total->replies, coax_gcra_back(&guard->replies_total,
+							coax_limit_read(total->replies), length));
+	return 0;
 }
 
 static __always_inline bool is_amplified(const struct packet *packet, const struct reply *reply,
@@ -326,12 +354,10 @@ __noinline int limit_strangers(struct xdp_md *ctx, __u64 place, __u64 now, __u32
 	union source_key source;
 	struct places places;
 
-	if (!guard || !total ||
-	    coax_gcra_conforms(&guard->strangers, coax_limit_read(total->requests), now))
+	if (!guard || !total || !read_source(ctx, place, &source) ||
+	    !find_places(guard, place, &source, &places))
 		return outcome;
-	if (!read_source(ctx, place, &source) || !find_places(guard, place, &source, &places))
-		return outcome;
-	if (coax_is_familiar(places.a, places.b, places.name, now) ||
+	if (coax_limit_admits(guard, places.a, places.b, total, places.name, now) ||
 	    is_known_good(guard, &source, now))
 		return outcome;
 	return refuse(guard, total, OUTCOME(drop_strangers));

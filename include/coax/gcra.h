@@ -41,6 +41,14 @@ static inline __u64 coax_gcra_next(const struct coax_rate *rate, __u64 arrival, 
 	return (arrival > now ? arrival : now) + (rate->cost * units >> COAX_COST_SHIFT);
 }
 
+/* What was charged is not used after all. */
+static inline __u64 coax_gcra_back(const struct coax_rate *rate, __u64 arrival, __u32 units)
+{
+	__u64 cost = rate->cost * units >> COAX_COST_SHIFT;
+
+	return arrival > cost ? arrival - cost : 0;
+}
+
 /* Where a prefix is in `limits`. `prefix`: coax_prefix_ipv4() or coax_prefix_ipv6(). */
 static inline __u32 coax_limit_place(const struct coax_guard_config *guard, __u64 prefix, int row)
 {
@@ -156,6 +164,14 @@ static inline int coax_total_conforms(const struct coax_rate *rate, __u64 arriva
 	return !rate->cost || arrival <= now + rate->tolerance * (familiar ? 4 : 1);
 }
 
+/* Whether nothing speaks of a flood, so that who comes now may become familiar. */
+static inline int coax_is_calm(const struct coax_guard_config *guard,
+			       const struct coax_limit *total, __u64 now)
+{
+	return coax_total_is_calm(&guard->strangers, coax_limit_read(total->requests), now) &&
+	       coax_total_is_calm(&guard->replies_total, coax_limit_read(total->replies), now);
+}
+
 /*
  * What both halves do with the places `a` and `b` of a prefix whose `name` that is, and the total.
  */
@@ -183,7 +199,7 @@ static inline void coax_limit_charge_reply(const struct coax_guard_config *guard
 	__u64 prefix = coax_limit_replies(a, b);
 	__u64 all = coax_limit_read(total->replies);
 
-	if (coax_total_is_calm(&guard->replies_total, all, now))
+	if (coax_is_calm(guard, total, now))
 		coax_make_familiar(a, b, name, now);
 	prefix = coax_gcra_next(&guard->replies, prefix, now, length);
 	coax_limit_set_replies(a, prefix);
@@ -198,6 +214,28 @@ static inline void coax_limit_charge_request(const struct coax_guard_config *gua
 
 	coax_limit_set_requests(a, prefix);
 	coax_limit_set_requests(b, prefix);
+}
+
+/*
+ * Something of a prefix is for userspace. Whether it is familiar, or there is room for one stranger
+ * more, which is counted.
+ */
+static inline int coax_limit_admits(const struct coax_guard_config *guard, struct coax_limit *a,
+				    struct coax_limit *b, struct coax_limit *total, __u32 name,
+				    __u64 now)
+{
+	__u64 all = coax_limit_read(total->requests);
+	int calm = coax_is_calm(guard, total, now);
+	int familiar = coax_is_familiar(a, b, name, now);
+
+	if (calm || familiar)
+		coax_make_familiar(a, b, name, now);
+	if (familiar)
+		return 1;
+	if (!coax_gcra_conforms(&guard->strangers, all, now))
+		return 0;
+	coax_limit_set_requests(total, coax_gcra_next(&guard->strangers, all, now, 1));
+	return 1;
 }
 
 /* Whether a reply goes beyond what may be sent to anybody. Lengths of CoAP messages. */

@@ -26,7 +26,8 @@ struct coax_guard_options {
 	uint32_t requests;
 	/*
 	 * Requests a second that userspace handles for sources that were not heard of in the last
-	 * 18 minutes, all together: 20000, and as many at once.
+	 * 18 minutes, all together: 5000, and a fifth of that at once. From half of it on they are
+	 * challenged.
 	 */
 	uint32_t strangers;
 	/*
@@ -37,7 +38,7 @@ struct coax_guard_options {
 	uint32_t factor;
 	uint32_t reply_bytes;
 	uint32_t reply_bytes_total;
-	uint32_t pass_every; /* 16 */
+	uint32_t pass_every; /* 64 */
 	uint8_t ipv4_bits;   /* 32: of an address that are a prefix */
 	uint8_t ipv6_bits;   /* 64, which is the most */
 	/* "192.0.2.0/24", "2001:db8::1"; the longest one that fits counts. Not limited: */

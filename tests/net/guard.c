@@ -365,7 +365,7 @@ TEST("with the kernel half the settings and limits are those of its maps")
 	EXPECT_EQ(guard.requests.cost, (1000000000ULL << 10) / 17);
 	EXPECT_EQ(guard.strangers.cost, 0U);
 	EXPECT_EQ(guard.factor, 0U);
-	EXPECT_EQ(guard.pass_every, 16U);
+	EXPECT_EQ(guard.pass_every, 64U);
 	EXPECT_NE(guard.seeds[0], 0U);
 	EXPECT_NE(guard.seeds[0], guard.seeds[1]);
 	EXPECT_FALSE(memcmp(guard.own, off.own, sizeof(off.own)) == 0);

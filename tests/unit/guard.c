@@ -185,7 +185,7 @@ TEST("who is verified is limited again when that has run out")
 static enum coax_guard_verdict asked(struct coax_guard *guard, const union coax_address *remote,
 				     uint64_t now)
 {
-	enum coax_guard_admission admission = coax_guard_admit(guard, remote, now);
+	enum coax_guard_admission admission = coax_guard_admit(guard, remote, 0, now);
 
 	ASSERT_NE(admission, (unsigned int)COAX_GUARD_IGNORE);
 	return coax_guard_judge(guard, remote, admission == COAX_GUARD_CROWDED, now);
@@ -208,8 +208,9 @@ TEST("a flood of strangers does not keep those from being served who were there 
 			served += asked(guard, &client, now) == COAX_GUARD_SERVE;
 	}
 	EXPECT_EQ(served, 1000U);
-	EXPECT_GE(others, 1900U);
-	EXPECT_LT(others, 2100U);
+	/* Half of what there may be at once; the rest was to prove itself. */
+	EXPECT_GE(others, 90U);
+	EXPECT_LT(others, 110U);
 
 	EXPECT_TRUE(asked(guard, &late, START + SECOND - 1) == COAX_GUARD_CHALLENGE);
 	coax_guard_verify(guard, &late, START + SECOND - 1);
@@ -290,7 +291,7 @@ TEST("the longest prefix says whether a source is allowed or denied")
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		union coax_address remote = at(cases[i].from);
 
-		EXPECT_EQ(coax_guard_admit(guard, &remote, START) != COAX_GUARD_IGNORE,
+		EXPECT_EQ(coax_guard_admit(guard, &remote, 0, START) != COAX_GUARD_IGNORE,
 			  cases[i].admitted);
 		EXPECT_EQ(judged(guard, cases[i].from, 3, START, COAX_GUARD_TOO_MANY),
 			  cases[i].limited ? 2U : 0U);
@@ -328,11 +329,11 @@ TEST("nothing from a port whose service answers anything is looked at")
 
 	for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++) {
 		remote.in.sin_port = htons(ports[i]);
-		EXPECT_TRUE(coax_guard_admit(guard, &remote, START) == COAX_GUARD_IGNORE);
+		EXPECT_TRUE(coax_guard_admit(guard, &remote, 0, START) == COAX_GUARD_IGNORE);
 	}
 	/* A server may be a client too. */
 	remote.in.sin_port = htons(5683);
-	EXPECT_TRUE(coax_guard_admit(guard, &remote, START) == COAX_GUARD_ADMIT);
+	EXPECT_TRUE(coax_guard_admit(guard, &remote, 0, START) == COAX_GUARD_ADMIT);
 	coax_guard_destroy(guard);
 }
 

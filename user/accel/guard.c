@@ -9,17 +9,20 @@
 #include "accel/guard_internal.h"
 #include "clock.h"
 
-/* How far a rate may be exceeded at once, in seconds of it. */
-#define REQUESTS_BURST		  1
-#define STRANGERS_BURST		  1
-#define REPLIES_BURST		  16
-#define TOTAL_BURST		  8
+/*
+ * How far a rate may be exceeded at once, in milliseconds of it. A socket's buffer does not hold
+ * many strangers.
+ */
+#define REQUESTS_BURST		  1000
+#define STRANGERS_BURST		  200
+#define REPLIES_BURST		  16000
+#define TOTAL_BURST		  8000
 
-#define DEFAULT_STRANGERS	  20000
+#define DEFAULT_STRANGERS	  5000
 #define DEFAULT_FACTOR		  3
 #define DEFAULT_REPLY_BYTES	  (256U << 10)
 #define DEFAULT_REPLY_BYTES_TOTAL (4U << 20)
-#define DEFAULT_PASS_EVERY	  16
+#define DEFAULT_PASS_EVERY	  64
 
 #define FACTOR_MAX		  1024
 
@@ -28,7 +31,7 @@
  */
 
 /* `one_less`: so many conform at once, not one more. */
-static struct coax_rate make_rate(uint32_t rate, uint32_t unset, uint32_t burst, bool one_less)
+static struct coax_rate make_rate(uint32_t rate, uint32_t unset, uint32_t burst_ms, bool one_less)
 {
 	struct coax_rate made = {0};
 
@@ -37,9 +40,12 @@ static struct coax_rate make_rate(uint32_t rate, uint32_t unset, uint32_t burst,
 	if (!rate || rate == COAX_UNLIMITED)
 		return made;
 	made.cost = (NS_PER_SEC << COAX_COST_SHIFT) / rate;
-	made.tolerance = burst * NS_PER_SEC;
-	if (one_less)
-		made.tolerance -= made.cost >> COAX_COST_SHIFT;
+	made.tolerance = burst_ms * NS_PER_MS;
+	if (one_less) {
+		uint64_t one = made.cost >> COAX_COST_SHIFT;
+
+		made.tolerance -= one < made.tolerance ? one : made.tolerance;
+	}
 	return made;
 }
 
@@ -146,6 +152,7 @@ void coax_guard_unshare(struct coax_guard *guard)
 {
 	guard->config = &guard->own_config;
 	guard->limits = guard->own_limits;
+	guard->kernel = NULL;
 	guard->verified_fd = -1;
 }
 
@@ -216,12 +223,21 @@ static bool is_known_good(const struct coax_guard *guard, const struct source *s
 	       guard_prefix_verdict(guard, source->address) == COAX_PREFIX_ALLOWED;
 }
 
-enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
-					   const union coax_address *remote, uint64_t now)
+/* Then the program has counted what came by there. */
+static bool is_attached(const struct coax_guard *guard, uint32_t ifindex)
 {
-	const struct coax_guard_config *config = guard->config;
+	for (int i = 0; guard->kernel && i < COAX_ATTACHMENTS_MAX; i++)
+		if (__atomic_load_n(&guard->kernel->attachments[i].ifindex, __ATOMIC_RELAXED) ==
+		    ifindex)
+			return true;
+	return false;
+}
+
+enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
+					   const union coax_address *remote, uint32_t ifindex,
+					   uint64_t now)
+{
 	struct coax_limit *total = total_of(guard);
-	uint64_t arrival = coax_limit_read(total->requests);
 	struct source source;
 
 	if (is_reflector(coax_address_port(remote)))
@@ -231,16 +247,12 @@ enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
 	source = find_source(guard, remote);
 	if (guard_prefix_verdict(guard, source.address) == COAX_PREFIX_DENIED)
 		return COAX_GUARD_IGNORE;
-	if (coax_is_familiar(source.a, source.b, source.name, now)) {
-		coax_make_familiar(source.a, source.b, source.name, now);
+	if (!is_attached(guard, ifindex))
+		coax_limit_admits(guard->config, source.a, source.b, total, source.name, now);
+	if (coax_is_familiar(source.a, source.b, source.name, now) ||
+	    coax_total_is_calm(&guard->config->strangers, coax_limit_read(total->requests), now))
 		return COAX_GUARD_ADMIT;
-	}
-	if (!coax_gcra_conforms(&config->strangers, arrival, now))
-		return COAX_GUARD_CROWDED;
-	if (coax_total_is_calm(&config->strangers, arrival, now))
-		coax_make_familiar(source.a, source.b, source.name, now);
-	coax_limit_set_requests(total, coax_gcra_next(&config->strangers, arrival, now, 1));
-	return COAX_GUARD_ADMIT;
+	return COAX_GUARD_CROWDED;
 }
 
 static bool is_overdrawn(const struct coax_guard *guard, const struct source *source, uint64_t now)

@@ -25,15 +25,16 @@ void coax_guard_destroy(struct coax_guard *guard);
 int coax_guard_share(struct coax_guard *guard, struct coax_accel *accel);
 void coax_guard_unshare(struct coax_guard *guard);
 
-/* A datagram has come. */
+/* A datagram has come by an interface. */
 enum coax_guard_admission {
 	COAX_GUARD_IGNORE,
 	COAX_GUARD_ADMIT,
-	COAX_GUARD_CROWDED, /* from one stranger too many: judge() is to know */
+	COAX_GUARD_CROWDED, /* from a stranger, while there are many: judge() is to know */
 };
 
 enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
-					   const union coax_address *remote, uint64_t now);
+					   const union coax_address *remote, uint32_t ifindex,
+					   uint64_t now);
 
 enum coax_guard_verdict {
 	COAX_GUARD_SERVE,

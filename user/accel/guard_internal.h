@@ -30,6 +30,7 @@ struct coax_guard {
 	struct coax_limit *own_limits;
 	struct coax_hash_key key;
 	struct guard_verified *verified;
+	const struct coax_config *kernel;		 /* NULL: there is no kernel half */
 	int verified_fd;				 /* the map; -1: none */
 	struct guard_prefix prefixes[COAX_PREFIXES_MAX]; /* the longest first */
 	uint32_t prefix_count;

@@ -207,6 +207,7 @@ int coax_guard_share(struct coax_guard *guard, struct coax_accel *accel)
 	accel->config->guard = guard->own_config;
 	guard->config = &accel->config->guard;
 	guard->limits = accel->limits;
+	guard->kernel = accel->config;
 	guard->verified_fd = accel->verified_fd;
 	return 0;
 }

@@ -46,7 +46,7 @@ static bool is_admitted(struct coax_worker *worker, struct coax_path *path)
 	enum coax_guard_admission admission = COAX_GUARD_ADMIT;
 
 	if (guard)
-		admission = coax_guard_admit(guard, &path->remote, worker->now);
+		admission = coax_guard_admit(guard, &path->remote, path->ifindex, worker->now);
 	path->crowded = admission == COAX_GUARD_CROWDED;
 	if (admission != COAX_GUARD_IGNORE)
 		return true;

@@ -29,7 +29,7 @@ struct coax_path {
 	 */
 	uint32_t ifindex;
 	uint16_t socket; /* which of the transport's sockets */
-	bool crowded;	 /* one stranger more than there may be: the guard's word for who serves it */
+	bool crowded;	 /* from a stranger among many: the guard's word for who serves it */
 };
 
 struct coax_datagram {
