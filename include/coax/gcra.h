@@ -15,7 +15,7 @@
 /* Ethernet, IPv6 and UDP headers, as RFC 9175 section 2.4 counts them. */
 #define COAX_FRAME_HEADERS  62
 
-#define COAX_COST_SHIFT	    10
+#define COAX_COST_SHIFT	    16
 #define COAX_FAMILIAR_SHIFT 30
 /* For how long a prefix stays familiar that is not heard of: 18 minutes. */
 #define COAX_FAMILIAR_LIFETIME 1024
@@ -34,7 +34,7 @@ static inline int coax_gcra_conforms(const struct coax_rate *rate, __u64 arrival
 	return !rate->cost || arrival <= now + rate->tolerance;
 }
 
-/* The theoretical arrival time after `units` (less than 2^23) more. */
+/* The theoretical arrival time after `units` (less than 2^17) more. */
 static inline __u64 coax_gcra_next(const struct coax_rate *rate, __u64 arrival, __u64 now,
 				   __u32 units)
 {

@@ -127,7 +127,7 @@ struct coax_limit {
 
 /* A rate, and how far it may be exceeded for a while. */
 struct coax_rate {
-	__u64 cost;	 /* of one request or byte, in 1/1024 ns; 0: no limit */
+	__u64 cost;	 /* of one request or byte, in 1/65536 ns; 0: no limit */
 	__u64 tolerance; /* how far a theoretical arrival time may be ahead of now, ns */
 };
 

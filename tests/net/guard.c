@@ -3,7 +3,9 @@
  * The guard of a Context, with the kernel half and without it: whom they answer, and what.
  */
 #include <time.h>
+#include <linux/types.h>
 #include <coax/coax.h>
+#include <coax/gcra.h>
 #include <coax/option.h>
 #include "../harness.h"
 #include "../keeper.h"
@@ -362,7 +364,7 @@ TEST("with the kernel half the settings and limits are those of its maps")
 
 	begin(&world, &options, true);
 	guard = keeper_config().guard;
-	EXPECT_EQ(guard.requests.cost, (1000000000ULL << 10) / 17);
+	EXPECT_EQ(guard.requests.cost, (1000000000ULL << COAX_COST_SHIFT) / 17);
 	EXPECT_EQ(guard.strangers.cost, 0U);
 	EXPECT_EQ(guard.factor, 0U);
 	EXPECT_EQ(guard.pass_every, 64U);

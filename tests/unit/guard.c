@@ -81,7 +81,6 @@ TEST("the largest message at the lowest rate does not wrap")
 	struct coax_rate rate = {.cost = SECOND << COAX_COST_SHIFT, .tolerance = SECOND};
 
 	EXPECT_EQ(coax_gcra_next(&rate, 0, START, 65535), START + 65535 * SECOND);
-	EXPECT_EQ(coax_gcra_next(&rate, 0, START, 4 << 20), START + (4ULL << 20) * SECOND);
 }
 
 TEST("a limit of zero lets everything through")
@@ -168,11 +167,11 @@ TEST("who is verified is limited again when that has run out")
 	union coax_address remote = at("192.0.2.1");
 	uint64_t later = START + COAX_GUARD_VERIFIED_NS;
 
-	coax_guard_charge(guard, &remote, START, 20, 100000);
+	coax_guard_charge(guard, &remote, START, 20, 60000);
 	EXPECT_EQ(judged(guard, "192.0.2.1", 1, START, COAX_GUARD_CHALLENGE), 1U);
 	coax_guard_verify(guard, &remote, START);
 	EXPECT_EQ(judged(guard, "192.0.2.1", 1, START, COAX_GUARD_SERVE), 1U);
-	coax_guard_charge(guard, &remote, later - 1, 20, 100000000);
+	coax_guard_charge(guard, &remote, later - 1, 20, 60000);
 	EXPECT_EQ(judged(guard, "192.0.2.1", 1, later - 1, COAX_GUARD_SERVE), 1U);
 	EXPECT_EQ(judged(guard, "192.0.2.1", 1, later, COAX_GUARD_CHALLENGE), 1U);
 	/* Verified ones are those whose replies are not limited; their requests are. */
@@ -346,7 +345,7 @@ TEST("the loopback addresses are not limited")
 	for (size_t i = 0; i < 4; i++) {
 		union coax_address remote = at(loopback[i]);
 
-		coax_guard_charge(guard, &remote, START, 20, 100000);
+		coax_guard_charge(guard, &remote, START, 20, 60000);
 		EXPECT_EQ(judged(guard, loopback[i], 10, START, COAX_GUARD_SERVE), 10U);
 	}
 	coax_guard_destroy(guard);

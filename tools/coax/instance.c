@@ -100,6 +100,9 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.endpoints = -1,
 		.index = -1,
 		.slots = -1,
+		.limits = -1,
+		.verified = -1,
+		.prefixes = -1,
 	};
 	if (!coax_accel_instance_is_valid(name))
 		return tool_fail(tool, "--instance \"%s\": give the name of a directory below %s",
@@ -120,13 +123,23 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 	if (!status)
 		status = open_map(instance, "slots", sizeof(__u32), sizeof(struct coax_slot),
 				  &instance->slots);
+	if (!status)
+		status = open_map(instance, "limits", sizeof(__u32), sizeof(struct coax_limit),
+				  &instance->limits);
+	if (!status)
+		status = open_map(instance, "verified", sizeof(struct coax_verified_key),
+				  sizeof(struct coax_verified_value), &instance->verified);
+	if (!status)
+		status = open_map(instance, "prefixes", sizeof(struct coax_prefix_key),
+				  sizeof(struct coax_prefix_value), &instance->prefixes);
 	return status;
 }
 
 void instance_close(struct instance *instance)
 {
-	const int fds[] = {instance->config, instance->stats, instance->endpoints, instance->index,
-			   instance->slots};
+	const int fds[] = {instance->config,   instance->stats,	  instance->endpoints,
+			   instance->index,    instance->slots,	  instance->limits,
+			   instance->verified, instance->prefixes};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)
