@@ -146,13 +146,13 @@ static uint8_t ask(struct world *world, const struct coax_option *echo, struct a
 	return ask_within(world, echo, answer, CLIENT_PATIENCE_MS);
 }
 
-/* Ask until the answer is another than 2.05. With the kernel half most are dropped by then. */
+/* Ask until the answer is another than 2.05. */
 static uint8_t ask_until_limited(struct world *world, struct answer *answer)
 {
 	uint8_t code = COAX_CONTENT;
 
 	for (int i = 0; i < 200 && code == COAX_CONTENT; i++)
-		code = ask_within(world, NULL, answer, 2000);
+		code = ask(world, NULL, answer);
 	return code;
 }
 

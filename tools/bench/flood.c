@@ -13,7 +13,7 @@
 #include "tools/bench/generator.skel.h"
 
 /* Frames at a time: setting one up costs some ten milliseconds asleep. */
-#define SEND_MAX 65536
+#define SEND_MAX 131072
 
 struct flood_options {
 	const char *interface;
