@@ -18,7 +18,7 @@ rate=500000
 
 # keeps PATH: beside a flood of PATH the clients keep 99 % of their answers.
 keeps() {
-	beside "$1" $rate 2 || return 1
+	beside "$1" "$rate" 2 || return 1
 	echo "# $flooded"
 	echo "# kept $kept %"
 	# A machine that is busy with other things sends less; a tenth of it is a flood still.
