@@ -115,20 +115,32 @@ static __always_inline bool is_from_server(const struct packet *packet)
 	return packet->source_port == COAP_PORT || packet->source_port == COAPS_PORT;
 }
 
-static __always_inline bool is_own(const struct coax_guard_config *guard,
-				   const union source_key *source, const struct udphdr *udp)
+static __always_inline bool may_be_own(const struct coax_guard_config *guard, __u64 source_end)
 {
-	__u32 bit = coax_own_bit(source->words[3]);
-	union endpoint_key endpoint;
+	__u32 bit = coax_own_bit(source_end);
 
-	if (!(guard->own[bit >> 6 & 3] >> (bit & 63) & 1))
-		return false;
-	endpoint.words[0] = source->words[0];
-	endpoint.words[1] = source->words[1];
-	endpoint.words[2] = source->words[2];
-	endpoint.words[3] = source->words[3];
+	return guard->own[bit >> 6 & 3] >> (bit & 63) & 1;
+}
+
+/* Whether the source is an endpoint of ours, with the port that was asked. */
+__noinline int is_own(struct xdp_md *ctx, __u64 place)
+{
+	union source_key source;
+	union endpoint_key endpoint;
+	const struct udphdr *udp;
+
+	if (!read_source(ctx, place, &source))
+		return 0;
+	udp = ip_header(ctx, place) + (place & 1 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	OPAQUE(udp);
+	if ((const void *)(udp + 1) > frame_end(ctx))
+		return 0;
+	endpoint.words[0] = source.words[0];
+	endpoint.words[1] = source.words[1];
+	endpoint.words[2] = source.words[2];
+	endpoint.words[3] = source.words[3];
 	endpoint.words[4] = bpf_htonl((__u32)bpf_ntohs(udp->dest) << 16);
-	return bpf_map_lookup_elem(&endpoints, &endpoint);
+	return !!bpf_map_lookup_elem(&endpoints, &endpoint);
 }
 
 static __always_inline enum coax_prefix_verdict verdict_of(const union source_key *source)
@@ -191,21 +203,13 @@ __noinline int check_listed(struct xdp_md *ctx, __u64 place)
 	return guard->strict ? check_way_back(ctx, place, &source) : GO_ON;
 }
 
-/* May it be answered at all? Sets packet->source_port. */
-static __always_inline enum outcome check_source(struct xdp_md *ctx, struct packet *packet,
+/* May it be answered at all? */
+static __always_inline enum outcome check_source(struct xdp_md *ctx, const struct packet *packet,
 						 const struct coax_guard_config *guard)
 {
-	const struct udphdr *udp = frame_start(ctx) + packet->transport;
-	union source_key source;
-
-	OPAQUE(udp);
-	if ((const void *)(udp + 1) > frame_end(ctx) ||
-	    !read_source(ctx, address_place(packet), &source))
-		return OUTCOME(pass_unusual);
-	packet->source_port = bpf_ntohs(udp->source);
 	if (packet->source_port <= SPECIAL_PORT_MAX && is_reflector(packet->source_port))
 		return OUTCOME(drop_reflector);
-	if (is_own(guard, &source, udp))
+	if (may_be_own(guard, packet->source_end) && is_own(ctx, address_place(packet)))
 		return OUTCOME(drop_own);
 	return guard->listed | guard->strict ? check_listed(ctx, address_place(packet)) : GO_ON;
 }
