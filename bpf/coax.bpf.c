@@ -55,11 +55,26 @@ static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struc
 	return outcome;
 }
 
-/* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
 static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
 					    const struct coax_guard_config *guard, __u64 now)
 {
 	struct reply reply;
+	enum outcome outcome;
+
+	if (is_ping(packet)) {
+		make_pong(&reply);
+	} else {
+		outcome = find_reply(ctx, packet, now, &reply);
+		if (outcome != GO_ON)
+			return outcome;
+	}
+	return send_limited(ctx, packet, guard, &reply, now + TICK_MAX);
+}
+
+/* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
+static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *packet,
+					    const struct coax_guard_config *guard, __u64 now)
+{
 	enum outcome outcome;
 
 	if (is_from_server(packet))
@@ -69,16 +84,10 @@ static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *p
 		if (outcome != GO_ON)
 			return outcome;
 	}
-	if (is_ping(packet)) {
-		make_pong(&reply);
-	} else {
-		outcome = find_reply(ctx, packet, now, &reply);
-		if (outcome != GO_ON)
-			return outcome;
-	}
-	if (guard->requests.cost)
-		charge_request(ctx, address_place(packet), now + TICK_MAX);
-	return send_limited(ctx, packet, guard, &reply, now + TICK_MAX);
+	outcome = look_up(ctx, packet, guard, now);
+	if (guard->requests.cost && action_of(outcome) == XDP_PASS)
+		refund_request(ctx, address_place(packet));
+	return outcome;
 }
 
 /* Whether userspace gets it, as one of those that strangers have a share of. */
@@ -117,7 +126,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	if (outcome == GO_ON && now >= SWITCH(config, lease))
 		return OUTCOME(pass_lease);
 	if (outcome == GO_ON)
-		outcome = look_up(ctx, &packet, guard, now);
+		outcome = respond(ctx, &packet, guard, now);
 	if (guard->strangers.cost && goes_up(outcome))
 		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);
 	return outcome;

@@ -264,6 +264,7 @@ static __always_inline enum outcome refuse(const struct coax_guard_config *guard
 	return guard->pass_every && over % guard->pass_every == 0 ? OUTCOME(pass_limited) : drop;
 }
 
+/* It is charged at once, in the hope that the program answers it. */
 __noinline int limit_requests(struct xdp_md *ctx, __u64 place, __u64 now)
 {
 	const struct coax_guard_config *guard = guard_config();
@@ -273,22 +274,29 @@ __noinline int limit_requests(struct xdp_md *ctx, __u64 place, __u64 now)
 	if (!guard || !read_source(ctx, place, &source) ||
 	    !find_places(guard, place, &source, &places))
 		return OUTCOME(pass_unusual);
-	if (coax_gcra_conforms(&guard->requests, coax_limit_requests(places.a, places.b), now) ||
-	    is_allowed(guard, &source))
+	if (coax_gcra_conforms(&guard->requests, coax_limit_requests(places.a, places.b), now)) {
+		coax_limit_charge_request(guard, places.a, places.b, now);
+		return GO_ON;
+	}
+	if (is_allowed(guard, &source))
 		return GO_ON;
 	return refuse(guard, places.a, OUTCOME(drop_requests));
 }
 
-/* The program is about to answer. */
-__noinline int charge_request(struct xdp_md *ctx, __u64 place, __u64 now)
+/* It goes up, where userspace charges it. */
+__noinline int refund_request(struct xdp_md *ctx, __u64 place)
 {
 	const struct coax_guard_config *guard = guard_config();
 	union source_key source;
 	struct places places;
 
-	if (guard && read_source(ctx, place, &source) &&
-	    find_places(guard, place, &source, &places))
-		coax_limit_charge_request(guard, places.a, places.b, now);
+	if (!guard || !read_source(ctx, place, &source) ||
+	    !find_places(guard, place, &source, &places))
+		return 0;
+	coax_limit_write(places.a->requests,
+			 coax_gcra_back(&guard->requests, coax_limit_read(places.a->requests), 1));
+	coax_limit_write(places.b->requests,
+			 coax_gcra_back(&guard->requests, coax_limit_read(places.b->requests), 1));
 	return 0;
 }
 
@@ -324,7 +332,7 @@ static __always_inline void give_back(const struct coax_guard_config *guard,
 			 coax_gcra_back(&guard->replies, coax_limit_read(limit->replies), length));
 }
 
-/* There was no room for what was charged: it is userspace that answers. */
+/* There was no room for what was charged: userspace answers, and charges. */
 __noinline int refund_reply(struct xdp_md *ctx, __u64 place, __u64 length)
 {
 	const struct coax_guard_config *guard = guard_config();
