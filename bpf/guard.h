@@ -97,7 +97,7 @@ static __always_inline const struct coax_guard_config *guard_config(void)
 __noinline int is_reflector(__u64 port)
 {
 	switch (port) {
-#define REFLECTOR(number) case number:
+#define REFLECTOR(number, name) case number:
 		COAX_REFLECTORS(REFLECTOR)
 #undef REFLECTOR
 		return 1;

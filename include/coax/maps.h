@@ -161,16 +161,38 @@ struct coax_prefix_value {
 #define COAX_PREFIXES_MAX 256
 
 /*
- * Source ports that are never answered: echo, discard, daytime, qotd, chargen, time, TACACS, DNS,
- * TFTP, portmapper, NTP, NetBIOS, SNMP, CLDAP, IKE, RIP, IPMI, OpenVPN, MS SQL, L2TP, SSDP, STUN,
- * WS-Discovery, mDNS, memcached. No client sends from them, and their services answer strangers.
+ * Source ports that are never answered: no client sends from them, and their services answer
+ * strangers.
  */
-#define COAX_REFLECTORS(X)                                                                         \
-	X(7)                                                                                       \
-	X(9)                                                                                       \
-	X(13) X(17) X(19) X(37) X(49) X(53) X(69) X(111) X(123) X(137) X(138) X(161) X(162) X(389) \
-		X(500) X(520) X(521) X(623) X(1194) X(1434) X(1701) X(1900) X(3478) X(3702)        \
-			X(5353) X(11211)
+#define COAX_REFLECTORS(X)           \
+	X(7, "echo")                 \
+	X(9, "discard")              \
+	X(13, "daytime")             \
+	X(17, "quote of the day")    \
+	X(19, "character generator") \
+	X(37, "time")                \
+	X(49, "TACACS")              \
+	X(53, "DNS")                 \
+	X(69, "TFTP")                \
+	X(111, "portmapper")         \
+	X(123, "NTP")                \
+	X(137, "NetBIOS names")      \
+	X(138, "NetBIOS datagrams")  \
+	X(161, "SNMP")               \
+	X(162, "SNMP traps")         \
+	X(389, "CLDAP")              \
+	X(500, "IKE")                \
+	X(520, "RIP")                \
+	X(521, "RIPng")              \
+	X(623, "IPMI")               \
+	X(1194, "OpenVPN")           \
+	X(1434, "MS SQL monitor")    \
+	X(1701, "L2TP")              \
+	X(1900, "SSDP")              \
+	X(3478, "STUN")              \
+	X(3702, "WS-Discovery")      \
+	X(5353, "mDNS")              \
+	X(11211, "memcached")
 
 /*
  * How the guard is set: what is zero is off. A reply goes beyond the amplification factor when it

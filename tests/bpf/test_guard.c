@@ -117,7 +117,7 @@ static struct exchange unknown(bool ipv6)
 static bool is_reflector(uint16_t port)
 {
 	static const uint16_t ports[] = {
-#define PORT_OF(port) port,
+#define PORT_OF(port, name) port,
 		COAX_REFLECTORS(PORT_OF)
 #undef PORT_OF
 	};

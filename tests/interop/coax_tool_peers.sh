@@ -59,7 +59,7 @@ expect_out_line '  denied  198\.51\.100\.0/24'
 expect_out_line '  denied  2001:db8:bad::/48'
 expect_out_line '  allowed 203\.0\.113\.7'
 expect_out_line 'strict sources  yes'
-expect_out_line '  drop_amplified +0'
+expect_out_line '  drop_amplified +0  dropped: .*'
 result "peers shows what the options said"
 
 for _ in $(seq 20); do

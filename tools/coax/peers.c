@@ -147,15 +147,23 @@ static void print_limits(const struct peers *peers)
 	printf("strict sources  %s\n", guard->strict ? "yes" : "no");
 }
 
-#define GUARD_COUNTERS(X)                                                               \
-	X(drop_denied)                                                                  \
-	X(drop_reflector)                                                               \
-	X(drop_own) X(drop_source) X(drop_requests) X(drop_strangers) X(drop_amplified) \
-		X(pass_limited) X(pass_server_port) X(pass_unchecked)
+static bool is_guards(const char *counter)
+{
+	static const char *const counters[] = {
+		"drop_denied",	    "drop_reflector", "drop_own",	"drop_source",
+		"drop_requests",    "drop_strangers", "drop_amplified", "pass_limited",
+		"pass_server_port", "pass_unchecked",
+	};
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		if (strcmp(counters[i], counter) == 0)
+			return true;
+	return false;
+}
 
 static int show_text(const struct peers *peers)
 {
-	char text[OUTPUT_DURATION_MAX];
+	char duration[OUTPUT_DURATION_MAX];
 
 	print_limits(peers);
 	printf("prefixes\n");
@@ -174,11 +182,13 @@ static int show_text(const struct peers *peers)
 		fputs("  ", stdout);
 		columns = output_safe(stdout, value->text, strlen(value->text));
 		printf("%*s  for %s\n", columns < 40 ? 40 - columns : 0, "",
-		       output_duration(value->until - peers->now, text));
+		       output_duration(value->until - peers->now, duration));
 	}
 	printf("counters\n");
-#define PRINT_COUNTER(name) printf("  %-16s %12" PRIu64 "\n", #name, (uint64_t)peers->stats.name);
-	GUARD_COUNTERS(PRINT_COUNTER)
+#define PRINT_COUNTER(name, text) \
+	if (is_guards(#name))     \
+		printf("  %-16s %12" PRIu64 "  %s\n", #name, (uint64_t)peers->stats.name, text);
+	COAX_STATS(PRINT_COUNTER)
 #undef PRINT_COUNTER
 	return TOOL_OK;
 }
@@ -246,9 +256,10 @@ static int show_json(const struct tool *tool, const struct peers *peers)
 	json_object_set_new(object, "allowed", prefixes_json(peers, COAX_PREFIX_ALLOWED));
 	json_object_set_new(object, "denied", prefixes_json(peers, COAX_PREFIX_DENIED));
 	json_object_set_new(object, "verified", verified_json(peers));
-#define SET_COUNTER(name) \
-	json_object_set_new(counters, #name, json_integer((json_int_t)peers->stats.name));
-	GUARD_COUNTERS(SET_COUNTER)
+#define SET_COUNTER(name, text) \
+	if (is_guards(#name))   \
+		json_object_set_new(counters, #name, json_integer((json_int_t)peers->stats.name));
+	COAX_STATS(SET_COUNTER)
 #undef SET_COUNTER
 	json_object_set_new(object, "counters", counters);
 	return output_json(tool, object, TOOL_OK);

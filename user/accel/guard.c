@@ -208,7 +208,7 @@ static bool is_loopback(const union coax_address *remote)
 static bool is_reflector(in_port_t port)
 {
 	switch (port) {
-#define REFLECTOR(number) case number:
+#define REFLECTOR(number, name) case number:
 		COAX_REFLECTORS(REFLECTOR)
 #undef REFLECTOR
 		return true;
