@@ -165,7 +165,7 @@ libcoap_client() {
 readable() {
 	bpftool map dump pinned "$pins/index" | grep -q '"/hello"' &&
 		bpftool map dump pinned "$pins/endpoints" | grep -qF "\"$LAB_SERVER_4:5683\"" &&
-		bpftool map dump pinned "$pins/config" | grep -q '"layout": 1'
+		bpftool map dump pinned "$pins/config" | grep -q '"layout": 2'
 }
 
 plan 20
