@@ -44,8 +44,11 @@ static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struc
 	__u64 length = packet->request - packet->transport - sizeof(struct udphdr) + reply->length;
 	enum outcome outcome;
 
-	if (!is_amplified(packet, reply, guard))
+	if (!is_amplified(packet, reply, guard)) {
+		if (is_time_to_note(guard, now))
+			note_hit(ctx, address_place(packet), now);
 		return send_reply(ctx, packet, reply);
+	}
 	outcome = limit_reply(ctx, address_place(packet), length, now);
 	if (outcome != GO_ON)
 		return outcome;

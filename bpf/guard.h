@@ -350,6 +350,30 @@ __noinline int refund_reply(struct xdp_md *ctx, __u64 place, __u64 length)
 	return 0;
 }
 
+/*
+ * Who is answered here may need userspace one day, in a flood perhaps: it becomes familiar, at the
+ * price of a stranger, so that nobody makes thousands so for nothing.
+ */
+__noinline int note_hit(struct xdp_md *ctx, __u64 place, __u64 now)
+{
+	const struct coax_guard_config *guard = guard_config();
+	struct coax_limit *total = find_total();
+	union source_key source;
+	struct places places;
+
+	if (!guard || !total || !coax_is_calm(guard, total, now))
+		return 0;
+	if (read_source(ctx, place, &source) && find_places(guard, place, &source, &places))
+		coax_limit_admits(guard, places.a, places.b, total, places.name, now);
+	return 0;
+}
+
+/* A quarter of the time, by the tick: a hit costs less than this does. */
+static __always_inline bool is_time_to_note(const struct coax_guard_config *guard, __u64 now)
+{
+	return !(now >> 22 & 3) && guard->strangers.cost;
+}
+
 static __always_inline bool is_amplified(const struct packet *packet, const struct reply *reply,
 					 const struct coax_guard_config *guard)
 {

@@ -436,6 +436,33 @@ TEST("when userspace has too many strangers, no more of them pass, but hits are 
 	}
 }
 
+TEST("who is answered by the kernel becomes familiar as well, unless there is a flood")
+{
+	struct exchange exchange = exchange_default(false);
+	uint64_t end = now() + 20 * SECOND;
+	struct guarded guarded;
+	struct coax_limit *total, *place;
+
+	guarded_open(&guarded);
+	total = &guarded.limits[COAX_LIMITS_TOTAL];
+	place = limit_of(&guarded, &exchange.flow, 0);
+	guarded.guard->strangers = (struct coax_rate){COST_OF_ONE, 100 * SECOND};
+	while (!place->familiar && now() < end)
+		EXPECT_REQUEST(&guarded, &exchange, reply);
+	EXPECT_NE(place->familiar, 0U);
+	EXPECT_GT(total->requests, now());
+	EXPECT_LT(total->requests, now() + 2 * SECOND);
+
+	total->requests = now() + 90 * SECOND;
+	exchange.flow.source_ip[3]++;
+	place = limit_of(&guarded, &exchange.flow, 0);
+	end = now() + SECOND / 10;
+	while (now() < end)
+		EXPECT_REQUEST(&guarded, &exchange, reply);
+	EXPECT_EQ(place->familiar, 0U);
+	guarded_close(&guarded);
+}
+
 TEST("a source cannot be checked by the routing table where that does not forward: it passes")
 {
 	struct exchange exchange = exchange_default(false);
