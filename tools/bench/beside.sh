@@ -42,6 +42,7 @@ beside() {
 	beside_client /large 100 $(($3 + 2))
 	beside_client / 200 $(($3 + 2))
 	sleep 1
+	# shellcheck disable=SC2034 # for the script
 	flooded=$(lab_client "$LAB_BUILD/coax-bench" flood --interface "$LAB_CLIENT_LINK" \
 		--peer-mac "$LAB_SERVER_MAC" --spare "$LAB_CLIENT_4" --destination "$LAB_SERVER_4" \
 		--path "$1" --rate "$2" --seconds "$3") || return 1
