@@ -11,6 +11,9 @@ CC      := gcc
 endif
 CLANG   ?= clang
 BPFTOOL ?= /usr/sbin/bpftool
+# For another architecture: where its headers and libraries lie, and bpfeb if it is big-endian.
+SYSROOT ?=
+BPF_TARGET ?= bpf
 SAN     ?=
 OPT     ?= -O2 -g
 V       ?= 0
@@ -18,7 +21,7 @@ V       ?= 0
 # A machine that lacks what the build needs gets it before anything else is looked at.
 NEEDS_DEPS := $(filter-out help clean,$(or $(MAKECMDGOALS),all))
 ifneq ($(NEEDS_DEPS),)
-ifneq ($(shell tools/deps >&2 && echo ok),ok)
+ifneq ($(shell tools/deps $(NEEDS_DEPS) >&2 && echo ok),ok)
 $(error tools/deps could not install what the build needs; it says why above)
 endif
 endif
@@ -70,7 +73,8 @@ coax-bench: $(B)/coax-bench
 examples: $(EXAMPLES)
 
 # The kernel halves: %.bpf.c -> .bpf.o -> .skel.h
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -idirafter /usr/include/$(shell gcc -dumpmachine)
+BPF_CFLAGS := -target $(BPF_TARGET) -mcpu=v3 -O2 -g $(WARN) -Iinclude \
+              -idirafter $(SYSROOT)/usr/include/$(shell $(CC) -print-multiarch)
 
 $(B)/%.bpf.o: %.bpf.c
 	$(call say,BPF,$@)mkdir -p $(@D)
@@ -127,20 +131,27 @@ $(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/exchange/*.c user/hash.c 
 tests: all $(TESTS) $(PEERS)
 fuzzers: $(FUZZERS)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
 
 # Run by `make test`: everything but what has a target of its own.
 TEST_SCRIPTS := $(wildcard tests/net/*.sh tests/interop/*.sh tests/torture/*.sh tests/fuzz/*.sh)
 
 test: tests fuzzers ## install what is missing, build, lint and run the whole suite
-	$(Q)COAX_BUILD=$(B) tests/run tests/lint $(TESTS) $(TEST_SCRIPTS) tests/sanitized
+	$(Q)COAX_BUILD=$(B) tests/run tests/lint $(TESTS) $(TEST_SCRIPTS) tests/vm/linux-6.1.sh tests/sanitized
+
+test-vm: tests ## the kernel half on Linux 6.1 and 6.12, in an emulated machine
+	$(Q)COAX_BUILD=$(B) COAX_VM_ALL=1 tests/run tests/vm/linux-6.1.sh tests/vm/linux-6.12.sh
+
+test-cross: ## build all of it for aarch64 and s390x, and run the unit tests in emulated processes
+	$(Q)COAX_BUILD=$(B) tests/run tests/cross/aarch64.sh tests/cross/s390x.sh
 
 check: tests ## unit and packet tests only: the short loop while working
 	$(Q)COAX_BUILD=$(B) tests/run $(filter $(B)/tests/unit/% $(B)/tests/bpf/%,$(TESTS))
 
-soak: tests ## the torture tests for longer, with bodies of 1 MiB over a path that loses 30 %
+torture: tests ## the torture tests for longer: a million requests to both halves, bodies of 1 MiB
 	$(Q)COAX_BUILD=$(B) COAX_LOSSY_BYTES=1048576 COAX_TORTURE_SECONDS=80 \
-		tests/run $(filter $(B)/tests/torture/%,$(TESTS))
+		COAX_ORACLE_REQUESTS=1000000 COAX_MODEL_FRAMES=10000000 \
+		tests/run $(B)/tests/bpf/test_model $(filter $(B)/tests/torture/%,$(TESTS))
 
 lint: ## clang-format, cppcheck, shellcheck, and a build with clang
 	$(Q)COAX_BUILD=$(B) tests/lint
@@ -170,4 +181,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test check soak lint demo bench install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check torture lint demo bench install clean help

@@ -13,9 +13,12 @@
 #include "key.h"
 #include "slot.h"
 
-#define HINT_BITS 16
+static __always_inline __u32 *hint_of(const union request_key *key)
+{
+	__u32 place = hash_key(key) >> (64 - coax_setup.hint_bits);
 
-static __u32 hints[1 << HINT_BITS];
+	return bpf_map_lookup_elem(&hints, &place);
+}
 
 static __always_inline enum outcome
 find_reply(const struct xdp_md *ctx, const struct packet *packet, __u64 now, struct reply *reply)
@@ -28,7 +31,9 @@ find_reply(const struct xdp_md *ctx, const struct packet *packet, __u64 now, str
 	if (!read_key(ctx, packet, &key))
 		return OUTCOME(pass_unusual);
 	reply->type = packet->type == COAX_TYPE_CON ? COAX_TYPE_ACK : COAX_TYPE_NON;
-	hint = &hints[hash_key(&key) >> (64 - HINT_BITS)];
+	hint = hint_of(&key);
+	if (!hint)
+		return OUTCOME(pass_unknown);
 	if (read_slot(*hint, &key, now, reply))
 		return GO_ON;
 
@@ -40,12 +45,6 @@ find_reply(const struct xdp_md *ctx, const struct packet *packet, __u64 now, str
 		return OUTCOME(pass_withdrawn);
 	*hint = number;
 	return GO_ON;
-}
-
-/* RFC 7252 section 4.3: an Empty CON is answered by RST, the "CoAP ping". */
-static __always_inline void make_pong(struct reply *reply)
-{
-	*reply = (struct reply){.type = COAX_TYPE_RST, .code = COAX_EMPTY};
 }
 
 #endif

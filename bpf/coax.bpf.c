@@ -17,6 +17,8 @@
 #include "cache.h"
 #include "guard.h"
 #include "reply.h"
+#include "dedup.h"
+#include "reset.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -58,37 +60,41 @@ static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struc
 	return outcome;
 }
 
+/* `outcome`: what parse_message() has said. */
 static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
-					    const struct coax_guard_config *guard, __u64 now)
+					    const struct coax_config *config, __u64 now,
+					    enum outcome outcome)
 {
 	struct reply reply;
-	enum outcome outcome;
 
-	if (is_ping(packet)) {
-		make_pong(&reply);
-	} else {
+	if (outcome == GO_ON) {
+		if (packet->reset)
+			return send_reset(ctx, packet);
 		outcome = find_reply(ctx, packet, now, &reply);
-		if (outcome != GO_ON)
-			return outcome;
 	}
-	return send_limited(ctx, packet, guard, &reply, now + TICK_MAX);
+	if (outcome == GO_ON)
+		return send_limited(ctx, packet, &config->guard, &reply, now + TICK_MAX);
+	if (may_be_duplicate(outcome))
+		return repeat(ctx, packet, now, SWITCH(config, exchanges), outcome);
+	return outcome;
 }
 
 /* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
 static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *packet,
-					    const struct coax_guard_config *guard, __u64 now)
+					    const struct coax_config *config, __u64 now)
 {
+	enum outcome parsed = parse_message(ctx, packet);
 	enum outcome outcome;
 
-	if (is_from_server(packet))
+	if (parsed == GO_ON && is_from_server(packet))
 		return OUTCOME(pass_server_port);
-	if (guard->requests.cost) {
+	if (config->guard.requests.cost) {
 		outcome = limit_requests(ctx, address_place(packet), now + TICK_MAX);
 		if (outcome != GO_ON)
 			return outcome;
 	}
-	outcome = look_up(ctx, packet, guard, now);
-	if (guard->requests.cost && action_of(outcome) == XDP_PASS)
+	outcome = look_up(ctx, packet, config, now, parsed);
+	if (config->guard.requests.cost && action_of(outcome) == XDP_PASS)
 		refund_request(ctx, address_place(packet));
 	return outcome;
 }
@@ -102,14 +108,12 @@ static __always_inline bool goes_up(enum outcome outcome)
 static __always_inline enum outcome answer(struct xdp_md *ctx)
 {
 	const struct coax_config *config = configuration();
-	const struct coax_guard_config *guard;
 	struct packet packet;
 	enum outcome outcome;
 	__u64 now;
 
-	if (!config || !SWITCH(config, enabled) || SWITCH(config, owner) != coax_owner)
+	if (!config || !SWITCH(config, enabled) || SWITCH(config, owner) != coax_setup.owner)
 		return OUTCOME(pass_disabled);
-	guard = &config->guard;
 
 	outcome = parse_packet(ctx, &packet);
 	if (outcome != GO_ON)
@@ -120,17 +124,16 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	outcome = check_datagram(ctx, &packet);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = check_source(ctx, &packet, guard);
-	if (outcome != GO_ON)
-		return outcome;
 
 	now = bpf_ktime_get_coarse_ns();
-	outcome = parse_message(ctx, &packet);
-	if (outcome == GO_ON && now >= SWITCH(config, lease))
+	if (now >= SWITCH(config, lease))
 		return OUTCOME(pass_lease);
-	if (outcome == GO_ON)
-		outcome = respond(ctx, &packet, guard, now);
-	if (guard->strangers.cost && goes_up(outcome))
+
+	outcome = check_source(ctx, &packet, &config->guard);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = respond(ctx, &packet, config, now);
+	if (config->guard.strangers.cost && goes_up(outcome))
 		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);
 	return outcome;
 }

@@ -6,15 +6,18 @@
 #ifndef COAX_BPF_ENDPOINT_H
 #define COAX_BPF_ENDPOINT_H
 
+#include "barrier.h"
 #include "maps.h"
 #include "packet.h"
 #include "stats.h"
 
-#define IPV4_MAPPED 0x0000ffff
+#define IPV4_MAPPED    0x0000ffff
+
+#define ENDPOINT_WORDS 5
 
 union endpoint_key {
 	struct coax_endpoint_key key;
-	__u32 words[5];
+	__u32 words[ENDPOINT_WORDS];
 };
 
 _Static_assert(sizeof(union endpoint_key) == sizeof(struct coax_endpoint_key), "without padding");
@@ -61,14 +64,61 @@ static __always_inline bool read_destination(const struct xdp_md *ctx, const str
 	return true;
 }
 
+static __always_inline bool is_endpoint(const struct coax_endpoint_key *key,
+					const union endpoint_key *endpoint)
+{
+	const __u32 *words = (const void *)key;
+	__u32 difference = 0;
+
+#pragma unroll
+	for (int i = 0; i < ENDPOINT_WORDS; i++)
+		difference |= words[i] ^ endpoint->words[i];
+	return !difference;
+}
+
+/*
+ * Sets packet->service when it is there. GO_ON and pass_not_ours are certain; pass_unknown is not
+ * to be known without the hash.
+ */
+static __always_inline enum outcome look_nearby(const union endpoint_key *endpoint,
+						struct packet *packet)
+{
+	__u32 number = coax_nearby_bucket(endpoint->words);
+	const struct coax_nearby *bucket = bpf_map_lookup_elem(&nearby, &number);
+	enum outcome outcome;
+	__u32 sequence;
+
+	if (!bucket)
+		return OUTCOME(pass_unknown);
+	sequence = *(volatile __u32 *)&bucket->sequence;
+	read_barrier();
+	if (is_endpoint(&bucket->key[0], endpoint)) {
+		packet->service = bucket->service[0];
+		outcome = GO_ON;
+	} else if (is_endpoint(&bucket->key[1], endpoint)) {
+		packet->service = bucket->service[1];
+		outcome = GO_ON;
+	} else {
+		outcome = bucket->complete ? OUTCOME(pass_not_ours) : OUTCOME(pass_unknown);
+	}
+	read_barrier();
+	if (sequence & 1 || *(volatile __u32 *)&bucket->sequence != sequence)
+		return OUTCOME(pass_unknown);
+	return outcome;
+}
+
 /* Sets packet->service. */
 static __always_inline enum outcome find_endpoint(const struct xdp_md *ctx, struct packet *packet)
 {
 	const struct coax_endpoint_value *value;
 	union endpoint_key endpoint;
+	enum outcome outcome;
 
 	if (!read_destination(ctx, packet, &endpoint))
 		return OUTCOME(pass_not_ours);
+	outcome = look_nearby(&endpoint, packet);
+	if (outcome != OUTCOME(pass_unknown))
+		return outcome;
 	value = bpf_map_lookup_elem(&endpoints, &endpoint);
 	if (!value)
 		return OUTCOME(pass_not_ours);

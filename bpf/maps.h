@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
+#include <coax/digest.h>
 #include <coax/maps.h>
 
 struct {
@@ -18,7 +19,15 @@ struct {
 	__type(value, struct coax_endpoint_value);
 } endpoints SEC(".maps");
 
-/* Userspace sizes `index` and `slots` before it loads them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, COAX_NEARBY_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct coax_nearby);
+} nearby SEC(".maps");
+
+/* Userspace sizes `index`, `slots` and `hints` before it loads them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
@@ -33,6 +42,23 @@ struct {
 	__type(key, __u32);
 	__type(value, struct coax_slot);
 } slots SEC(".maps");
+
+/* Userspace sizes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct coax_exchange_record);
+} exchanges SEC(".maps");
+
+/* Of the digests in `exchanges`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct coax_digest_secret);
+} secret SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -72,10 +98,18 @@ struct {
 	__type(value, struct coax_prefix_value);
 } prefixes SEC(".maps");
 
+/* Where this program found requests last: see cache.h. Not shared, a power of two. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, __u32);
+} hints SEC(".maps");
+
 volatile struct coax_link_state coax_link SEC(".data.link");
 
-const volatile __u8 coax_weakly_ordered = 1;
+volatile struct coax_place coax_place SEC(".data.place");
 
-const volatile __u32 coax_owner = 0;
+const volatile struct coax_setup coax_setup = {.weakly_ordered = 1, .hint_bits = 15};
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The CoAP header (RFC 7252 section 3): is it a request, and one that may have been published?
+ * The CoAP header (RFC 7252 section 3): is it a request, and one that may have been published? Is
+ * it a message at all? What the options say is not looked at.
  */
 #ifndef COAX_BPF_MESSAGE_H
 #define COAX_BPF_MESSAGE_H
@@ -8,48 +9,106 @@
 #include "packet.h"
 #include "stats.h"
 
-static __always_inline bool is_response(__u8 code)
+/* RFC 8974 section 2.1: token lengths that stand in bytes of their own, and one that is none. */
+#define TOKEN_LENGTH_8BIT     13
+#define TOKEN_LENGTH_16BIT    14
+#define TOKEN_LENGTH_RESERVED 15
+
+/* Longest message that is rejected from here, without its header: all of it is summed up. */
+#define REJECTED_MAX 64
+
+static __always_inline bool is_reserved(__u8 code)
 {
 	switch (COAX_CODE_CLASS(code)) {
-	case 2:
-	case 4:
-	case 5:
+	case 1:
+	case 6:
+	case 7:
 		return true;
 	default:
 		return false;
 	}
 }
 
-static __always_inline bool is_ping(const struct packet *packet)
+/* ACK and RST react to a message of ours, and are never reacted to (RFC 7252 section 4.2). */
+static __always_inline bool is_reaction(const struct packet *packet)
 {
-	return packet->code == COAX_EMPTY;
+	return packet->type == COAX_TYPE_ACK || packet->type == COAX_TYPE_RST;
 }
 
 /*
- * Only a bare CON may be Empty (sections 4.1, 4.2, 4.3); reserved classes make a message format
- * error as well. The reaction to those is userspace's.
+ * RFC 7252 sections 4.2 and 4.3: rejecting a CON is sending the matching RST, rejecting anything
+ * else is ignoring it. Of the message, whatever is behind the header (`length` bytes) goes.
  */
-static __always_inline enum outcome check_code(const struct packet *packet)
+static __always_inline enum outcome reject(struct packet *packet, __u64 length, enum outcome reset,
+					   enum outcome drop)
+{
+	if (packet->type != COAX_TYPE_CON)
+		return drop;
+	if (length > REJECTED_MAX)
+		return OUTCOME(pass_malformed);
+	packet->reset = reset;
+	packet->token_length = 0;
+	packet->request = packet->transport + sizeof(struct udphdr) + sizeof(struct coap_header);
+	packet->request_length = length;
+	return GO_ON;
+}
+
+/* What is wrong with a header and its token, if anything is. `length`: of the message. */
+static __always_inline enum outcome check_odd_header(struct packet *packet, __u8 version,
+						     __u64 length)
+{
+	__u64 rest = length - sizeof(struct coap_header);
+
+	if (length < sizeof(struct coap_header))
+		return OUTCOME(drop_short);
+	/* Section 3: MUST be silently ignored. */
+	if (version != COAX_VERSION)
+		return OUTCOME(drop_version);
+	/* There is a token length. */
+	if (packet->code == COAX_EMPTY)
+		return reject(packet, rest, OUTCOME(reset_empty), OUTCOME(drop_empty));
+	if (packet->token_length == TOKEN_LENGTH_8BIT || packet->token_length == TOKEN_LENGTH_16BIT)
+		return OUTCOME(pass_token);
+	if (packet->token_length == TOKEN_LENGTH_RESERVED || packet->token_length > rest)
+		return reject(packet, rest, OUTCOME(reset_token), OUTCOME(drop_token));
+	return OUTCOME(pass_token);
+}
+
+/* An Empty CON that is nothing but a header is the "CoAP ping" (section 4.3): RST as well. */
+static __always_inline enum outcome check_empty(struct packet *packet)
+{
+	__u64 rest = packet->token_length + packet->request_length;
+
+	if (rest)
+		return reject(packet, rest, OUTCOME(reset_empty), OUTCOME(drop_empty));
+	if (is_reaction(packet))
+		return OUTCOME(pass_message);
+	return reject(packet, 0, OUTCOME(pong), OUTCOME(drop_empty));
+}
+
+static __always_inline enum outcome check_code(struct packet *packet)
 {
 	__u8 code = packet->code;
 
-	if (packet->type == COAX_TYPE_ACK || packet->type == COAX_TYPE_RST || is_response(code))
+	if (code == COAX_EMPTY)
+		return check_empty(packet);
+	if (is_reserved(code))
+		return reject(packet, packet->token_length + packet->request_length,
+			      OUTCOME(reset_code), OUTCOME(drop_code));
+	if (is_reaction(packet) || COAX_CODE_CLASS(code))
 		return OUTCOME(pass_message);
-	if (COAX_CODE_CLASS(code))
-		return OUTCOME(pass_malformed);
-	if (code == COAX_EMPTY) {
-		bool bare = !packet->token_length && !packet->request_length;
-
-		return bare && packet->type == COAX_TYPE_CON ? GO_ON : OUTCOME(pass_malformed);
-	}
-	if (code != COAX_GET)
+	/* The safe ones (RFC 7252 section 5.1, RFC 8132 section 2). */
+	if (code != COAX_GET && code != COAX_FETCH)
 		return OUTCOME(pass_method);
 	if (packet->request_length > COAX_KEY_MAX)
 		return OUTCOME(pass_long);
 	return GO_ON;
 }
 
-/* Sets type, code, token_length, request and request_length of the packet. */
+/*
+ * Sets type, code, token_length, request, request_length and reset of the packet. What goes on is
+ * either a request that may have been published, or to be answered by RST.
+ */
 static __always_inline enum outcome parse_message(const struct xdp_md *ctx, struct packet *packet)
 {
 	const struct coap_header *coap =
@@ -57,14 +116,15 @@ static __always_inline enum outcome parse_message(const struct xdp_md *ctx, stru
 	__u32 header_length;
 
 	if ((const void *)(coap + 1) > frame_end(ctx))
-		return OUTCOME(pass_malformed);
+		return OUTCOME(drop_short);
+	packet->reset = GO_ON;
 	packet->type = coap->first >> 4 & 3;
 	packet->token_length = coap->first & 0xf;
 	packet->code = coap->code;
 	header_length = sizeof(*coap) + packet->token_length;
 	if (coap->first >> 6 != COAX_VERSION || packet->token_length > COAX_TOKEN_MAX ||
 	    header_length > packet->request_length)
-		return OUTCOME(pass_malformed);
+		return check_odd_header(packet, coap->first >> 6, packet->request_length);
 	packet->request = packet->transport + sizeof(struct udphdr) + header_length;
 	packet->request_length -= header_length;
 	return check_code(packet);

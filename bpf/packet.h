@@ -52,6 +52,7 @@ struct packet {
 	__u64 source_port; /* host order */
 	__u64 source_end;  /* the last four bytes of the source address, as they lie there */
 	__u32 service;
+	__u32 reset; /* the outcome when RST is what answers it; 0: it is not */
 	__u8 type;
 	__u8 code;
 };
@@ -70,6 +71,23 @@ static __always_inline void *frame_start(const struct xdp_md *ctx)
 static __always_inline void *frame_end(const struct xdp_md *ctx)
 {
 	return (void *)(long)ctx->data_end;
+}
+
+/* Up to `most` bytes, a constant, of the frame. Returns false, too, for more. */
+static __always_inline bool load_bytes(struct xdp_md *ctx, __u32 at, __u64 length, void *to,
+				       __u64 most)
+{
+	__u64 last = length - 1;
+
+	if (!length)
+		return true;
+	OPAQUE(last);
+	if (last >= most)
+		return false;
+	/* Linux 6.1 takes no length of which it does not know that it is not zero. */
+	last += 1;
+	OPAQUE(last);
+	return !bpf_xdp_load_bytes(ctx, at, to, last);
 }
 
 /* Of its first buffer, which is nearly always all of it. */

@@ -30,6 +30,16 @@ static __always_inline bool is_vlan(__be16 protocol)
 	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD);
 }
 
+/* Whether the host is in that VLAN, one of IEEE 802.1Q, by this interface. */
+static __always_inline bool is_our_vlan(__be16 protocol, const struct vlan_tag *tag)
+{
+	__u32 vlan = bpf_ntohs(tag->control) & (COAX_VLANS - 1);
+
+	OPAQUE(vlan);
+	return protocol == bpf_htons(ETH_P_8021Q) &&
+	       coax_place.vlans[vlan / 64 & (COAX_VLANS / 64 - 1)] >> vlan % 64 & 1;
+}
+
 /* Ethernet and up to two tags. Sets packet->network and *protocol. */
 static __always_inline enum outcome parse_ethernet(const struct xdp_md *ctx, struct packet *packet,
 						   __be16 *protocol)
@@ -44,6 +54,9 @@ static __always_inline enum outcome parse_ethernet(const struct xdp_md *ctx, str
 	*protocol = ethernet->protocol;
 	for (int tags = 0; tags < 2 && is_vlan(*protocol); tags++, tag++) {
 		if ((const void *)(tag + 1) > end)
+			return OUTCOME(pass_not_ours);
+		/* The host is in no VLAN within another: such frames are the stack's. */
+		if (coax_place.vlans_known && (tags || !is_our_vlan(*protocol, tag)))
 			return OUTCOME(pass_not_ours);
 		packet->network += sizeof(*tag);
 		*protocol = tag->protocol;

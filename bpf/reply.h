@@ -7,13 +7,17 @@
 #define COAX_BPF_REPLY_H
 
 #include <linux/in.h>
+#include "age.h"
 #include "cache.h"
 #include "checksum.h"
 #include "packet.h"
 #include "room.h"
+#include "route.h"
 #include "stats.h"
 
-#define REPLY_TTL	 64
+#define REPLY_TTL 64
+/* Bodies up to here are copied by words, which is faster than the call that takes longer ones. */
+#define SHORT_BODY	 96
 #define IP_DONT_FRAGMENT 0x4000
 
 static __always_inline void swap_macs(struct ethernet_header *ethernet)
@@ -69,17 +73,10 @@ static __always_inline __u16 type_and_code(const struct packet *packet, const st
 static __always_inline bool sum_token(struct xdp_md *ctx, const struct packet *packet, __u64 *sum)
 {
 	__u16 words[COAX_TOKEN_MAX / 2] = {};
-	__u64 last = packet->token_length - 1;
 
-	if (packet->token_length) {
-		OPAQUE(last);
-		if (last >= COAX_TOKEN_MAX)
-			return false;
-		last += 1;
-		OPAQUE(last);
-		if (bpf_xdp_load_bytes(ctx, packet->request - packet->token_length, words, last))
-			return false;
-	}
+	if (!load_bytes(ctx, packet->request - packet->token_length, packet->token_length, words,
+			COAX_TOKEN_MAX))
+		return false;
 	*sum += (__u64)words[0] + words[1] + words[2] + words[3];
 	return true;
 }
@@ -128,11 +125,24 @@ static __always_inline void write_udp(struct udphdr *udp, __be16 length, __u64 s
 	udp->check = check ? check : 0xffff;
 }
 
+/* All that stands before the message. The frame has room for it. */
+static __always_inline void write_transport(void *frame, const struct packet *packet,
+					    struct udphdr *udp, __u32 length, __u64 sum)
+{
+	void *ip = frame + packet->network;
+
+	swap_macs(frame);
+	if (packet->ipv6)
+		write_ipv6(ip, length - packet->network);
+	else
+		write_ipv4(ip, packet, length - packet->network);
+	write_udp(udp, bpf_htons(length - packet->transport), sum);
+}
+
 static __always_inline bool write_headers(struct xdp_md *ctx, const struct packet *packet,
 					  const struct reply *reply, __u32 length)
 {
 	void *frame = frame_start(ctx);
-	void *ip = frame + packet->network;
 	struct udphdr *udp = frame + packet->transport;
 	struct coap_header *coap = (void *)(udp + 1);
 	__be16 udp_length = bpf_htons(length - packet->transport);
@@ -142,13 +152,39 @@ static __always_inline bool write_headers(struct xdp_md *ctx, const struct packe
 		return false;
 	if (!sum_reply(ctx, packet, reply, udp, coap, udp_length, &sum))
 		return false;
-	swap_macs(frame);
-	if (packet->ipv6)
-		write_ipv6(ip, length - packet->network);
-	else
-		write_ipv4(ip, packet, length - packet->network);
-	write_udp(udp, udp_length, sum);
+	write_transport(frame, packet, udp, length, sum);
 	*(__u16 *)coap = type_and_code(packet, reply);
+	return true;
+}
+
+/* Words from the start, and the one that ends with the last byte. */
+static __always_inline bool write_short_body(struct xdp_md *ctx, const struct packet *packet,
+					     const struct reply *reply)
+{
+	const __u8 *from = reply->slot->reply;
+	const void *end = frame_end(ctx);
+	void *word = frame_start(ctx) + packet->request;
+	void *last = frame_start(ctx) + packet->request;
+	__u64 last_at = reply->length - sizeof(__u64);
+
+	OPAQUE(last_at);
+	if (last_at > SHORT_BODY - sizeof(__u64))
+		return false;
+	last += last_at;
+	OPAQUE(last);
+	if (last + sizeof(__u64) > end)
+		return false;
+	*(__u64 *)last = *(const __u64 *)(from + last_at);
+
+	OPAQUE(word);
+#pragma unroll
+	for (__u32 i = 0; i < SHORT_BODY / 8; i++, word += sizeof(__u64)) {
+		if (8 * i + 8 > reply->length)
+			break;
+		if (word + sizeof(__u64) > end)
+			return false;
+		*(__u64 *)word = ((const __u64 *)from)[i];
+	}
 	return true;
 }
 
@@ -159,6 +195,8 @@ static __always_inline bool write_body(struct xdp_md *ctx, const struct packet *
 
 	if (!reply->length)
 		return true;
+	if (reply->length >= sizeof(__u64) && reply->length <= SHORT_BODY)
+		return write_short_body(ctx, packet, reply);
 	OPAQUE(last);
 	if (last >= COAX_REPLY_MAX)
 		return false;
@@ -167,22 +205,37 @@ static __always_inline bool write_body(struct xdp_md *ctx, const struct packet *
 	return !bpf_xdp_store_bytes(ctx, packet->request, reply->slot->reply, last);
 }
 
-static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct packet *packet,
-					       const struct reply *reply)
+/* Whether a reply of this length can leave, and room for it. Nothing is touched unless GO_ON. */
+static __always_inline enum outcome make_way(struct xdp_md *ctx, const struct packet *packet,
+					     __u32 length, struct next_hop *hop)
 {
-	__u32 length = packet->request + reply->length;
 	enum outcome outcome;
 
 	if (length - packet->network > coax_link.mtu)
 		return OUTCOME(pass_no_room);
-	outcome = make_room(ctx, packet, length);
+	outcome = find_route(ctx, packet, length - packet->network, hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (!write_headers(ctx, packet, reply, length))
+	return make_room(ctx, packet, length);
+}
+
+static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct packet *packet,
+					       const struct reply *reply)
+{
+	__u32 length = packet->request + reply->length;
+	struct next_hop hop;
+	enum outcome outcome;
+
+	outcome = make_way(ctx, packet, length, &hop);
+	if (outcome != GO_ON)
+		return outcome;
+	if (!turn_to(ctx, &hop) || !write_headers(ctx, packet, reply, length))
 		return OUTCOME(drop_raced);
-	if (!reply->slot)
-		return OUTCOME(pong);
-	if (!write_body(ctx, packet, reply) || !slot_unchanged(reply))
+	if (!write_body(ctx, packet, reply))
+		return OUTCOME(drop_raced);
+	if (reply_ages(reply) && !write_max_age(ctx, packet, reply))
+		return OUTCOME(drop_raced);
+	if (!slot_unchanged(reply))
 		return OUTCOME(drop_raced);
 	slot_mark_used(reply->slot);
 	return OUTCOME(reply);

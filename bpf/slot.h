@@ -5,6 +5,7 @@
 #ifndef COAX_BPF_SLOT_H
 #define COAX_BPF_SLOT_H
 
+#include "barrier.h"
 #include "key.h"
 #include "maps.h"
 #include "stats.h"
@@ -15,7 +16,7 @@ _Static_assert(sizeof(struct coax_slot) % 64 == 0, "each slot begins a cache lin
 
 /* What is to be sent. */
 struct reply {
-	struct coax_slot *slot; /* NULL: nothing after the token */
+	struct coax_slot *slot;
 	__u32 sequence;
 	__u32 length; /* of the bytes after the token */
 	__u16 sum;
@@ -23,19 +24,6 @@ struct reply {
 	__u8 type;
 	__u8 code;
 };
-
-/*
- * Loads before it are done before loads after it. The only full barrier that programs have on all
- * kernels is an atomic operation that fetches.
- */
-static __always_inline void read_barrier(void)
-{
-	__u64 word = 0;
-
-	if (coax_weakly_ordered)
-		word = __sync_fetch_and_add(&word, 0);
-	asm volatile("" : : "r"(word) : "memory");
-}
 
 static __always_inline bool slot_has_key(const struct coax_slot *slot, const union request_key *key)
 {

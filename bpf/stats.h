@@ -36,6 +36,10 @@ static __always_inline enum xdp_action action_of(enum outcome outcome)
 	switch (outcome) {
 	case OUTCOME(reply):
 	case OUTCOME(pong):
+	case OUTCOME(repeat):
+	case OUTCOME(reset_token):
+	case OUTCOME(reset_code):
+	case OUTCOME(reset_empty):
 		return XDP_TX;
 	case OUTCOME(drop_raced):
 	case OUTCOME(drop_denied):
@@ -45,6 +49,12 @@ static __always_inline enum xdp_action action_of(enum outcome outcome)
 	case OUTCOME(drop_requests):
 	case OUTCOME(drop_strangers):
 	case OUTCOME(drop_amplified):
+	case OUTCOME(drop_duplicate):
+	case OUTCOME(drop_short):
+	case OUTCOME(drop_version):
+	case OUTCOME(drop_token):
+	case OUTCOME(drop_code):
+	case OUTCOME(drop_empty):
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

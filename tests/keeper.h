@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <xdp/libxdp.h>
 #include <coax/message.h>
 #include "accel/accel.h"
 #include "lab.h"
@@ -98,6 +99,44 @@ static inline int keeper_map(const char *name)
 	return fd;
 }
 
+/* Our program on an interface, be it attached alone or in libxdp's dispatcher. */
+static inline void keeper_describe_program(const char *interface, struct bpf_prog_info *info)
+{
+	struct xdp_multiprog *attached =
+		xdp_multiprog__get_from_ifindex((int)if_nametoindex(interface));
+	uint32_t size = sizeof(*info);
+	struct xdp_program *program;
+
+	ASSERT_EQ(libxdp_get_error(attached), 0);
+	program = xdp_multiprog__is_legacy(attached) ? xdp_multiprog__main_prog(attached)
+						     : xdp_multiprog__next_prog(NULL, attached);
+	ASSERT_TRUE(program);
+	ASSERT_EQ(bpf_obj_get_info_by_fd(xdp_program__fd(program), info, &size), 0);
+	xdp_multiprog__close(attached);
+	ASSERT_STREQ(info->name, COAX_PROGRAM_NAME);
+}
+
+/* A section of its variables. */
+static inline int keeper_section(const char *interface, const char *suffix)
+{
+	uint32_t ids[16] = {0};
+	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 16};
+
+	keeper_describe_program(interface, &program);
+	for (uint32_t i = 0; i < program.nr_map_ids; i++) {
+		struct bpf_map_info map = {0};
+		uint32_t size = sizeof(map);
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &map, &size), 0);
+		if (strstr(map.name, suffix))
+			return fd;
+		close(fd);
+	}
+	HARNESS_SAY("the program has no section %s", suffix);
+	HARNESS_STOP();
+}
+
 static inline struct coax_config keeper_config(void)
 {
 	struct coax_config config;
@@ -129,6 +168,24 @@ static inline unsigned int keeper_entries(const char *map)
 		more = bpf_map_get_next_key(fd, key, key) == 0;
 	close(fd);
 	return count;
+}
+
+/* Whether the program looks at what is sent there. */
+static inline bool is_endpoint(const char *address, uint16_t port)
+{
+	struct coax_endpoint_key key = {
+		.port_be = htons(port), .address[10] = 0xff, .address[11] = 0xff};
+	struct coax_endpoint_value value;
+	int fd = keeper_map("endpoints");
+	int err;
+
+	if (inet_pton(AF_INET, address, key.address + 12) != 1)
+		ASSERT_EQ(inet_pton(AF_INET6, address, key.address), 1);
+	err = bpf_map_lookup_elem(fd, &key, &value);
+	close(fd);
+	if (!err)
+		ASSERT_TRUE(strstr(value.text, address));
+	return !err;
 }
 
 /* A GET of a path and the reply to it, as a Context has them. */

@@ -146,14 +146,10 @@ static inline int lab_program(void)
 	return fd;
 }
 
-/*
- * Put a message into the program as a frame from the client to port 5683 of the server. Returns the
- * length of the message in its reply, 0 when it passed the frame, -1 when it dropped it.
- */
-static inline ssize_t lab_ask(int program, const void *message, size_t length, uint8_t *reply,
-			      size_t size)
+/* From the client to port 5683 of the server. */
+static inline struct frame_flow lab_flow(void)
 {
-	static const struct frame_flow flow = {
+	return (struct frame_flow){
 		.source_mac = {2, 0, 0, 0, 0, 2},
 		.destination_mac = {2, 0, 0, 0, 0, 1},
 		.source_ip = {192, 0, 2, 2},
@@ -162,12 +158,21 @@ static inline ssize_t lab_ask(int program, const void *message, size_t length, u
 		.destination_port = 5683,
 		.ttl = 64,
 	};
+}
+
+/*
+ * Put a message into the program as a frame of `flow`. Returns the length of the message in its
+ * reply, 0 when it passed the frame, -1 when it dropped it.
+ */
+static inline ssize_t lab_ask_by(int program, const struct frame_flow *flow, const void *message,
+				 size_t length, uint8_t *reply, size_t size)
+{
 	struct frame frame;
 	uint8_t out[FRAME_MAX];
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.bytes, .data_out = out,
 		    .data_size_out = sizeof(out), .repeat = 1);
 
-	frame_build(&frame, &flow, message, length);
+	frame_build(&frame, flow, message, length);
 	options.data_size_in = (uint32_t)frame.length;
 	ASSERT_EQ(bpf_prog_test_run_opts(program, &options), 0);
 	if (options.retval != XDP_TX)
@@ -177,6 +182,14 @@ static inline ssize_t lab_ask(int program, const void *message, size_t length, u
 	ASSERT_LE(length, size);
 	memcpy(reply, out + frame.coap, length);
 	return (ssize_t)length;
+}
+
+static inline ssize_t lab_ask(int program, const void *message, size_t length, uint8_t *reply,
+			      size_t size)
+{
+	struct frame_flow flow = lab_flow();
+
+	return lab_ask_by(program, &flow, message, length, reply, size);
 }
 
 #endif

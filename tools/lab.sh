@@ -165,6 +165,28 @@ lab_reference() {
 	EOF
 }
 
+# lab_threaded CPU: what comes in at the server's end is processed by a kernel thread on that CPU, not
+# by whoever sends it; so the CPU's time is what serving costs, network stack and XDP included.
+lab_threaded() {
+	lab_server ethtool -K "$LAB_SERVER_LINK" gro on
+	# shellcheck disable=SC2016 # for the inner shell, whose /sys is the namespace's
+	lab_server unshare --mount sh -c \
+		'mount -t sysfs sysfs /sys && echo 1 >"/sys/class/net/$0/threaded"' "$LAB_SERVER_LINK"
+	lab_pin_threads "$1"
+}
+
+# The threads are made anew when an XDP program comes or goes.
+lab_pin_threads() {
+	for lab_comm in /proc/[0-9]*/comm; do
+		case $(cat "$lab_comm" 2>/dev/null) in
+		"napi/$LAB_SERVER_LINK"*)
+			lab_pid=${lab_comm#/proc/}
+			taskset -cp "$1" "${lab_pid%/comm}" >/dev/null
+			;;
+		esac
+	done
+}
+
 lab_has_carrier() {
 	[ "$(ip -n "$1" -o link show dev "$2" | grep -c LOWER_UP)" -eq 1 ]
 }
@@ -232,10 +254,13 @@ lab_coap_server() {
 		lab_fail "coap-server does not serve"
 }
 
-# lab_bench_server NAME TEXT: the same with coax-bench serve.
+# lab_bench_server NAME TEXT [OPTIONS...]: the same with coax-bench serve.
 lab_bench_server() {
-	lab_start_server "$LAB_BUILD/coax-bench" serve --bind "$LAB_SERVER_4" >/dev/null
-	lab_wait_for 10 lab_created "coap://$LAB_SERVER_4/$1" "$2" ||
+	lab_name=$1
+	lab_text=$2
+	shift 2
+	lab_start_server "$LAB_BUILD/coax-bench" serve --bind "$LAB_SERVER_4" "$@" >/dev/null
+	lab_wait_for 10 lab_created "coap://$LAB_SERVER_4/$lab_name" "$lab_text" ||
 		lab_fail "coax-bench does not serve"
 }
 

@@ -12,6 +12,22 @@ int coax_hash_key_random(struct coax_hash_key *key)
 	return 0;
 }
 
+/* So many come in one piece (getrandom(2)). */
+#define RANDOM_PIECE 256
+
+int coax_digest_secret_random(struct coax_digest_secret *secret)
+{
+	uint8_t *bytes = (uint8_t *)secret;
+	size_t piece;
+
+	for (size_t at = 0; at < sizeof(*secret); at += piece) {
+		piece = sizeof(*secret) - at < RANDOM_PIECE ? sizeof(*secret) - at : RANDOM_PIECE;
+		if (getrandom(bytes + at, piece, 0) != (ssize_t)piece)
+			return -errno;
+	}
+	return 0;
+}
+
 uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t length)
 {
 	unsigned char out[crypto_shorthash_BYTES];

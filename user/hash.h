@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <coax/address.h>
+#include <coax/digest.h>
 
 struct coax_hash_key {
 	uint8_t bytes[16];
@@ -18,6 +19,9 @@ int coax_hash_key_random(struct coax_hash_key *key);
 
 /* SipHash-2-4. */
 uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t length);
+
+/* Fill with random numbers. Returns 0 or a negative errno. */
+int coax_digest_secret_random(struct coax_digest_secret *secret);
 
 #define COAX_ADDRESS_BYTES_MAX 22
 

@@ -52,8 +52,10 @@ struct coax_accel_options {
 	const char *const *interfaces; /* names */
 	size_t interface_count;	       /* 0: no kernel half */
 	bool generic;		       /* allow generic mode where native mode is refused */
-	uint32_t slots;		       /* published replies at most; 0: 8192 */
-	uint32_t lease_ms;	       /* 0: 3000 */
+	bool route_replies; /* answer only where the host's routes lead back the way it came */
+	uint32_t slots;	    /* published replies at most; 0: 8192 */
+	uint32_t exchanges; /* requests whose duplicates it knows, rounded up; 0: 16384 */
+	uint32_t lease_ms;  /* 0: 3000 */
 };
 
 #endif

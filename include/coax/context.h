@@ -81,8 +81,15 @@ struct coax_context_stats {
 	uint64_t duplicates;	    /* requests that came again */
 	uint64_t retransmissions;   /* of our own confirmable messages */
 	uint64_t timeouts;	    /* confirmable messages that nobody acknowledged */
-	uint64_t malformed;	    /* datagrams that are no CoAP message */
-	uint64_t ignored;	    /* other versions, unmatched responses and acknowledgements */
+	uint64_t malformed;	    /* datagrams that are no CoAP message, each of these kinds: */
+	uint64_t malformed_short;   /* shorter than a header */
+	uint64_t malformed_token;   /* a reserved token length, or a token cut short */
+	uint64_t malformed_empty;   /* Empty, but more than a header */
+	uint64_t malformed_options; /* options cut short or reserved */
+	uint64_t malformed_marker;  /* a payload marker without payload */
+	uint64_t ignored;	    /* unmatched responses and acknowledgements, and these: */
+	uint64_t ignored_version;   /* other versions than 1 */
+	uint64_t ignored_code;	    /* codes of the reserved classes, rejected if confirmable */
 	uint64_t resets_in;
 	uint64_t resets_out; /* pings among them */
 	uint64_t pings;

@@ -20,9 +20,16 @@
 /* Longest request that the kernel answers: bytes after the token. Longer ones pass. */
 #define COAX_KEY_MAX 64
 /* Longest reply that the kernel sends: bytes after the token. */
-#define COAX_REPLY_MAX	     1088
+#define COAX_REPLY_MAX 1088
 
-#define COAX_NEVER	     0xffffffffffffffffULL
+#define COAX_NEVER     0xffffffffffffffffULL
+
+/* Longest reply to a duplicate that the kernel repeats: the whole message. */
+#define COAX_REPEAT_MAX 190
+/* Longest request whose duplicates it knows: the whole message. */
+#define COAX_REPEATED_MAX 1472
+/* Records in which one request's can lie. */
+#define COAX_EXCHANGE_WAYS   2
 
 #define COAX_ATTACHMENTS_MAX 16
 
@@ -30,15 +37,35 @@
  * The program is loaded once for each interface; all share the maps below. What differs is its
  * `coax_link` (section .data.link, mmapable: userspace follows changes of the interface by plain
  * stores). Until a MAC address is there, or with one of zeros, no packet is ours.
- *
- * `coax_weakly_ordered` (.rodata, before loading) is 1 unless userspace says that this CPU does not
- * reorder loads (x86): then the program does without barriers. `coax_owner` (likewise) is the
- * number of the owner that loads it: under another, who could not take it off, it answers nothing.
  */
 struct coax_link_state {
 	__u8 mac[6];
 	__u16 mtu; /* of IP packets; the kernel sends no longer ones */
 } __attribute__((aligned(8)));
+
+/* `coax_setup` (section .rodata): set before the program is loaded, constant from then on. */
+struct coax_setup {
+	__u32 owner;	      /* who loads it: under another, who could not take it off, it
+			       * answers nothing */
+	__u32 weakly_ordered; /* 0: this CPU does not reorder loads (x86), no barriers are needed */
+	__u32 hint_bits;      /* the table `hints` has two to the power of it */
+	__u32 route_replies;  /* 1: only where the way back to the client leads over the device
+			       * that the request came by, and to the neighbour on that way */
+};
+
+#define COAX_VLANS 4096
+
+/*
+ * `coax_place` (section .data.place): where the interface stands. With `vlans_known`, a frame with
+ * a tag is looked at only if that is the one of a VLAN in `vlans`, else with any.
+ */
+struct coax_place {
+	__u32 device; /* ifindex of what has the addresses: the interface, or its bridge */
+	__u8 port;    /* a bridge's */
+	__u8 vlans_known;
+	__u16 reserved;
+	__u64 vlans[COAX_VLANS / 64]; /* by number, from the lowest bit of the first on */
+};
 
 /* `endpoints`: hash. Only packets to an address and port in it are looked at. */
 struct coax_endpoint_key {
@@ -51,6 +78,32 @@ struct coax_endpoint_value {
 	__u32 service; /* the name space of requests that this endpoint belongs to */
 	char text[60]; /* for people: "192.0.2.1:5683", "[2001:db8::1]:5683" */
 };
+
+/*
+ * `nearby`: array, mmapable. The same endpoints for the program alone, which finds one in a
+ * fraction of the time; under a sequence lock like slots. A bucket that is not `complete` says
+ * nothing of endpoints that are not in it: those are looked up in `endpoints`.
+ */
+#define COAX_NEARBY_BUCKETS 1024
+#define COAX_NEARBY_WAYS    2
+
+struct coax_nearby {
+	__u32 sequence;
+	__u32 complete;
+	struct coax_endpoint_key key[COAX_NEARBY_WAYS]; /* zeros: none */
+	__u32 service[COAX_NEARBY_WAYS];
+	__u32 reserved[2]; /* a cache line */
+};
+
+/* Which bucket is an endpoint's, by its key as words. The host's own addresses: nobody aims. */
+static inline __attribute__((always_inline)) __u32 coax_nearby_bucket(const __u32 *key)
+{
+	__u64 sum = key[0] * 0x9ae16a3b2f90404fULL + key[1] * 0xc949c7defebe6b31ULL +
+		    key[2] * 0xd6d018f597b91f2bULL + key[3] * 0x8f462907f9e1d4c5ULL +
+		    key[4] * 0xb36a80d2fe6c9ab7ULL;
+
+	return sum >> 54;
+}
 
 /* `index`: hash. A request as it stands, found by its bytes after the token. */
 struct coax_index_key {
@@ -84,12 +137,55 @@ struct coax_slot {
 	__u16 reply_sum;
 	__u8 key_code;
 	__u8 reply_code;
-	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction */
-	__u8 reserved[5];
+	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction and renewal */
+	/*
+	 * What was fetched from another origin ages: there the program writes the seconds that are
+	 * left until the deadline, big-endian. In `reply`, and so in its sum, are zeros. Length 0:
+	 * the reply goes out as it is.
+	 */
+	__u8 max_age_length;
+	__u16 max_age_at; /* in `reply` */
+	__u8 reserved[2];
 	__u64 published; /* when userspace wrote this reply, for people; 0: never */
 	__u8 reserved_end[24];
 	__u8 key[COAX_KEY_MAX]; /* zero padded */
 	__u8 reply[COAX_REPLY_MAX];
+};
+
+/*
+ * `exchanges`: array, mmapable. What userspace has decided about a request that it has seen, under
+ * a sequence lock as in `slots`: what its duplicates get (RFC 7252 section 4.5). A message is found
+ * by its name, in one of COAX_EXCHANGE_WAYS records beginning with the number
+ *
+ *	coax_digest(secret, name, sizeof(name)) % config.exchanges, rounded down to a multiple
+ *
+ * and confirmed by the digest of all of it. What is not found passes.
+ */
+struct coax_exchange_name {
+	__u8 peer[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__u8 local[16];
+	__u16 peer_port;
+	__u16 local_port;
+	__u16 message_id;
+	__u16 zone; /* with link-local addresses the interface's index, else zero */
+};
+
+enum __attribute__((packed)) coax_exchange_verdict {
+	COAX_EXCHANGE_NONE = 0,	    /* userspace decides */
+	COAX_EXCHANGE_HELD = 1,	    /* is being handled */
+	COAX_EXCHANGE_ANSWERED = 2, /* or will never be */
+};
+
+struct coax_exchange_record {
+	__u32 sequence;
+	__u16 reply_length; /* of the message that duplicates get; 0: they are dropped */
+	enum coax_exchange_verdict verdict;
+	__u8 reserved;
+	__u64 expires;
+	__u64 digest;
+	struct coax_exchange_name name;
+	__u16 reply_sum;
+	__u8 reply[COAX_REPEAT_MAX];
 };
 
 /* One attached interface, for `coax status`. The rungs are those of the README's ladder. */
@@ -103,6 +199,7 @@ enum coax_rung {
 struct coax_attachment {
 	__u32 ifindex; /* 0: free */
 	enum coax_rung rung;
+	__u32 silent; /* nothing is answered there now, for a reason that was logged */
 	char name[16];
 };
 
@@ -222,8 +319,8 @@ struct coax_config {
 	__u64 lease_length;
 	__u32 pid; /* of the Context that owns the instance */
 	__u32 slots;
-	__u32 owner; /* how many have taken the maps over before */
-	__u32 reserved;
+	__u32 owner;	 /* how many have taken the maps over before */
+	__u32 exchanges; /* records, a power of two; 0: duplicates pass */
 	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
 	struct coax_guard_config guard __attribute__((aligned(64)));
 };
@@ -236,12 +333,23 @@ struct coax_config {
 	X(packets, "packets seen")                                                       \
 	X(reply, "requests answered from a slot")                                        \
 	X(pong, "pings answered with RST")                                               \
+	X(repeat, "duplicates that got the reply of the first")                          \
+	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON")   \
+	X(reset_token, "RST to a CON: a reserved token length, or a token cut short")    \
+	X(reset_code, "RST to a CON: a code of a reserved class")                        \
+	X(reset_empty, "RST to a CON: Empty, but with more than a header")               \
 	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")   \
+	X(drop_short, "dropped: to us, shorter than a CoAP header")                      \
+	X(drop_version, "dropped: to us, another version of CoAP than 1")                \
+	X(drop_token, "dropped: no CON, a reserved token length, or a token cut short")  \
+	X(drop_code, "dropped: no CON, a code of a reserved class")                      \
+	X(drop_empty, "dropped: an Empty NON; an ACK or RST, Empty with more behind it") \
 	X(pass_disabled, "passed: switched off")                                         \
 	X(pass_lease, "passed: to us, while the lease had run out")                      \
 	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")               \
 	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths")        \
-	X(pass_malformed, "passed: to us, no well-formed CoAP header; userspace reacts") \
+	X(pass_malformed, "passed: to us, to be rejected, but longer than is summed up") \
+	X(pass_token, "passed: to us, a token of more than 8 bytes (RFC 8974)")          \
 	X(pass_message, "passed: to us, an acknowledgement, reset or response")          \
 	X(pass_method, "passed: a method that only userspace answers")                   \
 	X(pass_long, "passed: a request longer than the index holds")                    \
@@ -258,7 +366,8 @@ struct coax_config {
 	X(drop_source, "dropped: the way back to its source is another interface")       \
 	X(drop_requests, "dropped: more requests than its prefix may make")              \
 	X(drop_strangers, "dropped: for userspace, from one of too many strangers")      \
-	X(drop_amplified, "dropped: too many large replies to unverified sources")
+	X(drop_amplified, "dropped: too many large replies to unverified sources")       \
+	X(pass_route, "passed: the reply would leave by another interface")
 
 struct coax_stats {
 #define COAX_STATS_FIELD(name, text) __u64 name;

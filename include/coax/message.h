@@ -14,12 +14,24 @@
 #include <stdint.h>
 #include <coax/wire.h>
 
+/* What a parse found wrong. */
+enum coax_flaw {
+	COAX_FLAW_NONE,
+	COAX_FLAW_SHORT,   /* than a header */
+	COAX_FLAW_VERSION, /* not 1 */
+	COAX_FLAW_TOKEN,   /* a reserved length, or one that the message does not have */
+	COAX_FLAW_EMPTY,   /* code 0.00, but more than a header */
+	COAX_FLAW_OPTIONS, /* cut short, reserved, or a number above 65535 */
+	COAX_FLAW_MARKER,  /* a payload marker without a payload */
+};
+
 struct coax_message {
 	uint8_t *data;	      /* the datagram; belongs to the caller */
 	uint32_t length;      /* bytes of it in use */
 	uint32_t capacity;    /* bytes that it may grow to; 0: read only */
 	uint32_t payload;     /* offset of the first payload byte; equal to length: no payload */
 	uint16_t last_option; /* number of the last option, 0: none */
+	uint8_t flaw;	      /* enum coax_flaw */
 	const char *error;    /* after a failed parse: what is wrong, as text for a log */
 };
 
@@ -121,9 +133,9 @@ static inline const uint8_t *coax_message_rest(const struct coax_message *m, siz
  *
  * `m` then points into `data`, read only, for as long as that stays.
  *
- * Returns 0, or with m->error set -ENODATA (shorter than a header), -EPROTONOSUPPORT (another
- * version: to be ignored silently), -EBADMSG (a message format error; type and message ID can
- * still be read, section 4.2 and 4.3 say what to do).
+ * Returns 0, or with m->flaw and m->error set -ENODATA (shorter than a header), -EPROTONOSUPPORT
+ * (another version: to be ignored silently), -EBADMSG (a message format error; type and message ID
+ * can still be read, section 4.2 and 4.3 say what to do).
  */
 int coax_message_parse(struct coax_message *m, const void *data, size_t length);
 

@@ -98,9 +98,9 @@ const struct coax_part *coax_responder_part(const struct coax_responder *respond
 
 /**
  * coax_responder_subject - name what the response is rendered from, when that is not the resource
- * itself: a 2.05 becomes known to the kernel under `subject` and `generation` (as read before
- * rendering began), and observers are notified when it changes. Queries count as part of the
- * request only with cacheable_queries.
+ * itself: what `cacheable` says of a resource holds for this response until `subject` leaves
+ * `generation` (as read before rendering began): it becomes known to the kernel, and observers are
+ * notified when it changes. Queries count as part of the request only with cacheable_queries.
  *
  * The caller sees to it that `subject` stays until coax_respond() has returned: by a reference, or
  * in a handler on a worker by RCU.
@@ -110,6 +110,38 @@ const struct coax_part *coax_responder_part(const struct coax_responder *respond
  */
 void coax_responder_subject(struct coax_responder *responder, struct coax_subject *subject,
 			    uint64_t generation);
+
+/**
+ * coax_responder_set_fetched - say that the representation comes from another origin, at `fetched`
+ * (ns of CLOCK_MONOTONIC: when the request for it was sent, to be on the safe side) with this
+ * Max-Age in seconds (60 when the origin said none).
+ *
+ * The response gets a Max-Age option, which says what is left when it is sent, in as many bytes as
+ * `max_age` takes (RFC 7252 section 5.7.1); one that is there is replaced. It becomes known to the
+ * kernel until then, and ages there likewise: see coax_responder_needed_until(). Without this call
+ * a representation is the Context's own, and goes out as it is until its subject changes.
+ *
+ * Whether what is no longer fresh may be sent is for the caller to decide: its Max-Age is 0, and
+ * the kernel does not get it.
+ *
+ * Returns 0, -EMSGSIZE (no room) or -EINVAL (the request has been answered).
+ */
+int coax_responder_set_fetched(struct coax_responder *responder, uint64_t fetched,
+			       uint32_t max_age);
+
+/**
+ * coax_responder_needed_until - beyond when a fetched representation has to be fresh (ns of
+ * CLOCK_MONOTONIC) to answer this request; one that is not is to be fetched anew. What came at
+ * `fetched` is fresh until fetched + max_age * 1000000000.
+ *
+ * For a client's request that is now. Besides, shortly before what the kernel answers from expires,
+ * and if the kernel has used it, the Context itself puts its request to the handler, once, with
+ * coax_responder_remote() AF_UNSPEC: a tenth of the time that it was published for before the end,
+ * at least 1 and at most 10 s, or half of it when that is less. Then it is the time of expiry, and
+ * what is responded takes the place of what the kernel has, without a gap. Any other response
+ * changes nothing.
+ */
+uint64_t coax_responder_needed_until(const struct coax_responder *responder);
 
 /**
  * coax_responder_preconditions - If-Match and If-None-Match against the current state

@@ -60,8 +60,17 @@ struct coax_resource_options {
 
 	bool subtree;	     /* answers for all paths below too */
 	coax_links_fn links; /* of a subtree; NULL: only the resource itself is listed */
-	bool hidden;	     /* not listed in /.well-known/core */
-	bool cacheable;	     /* GET renders the same for everybody until coax_resource_changed() */
+	/*
+	 * Changes whenever what `links` writes does: coax_subject_changed(). NULL: nothing tells,
+	 * so that the kernel does not answer for /.well-known/core. A reference is taken.
+	 */
+	struct coax_subject *links_subject;
+	bool hidden; /* not listed in /.well-known/core */
+	/*
+	 * GET and FETCH render the same for everybody until coax_resource_changed(): so do 4.00,
+	 * 4.04, 4.05 and 4.06. To an ETag in the request they answer what coax_respond() does.
+	 */
+	bool cacheable;
 	bool cacheable_queries; /* ... with each query too; without: not cached with a query */
 	bool conditional;	/* handlers see to If-Match and If-None-Match; without: 4.02 */
 
@@ -104,7 +113,8 @@ void coax_site_destroy(struct coax_site *site);
  *
  * *resource (may be NULL) names it until it is removed or the Site destroyed. A subtree that has
  * answered for the path until now does so no more, and what the kernel answered from that subtree's
- * own subject is withdrawn (not what it answered from others: see coax_responder_subject()).
+ * own subject is withdrawn (not what it answered from others: see coax_responder_subject()). So is
+ * what it said of names that were not there, and /.well-known/core.
  *
  * Any thread, also from a handler. Returns 0, -EEXIST (also where only names of parameters differ),
  * -EINVAL (a path that is malformed or does not fit into a message, a parameter that has no name,

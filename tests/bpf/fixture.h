@@ -25,10 +25,11 @@
 #include "../harness.h"
 #include "frame.h"
 
-#define KERNEL_SERVICE 7
-#define KERNEL_SLOTS   64
-#define KERNEL_INDEX   1024
-#define KERNEL_MTU     1500
+#define KERNEL_SERVICE	 7
+#define KERNEL_SLOTS	 64
+#define KERNEL_INDEX	 1024
+#define KERNEL_EXCHANGES 8
+#define KERNEL_MTU	 1500
 
 struct kernel {
 	struct bpf_object *object;
@@ -102,7 +103,6 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 {
 	struct bpf_program *program;
 	struct bpf_map *rodata;
-	size_t length;
 
 	if (!kernel_may_load())
 		SKIP("BPF programs may not be loaded here");
@@ -114,10 +114,13 @@ static inline void kernel_open_object(struct kernel *kernel, const void *elf, si
 				 KERNEL_SLOTS);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(kernel->object, "index"),
 				 KERNEL_INDEX);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(kernel->object, "exchanges"),
+				 KERNEL_EXCHANGES);
 	rodata = kernel_section(kernel, ".rodata");
 	ASSERT_TRUE(rodata);
-#if defined(__x86_64__)
-	*(uint8_t *)bpf_map__initial_value(rodata, &length) = !!getenv("COAX_TEST_BARRIERS");
+#if defined(__x86_64__) || defined(__i386__)
+	((struct coax_setup *)bpf_map__initial_value(rodata, &(size_t){0}))->weakly_ordered =
+		!!getenv("COAX_TEST_BARRIERS");
 #endif
 	ASSERT_EQ(bpf_object__load(kernel->object), 0);
 	kernel->program = bpf_program__fd(program);
@@ -174,11 +177,9 @@ static inline struct frame_flow kernel_flow(bool ipv6)
 	return flow;
 }
 
-/* Make the flow's destination an endpoint of KERNEL_SERVICE. */
-static inline void kernel_add_endpoint(const struct kernel *kernel, const struct frame_flow *flow)
+static inline struct coax_endpoint_key kernel_endpoint_key(const struct frame_flow *flow)
 {
 	struct coax_endpoint_key key = {.port_be = htobe16(flow->destination_port)};
-	struct coax_endpoint_value value = {.service = KERNEL_SERVICE, .text = "test"};
 
 	if (flow->ipv6) {
 		memcpy(key.address, flow->destination_ip, 16);
@@ -186,6 +187,15 @@ static inline void kernel_add_endpoint(const struct kernel *kernel, const struct
 		key.address[10] = key.address[11] = 0xff;
 		memcpy(key.address + 12, flow->destination_ip, 4);
 	}
+	return key;
+}
+
+/* Make the flow's destination an endpoint of KERNEL_SERVICE. */
+static inline void kernel_add_endpoint(const struct kernel *kernel, const struct frame_flow *flow)
+{
+	struct coax_endpoint_key key = kernel_endpoint_key(flow);
+	struct coax_endpoint_value value = {.service = KERNEL_SERVICE, .text = "test"};
+
 	ASSERT_EQ(bpf_map_update_elem(kernel_map(kernel, "endpoints"), &key, &value, BPF_ANY), 0);
 }
 
@@ -203,32 +213,40 @@ static inline struct coax_index_key kernel_index_key(const void *request, size_t
 	return key;
 }
 
+/* What asks by `key` gets `code` and the bytes `reply`. */
+static inline struct coax_slot *kernel_publish_key(const struct kernel *kernel, uint32_t number,
+						   const struct coax_index_key *key, uint8_t code,
+						   const void *reply, size_t reply_length)
+{
+	struct coax_index_value value = {.slot = number, .method = "GET", .uri = "test"};
+	struct coax_slot *slot = &kernel->slots[number];
+	uint32_t sequence = slot->sequence;
+
+	__atomic_store_n(&slot->sequence, sequence | 1, __ATOMIC_SEQ_CST);
+	slot->service = key->service;
+	slot->deadline = COAX_NEVER;
+	slot->key_length = key->length;
+	slot->reply_length = (uint16_t)reply_length;
+	slot->key_sum = kernel_memory_sum(key->request, key->length);
+	slot->reply_sum = kernel_memory_sum(reply, reply_length);
+	slot->key_code = key->code;
+	slot->reply_code = code;
+	slot->used = 0;
+	memcpy(slot->key, key->request, sizeof(slot->key));
+	memcpy(slot->reply, reply, reply_length);
+	__atomic_store_n(&slot->sequence, (sequence | 1) + 1, __ATOMIC_SEQ_CST);
+	ASSERT_EQ(bpf_map_update_elem(kernel_map(kernel, "index"), key, &value, BPF_ANY), 0);
+	return slot;
+}
+
 /* A GET with the bytes `request` after its token gets `code` and the bytes `reply`. */
 static inline struct coax_slot *kernel_publish(const struct kernel *kernel, uint32_t number,
 					       const void *request, size_t request_length,
 					       uint8_t code, const void *reply, size_t reply_length)
 {
 	struct coax_index_key key = kernel_index_key(request, request_length);
-	struct coax_index_value value = {.slot = number, .method = "GET", .uri = "test"};
-	struct coax_slot *slot = &kernel->slots[number];
-	uint32_t sequence = slot->sequence;
 
-	__atomic_store_n(&slot->sequence, sequence | 1, __ATOMIC_SEQ_CST);
-	slot->service = KERNEL_SERVICE;
-	slot->deadline = COAX_NEVER;
-	slot->key_length = (uint16_t)request_length;
-	slot->reply_length = (uint16_t)reply_length;
-	slot->key_sum = kernel_memory_sum(request, request_length);
-	slot->reply_sum = kernel_memory_sum(reply, reply_length);
-	slot->key_code = COAX_GET;
-	slot->reply_code = code;
-	slot->used = 0;
-	memset(slot->key, 0, sizeof(slot->key));
-	memcpy(slot->key, request, request_length);
-	memcpy(slot->reply, reply, reply_length);
-	__atomic_store_n(&slot->sequence, (sequence | 1) + 1, __ATOMIC_SEQ_CST);
-	ASSERT_EQ(bpf_map_update_elem(kernel_map(kernel, "index"), &key, &value, BPF_ANY), 0);
-	return slot;
+	return kernel_publish_key(kernel, number, &key, code, reply, reply_length);
 }
 
 /* One frame through the program. Returns 0 or a negative errno of the kernel's. */
@@ -280,7 +298,7 @@ static inline const char *kernel_outcome_name(size_t offset)
 static inline size_t kernel_take_outcome(const struct kernel *kernel)
 {
 	struct coax_stats stats = kernel_take_stats(kernel);
-	const uint64_t *counters = (const uint64_t *)&stats;
+	const __u64 *counters = (const __u64 *)&stats;
 	size_t found = 0;
 
 	if (stats.packets != 1)
@@ -295,12 +313,14 @@ static inline size_t kernel_take_outcome(const struct kernel *kernel)
 	return found;
 }
 
+/* Its name says what becomes of the frame. */
 static inline int kernel_action_of(size_t outcome)
 {
-	if (outcome == offsetof(struct coax_stats, reply) ||
-	    outcome == offsetof(struct coax_stats, pong))
-		return XDP_TX;
-	return strncmp(kernel_outcome_name(outcome), "drop_", 5) == 0 ? XDP_DROP : XDP_PASS;
+	const char *name = kernel_outcome_name(outcome);
+
+	if (strncmp(name, "pass_", 5) == 0)
+		return XDP_PASS;
+	return strncmp(name, "drop_", 5) == 0 ? XDP_DROP : XDP_TX;
 }
 
 /*

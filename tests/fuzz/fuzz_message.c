@@ -250,6 +250,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	result = coax_message_parse(&m, data, size);
 	assert((result != 0) == (m.error != NULL));
+	assert((m.flaw == COAX_FLAW_NONE) == (m.error == NULL));
 	assert(strlen(coax_message_describe(&m, text, 1 + size % sizeof(text))) < sizeof(text));
 	if (result)
 		return 0;

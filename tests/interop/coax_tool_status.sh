@@ -112,6 +112,20 @@ ask get "$uri/hello.txt"
 expect_out changed
 result "after a change the entry is withdrawn, and the new value is read"
 
+run exchanges -i edge
+expect_status 0
+expect_no_err
+expect_out_line 'PEER +LOCAL +ID  VERDICT +REPLY +BYTES +LEFT'
+expect_out_line "192\.0\.2\.1:[0-9]+ +192\.0\.2\.2:5683 +[0-9]+  answered  2\.04 +[0-9]+ +4m0[0-9]s"
+run exchanges -i edge -j
+expect_out_line '    "peer": "192\.0\.2\.1:[0-9]+",'
+expect_out_line '    "verdict": "answered",'
+expect_out_line '    "reply": "2\.04",'
+bpftool map dump pinned /sys/fs/bpf/coax/edge/exchanges >"$work/out"
+expect_out_line ' +"verdict": "COAX_EXCHANGE_ANSWERED",'
+expect_out_line ' +"local_port": 5683,'
+result "exchanges lists the change whose duplicates the kernel answers, and bpftool shows it"
+
 ask get "$uri/large"
 expect_status 3
 expect_err_line 'coax get: 5\.00 Internal Server Error: .*'

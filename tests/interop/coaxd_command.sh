@@ -35,6 +35,7 @@ mistakes() {
 		refused 'interface' --interface '' "$served" &&
 		refused '--lease takes' --lease 1 "$served" &&
 		refused '--slots takes' --slots 0 "$served" &&
+		refused '--exchanges takes' --exchanges 0 "$served" &&
 		refused '--workers takes' --workers x "$served" &&
 		refused '1 to 256' --workers 257 "$served" &&
 		refused '--max-age takes' --max-age -1 "$served" &&

@@ -2,25 +2,9 @@
 /*
  * Which addresses the program answers for, as the host's addresses come and go.
  */
+#include <xdp/libxdp.h>
 #include "../harness.h"
 #include "../keeper.h"
-
-static bool is_endpoint(const char *address, uint16_t port)
-{
-	struct coax_endpoint_key key = {
-		.port_be = htons(port), .address[10] = 0xff, .address[11] = 0xff};
-	struct coax_endpoint_value value;
-	int fd = keeper_map("endpoints");
-	int err;
-
-	if (inet_pton(AF_INET, address, key.address + 12) != 1)
-		ASSERT_EQ(inet_pton(AF_INET6, address, key.address), 1);
-	err = bpf_map_lookup_elem(fd, &key, &value);
-	close(fd);
-	if (!err)
-		ASSERT_TRUE(strstr(value.text, address));
-	return !err;
-}
 
 /* What has been said on rtnetlink is worked off. */
 static void follow(struct coax_accel *accel)
@@ -42,18 +26,34 @@ static struct coax_accel *serve(const char *address)
 	return accel;
 }
 
-/* The MAC address and MTU that the attached program knows. */
+/* Our program, be it attached alone or in libxdp's dispatcher. */
+static void describe_program(struct bpf_prog_info *info)
+{
+	uint32_t size = sizeof(*info);
+	struct xdp_program *program = NULL;
+	struct xdp_multiprog *attached =
+		xdp_multiprog__get_from_ifindex((int)if_nametoindex(LAB_SERVER));
+
+	ASSERT_EQ(libxdp_get_error(attached), 0);
+	program = xdp_multiprog__is_legacy(attached) ? xdp_multiprog__main_prog(attached)
+						     : xdp_multiprog__next_prog(NULL, attached);
+	ASSERT_TRUE(program);
+	ASSERT_EQ(bpf_obj_get_info_by_fd(xdp_program__fd(program), info, &size), 0);
+	xdp_multiprog__close(attached);
+	ASSERT_STREQ(info->name, COAX_PROGRAM_NAME);
+}
+
+/* The MAC address and MTU that it knows. */
 static struct coax_link_state link_state(void)
 {
 	uint32_t ids[16] = {0};
 	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 16};
-	uint32_t size = sizeof(program);
 	const uint32_t only = 0;
 	struct coax_link_state state = {0};
-	int fd = lab_program();
+	uint32_t size;
+	int fd;
 
-	ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &program, &size), 0);
-	close(fd);
+	describe_program(&program);
 	for (uint32_t i = 0; i < program.nr_map_ids; i++) {
 		struct bpf_map_info map = {0};
 
@@ -226,6 +226,14 @@ TEST("a link-local address bound on one interface is answered for on no other")
 	coax_accel_close(accel);
 }
 
+/* Linux 6.1 renames no link that is up, and one that goes down loses its addresses. */
+static void rename_link(const char *from, const char *to, const char *address)
+{
+	lab_run("ip link set %s down && ip link set %s name %s && ip link set %s up", from, from,
+		to, to);
+	lab_run("ip addr replace %s/64 dev %s nodad", address, to);
+}
+
 TEST("link-local addresses of other interfaces are not answered for on ours")
 {
 	struct coax_accel *accel;
@@ -240,9 +248,8 @@ TEST("link-local addresses of other interfaces are not answered for on ours")
 	EXPECT_FALSE(is_endpoint("fe80::6", 5683));
 
 	/* Where the program is decides, not what has its interface's name now. */
-	lab_run("ip link set " LAB_SERVER " name former0");
-	lab_run("ip link set other0 name " LAB_SERVER);
-	lab_run("ip addr add fe80::6/64 dev " LAB_SERVER " nodad 2>/dev/null || true");
+	rename_link(LAB_SERVER, "former0", "fe80::5");
+	rename_link("other0", LAB_SERVER, "fe80::6");
 	follow(accel);
 	EXPECT_TRUE(is_endpoint("fe80::5", 5683));
 	EXPECT_FALSE(is_endpoint("fe80::6", 5683));

@@ -5,8 +5,9 @@
 #include "../harness.h"
 #include "../keeper.h"
 
-static const char *const maps[] = {"endpoints", "index",  "slots",    "config",
-				   "stats",	"limits", "verified", "prefixes"};
+static const char *const maps[] = {"endpoints", "nearby",   "index",   "slots",
+				   "exchanges", "secret",   "config",  "stats",
+				   "limits",	"verified", "prefixes"};
 
 static uint64_t now(void)
 {
@@ -72,6 +73,7 @@ TEST("the program is attached, the maps are pinned, config says what holds")
 	EXPECT_EQ(config.enabled, 1U);
 	EXPECT_EQ(config.pid, (uint32_t)getpid());
 	EXPECT_EQ(config.slots, (uint32_t)KEEPER_SLOTS);
+	EXPECT_EQ(config.exchanges, 16384U);
 	EXPECT_EQ(config.lease_length, 3000000000ULL);
 	EXPECT_EQ(config.attachments[0].ifindex, if_nametoindex(LAB_SERVER));
 	EXPECT_STREQ(config.attachments[0].name, LAB_SERVER);

@@ -33,7 +33,8 @@ large_replies_are_bounded() {
 }
 
 userspace_is_spared() {
-	keeps /missing || return 1
+	# Longer than what the kernel has an answer for.
+	keeps "/$(printf %080d 0)" || return 1
 	[ "$(lab_counter flood drop_strangers)" -gt 10000 ]
 }
 

@@ -76,9 +76,14 @@ validated() {
 		counts reply lab_client "$build/coax" get --etag "$etag" "coap://$host/hello"
 }
 
-# A reply that the frame has no room for, here beyond what veth leaves, is userspace's.
+# A reply that the frame has no room for is userspace's. Beyond a frame veth leaves about 200 bytes, on
+# Linux 6.1 a page.
 large() {
-	get large >"$LAB_DIR/got" && counts pass_no_room get large >"$LAB_DIR/got" &&
+	case $(uname -r) in
+	6.1.*) outcome=reply ;;
+	*) outcome=pass_no_room ;;
+	esac
+	get large >"$LAB_DIR/got" && counts "$outcome" get large >"$LAB_DIR/got" &&
 		cmp "$LAB_DIR/got" "$LAB_DIR/files/large"
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// timeout: 90
+// timeout: 170
 /*
  * Replies are whole and never stale, under load: writers change representations as fast as they can
  * while readers ask the kernel half. No reply is torn, none mixes resources, and none is older than
- * the last change that was acknowledged before the request was made.
+ * the last change that was acknowledged before the request was made. The same of what comes in
+ * blocks: each block is a part of one representation, and so are all that have one ETag.
  *
  * COAX_TORTURE_SECONDS in the environment makes it longer.
  */
@@ -19,10 +20,13 @@
 
 #define PORT	  5683
 #define CHANGING  4
-#define RESOURCES 16 /* the rest stay as they are: their replies give way only to others */
-#define SLOTS	  2  /* fewer than what is asked for: slots change hands all the time */
-#define WORD	  9  /* "a0000002a": a letter and a version */
-#define BODY_MAX  (100 * WORD)
+#define SMALL	  16 /* the rest stay as they are: their replies give way only to others */
+#define LARGE	  4  /* in blocks; half of them change */
+#define RESOURCES (SMALL + LARGE)
+#define SLOTS	  4 /* fewer than what is asked for: slots change hands all the time */
+#define ROLES	  5
+#define WORD	  9 /* "a0000002a": a letter and a version */
+#define BODY_MAX  (340 * WORD)
 
 struct state {
 	char name[2];
@@ -33,7 +37,8 @@ struct state {
 
 static struct state states[RESOURCES];
 static atomic_bool stop;
-static atomic_ulong changes, from_kernel, from_sockets, failures;
+static atomic_ulong changes, from_kernel, from_sockets, bodies, begun_anew, blocks_from_kernel,
+	failures;
 
 static unsigned int seconds(void)
 {
@@ -42,13 +47,19 @@ static unsigned int seconds(void)
 	return text ? (unsigned int)atoi(text) : 20;
 }
 
+static bool is_large(const struct state *state)
+{
+	return state >= &states[SMALL];
+}
+
 /*
  * Bodies of different versions differ in length, and in each word. Every other resource has long
  * ones, for which there is time to change while they are copied.
  */
 static size_t render(const struct state *state, uint32_t version, char *body)
 {
-	size_t words = (1 + version % 11) * (state->name[0] % 2 ? 1 : 9);
+	size_t words = is_large(state) ? 240 + version % 97
+				       : (1 + version % 11) * (state->name[0] % 2 ? 1 : 9);
 
 	for (size_t i = 0; i < words; i++)
 		sprintf(body + i * WORD, "%s%08x", state->name, version);
@@ -64,8 +75,7 @@ static void on_get(struct coax_responder *responder, void *arg)
 	/* Now and then a change overtakes the rendering. */
 	if (version % 7 == 0)
 		usleep(50);
-	coax_message_set_payload(coax_responder_response(responder), body,
-				 render(state, version, body));
+	coax_responder_set_payload(responder, body, render(state, version, body));
 	coax_respond(responder, COAX_CONTENT);
 }
 
@@ -85,25 +95,44 @@ static void fail(const char *what, const uint8_t *body, size_t length, uint32_t 
 			    (const char *)body, least);
 }
 
-/* Is it one representation of the right resource, and not older than `least`? */
-static void check(const struct state *state, const struct coax_message *response, uint32_t least)
+/* Is it part of one representation of the right resource, and not older than `least`? */
+static void check_part(const struct state *state, size_t offset, const uint8_t *part, size_t length,
+		       bool more, uint32_t least)
 {
 	char wanted[BODY_MAX + 1];
 	char number[9] = "";
+	size_t word = (WORD - offset % WORD) % WORD, whole;
 	uint32_t version;
+
+	/* The last block may hold no word that is whole; those before it told. */
+	if (offset && length < word + WORD)
+		return;
+	if (length < word + WORD || part[word] != (uint8_t)state->name[0]) {
+		fail("another resource's body", part, length, least);
+		return;
+	}
+	memcpy(number, part + word + 1, 8);
+	version = (uint32_t)strtoul(number, NULL, 16);
+	whole = render(state, version, wanted);
+	if (more ? offset + length >= whole : offset + length != whole)
+		fail("of another length", part, length, least);
+	else if (memcmp(part, wanted + offset, length))
+		fail("torn", part, length, least);
+	else if (version < least)
+		fail("stale", part, length, least);
+}
+
+static void check(const struct state *state, const struct coax_message *response, uint32_t least)
+{
+	struct coax_block block = {0};
 	size_t length;
 	const uint8_t *body = coax_message_payload(response, &length);
 
-	if (length < WORD || body[0] != (uint8_t)state->name[0]) {
-		fail("another resource's body", body, length, least);
-		return;
-	}
-	memcpy(number, body + 1, 8);
-	version = (uint32_t)strtoul(number, NULL, 16);
-	if (length != render(state, version, wanted) || memcmp(body, wanted, length))
-		fail("torn", body, length, least);
-	else if (version < least)
-		fail("stale", body, length, least);
+	if (coax_message_find_block(response, COAX_BLOCK2, &block) < 0 ||
+	    (block.more && length != coax_block_size(&block)))
+		fail("a bad block", body, length, least);
+	else
+		check_part(state, coax_block_offset(&block), body, length, block.more, least);
 }
 
 static size_t request(uint8_t *bytes, uint8_t code, const struct state *state, uint32_t number)
@@ -116,6 +145,17 @@ static size_t request(uint8_t *bytes, uint8_t code, const struct state *state, u
 	bytes[8] = 0xb1;
 	bytes[9] = (uint8_t)state->name[0];
 	return 10;
+}
+
+/* The same for a block: RFC 7959 section 2.2. */
+static size_t block_request(uint8_t *bytes, const struct state *state, uint32_t number,
+			    const struct coax_block *block)
+{
+	size_t length = request(bytes, COAX_GET, state, number);
+
+	bytes[length++] = 0xc1; /* option 11 + 12 */
+	bytes[length++] = (uint8_t)(block->number << 4 | block->exponent);
+	return length;
 }
 
 /* Ask over a socket, again and again as a client would, until the answer to this request is there.
@@ -158,7 +198,9 @@ static void *writer(void *arg)
 
 	for (uint32_t i = 0; !stop; i++) {
 		/* Each resource has one writer, so versions are acknowledged in their order. */
-		struct state *state = &states[(i % (CHANGING / 2)) * 2 + first];
+		uint32_t which = i % (CHANGING / 2 + 1);
+		struct state *state =
+			&states[which == CHANGING / 2 ? SMALL + first : which * 2 + first];
 		uint32_t version = atomic_load(&state->version);
 
 		if (!ask(fd, bytes, request(bytes, COAX_PUT, state, i), reply, &response)) {
@@ -180,7 +222,7 @@ static void *socket_reader(void *arg)
 
 	(void)arg;
 	for (uint32_t i = 0; !stop; i++) {
-		struct state *state = &states[i % RESOURCES];
+		struct state *state = &states[i % SMALL];
 		uint32_t least = atomic_load(&state->acknowledged);
 
 		/* From another port now and then: by another worker than the writers' is the one
@@ -200,6 +242,74 @@ static void *socket_reader(void *arg)
 	return NULL;
 }
 
+/* What a reader has of a body. */
+struct transfer {
+	uint8_t body[BODY_MAX];
+	size_t length;
+	uint8_t etag[8];
+	uint32_t etag_length;
+};
+
+/* Returns whether the block goes on with what is there. */
+static bool join(struct transfer *transfer, const struct coax_block *wanted,
+		 const struct coax_message *response, bool *more)
+{
+	struct coax_option etag = {0};
+	struct coax_block block;
+	size_t length;
+	const uint8_t *payload = coax_message_payload(response, &length);
+
+	if (coax_message_find_block(response, COAX_BLOCK2, &block) <= 0 ||
+	    block.number != wanted->number || transfer->length + length > BODY_MAX ||
+	    !coax_message_find(response, COAX_ETAG, &etag) || etag.length > 8)
+		return false;
+	if (block.number && (etag.length != transfer->etag_length ||
+			     memcmp(etag.value, transfer->etag, etag.length)))
+		return false;
+	memcpy(transfer->etag, etag.value, etag.length);
+	transfer->etag_length = etag.length;
+	memcpy(transfer->body + transfer->length, payload, length);
+	transfer->length += length;
+	*more = block.more;
+	return true;
+}
+
+/* Fetches whole bodies, as fresh as when their first block was asked for. Its own the sizes. */
+static void *block_reader(void *arg)
+{
+	int fd = client_side();
+	struct transfer transfer;
+	uint32_t number = 0;
+
+	(void)arg;
+	for (uint32_t i = 0; !stop; i++) {
+		struct state *state = &states[SMALL + i % LARGE];
+		struct coax_block block = {.exponent = (uint8_t)(4 + i / LARGE % 3)};
+		uint32_t least = atomic_load(&state->acknowledged);
+		bool more = true;
+
+		for (transfer.length = 0; more && !stop; block.number++) {
+			struct coax_message response;
+			uint8_t bytes[16], reply[COAX_MESSAGE_MAX];
+
+			if (!ask(fd, bytes, block_request(bytes, state, number++, &block), reply,
+				 &response)) {
+				fail("no answer to a GET of a block", NULL, 0, 0);
+				stop = true;
+			} else if (!join(&transfer, &block, &response, &more)) {
+				atomic_fetch_add(&begun_anew, 1);
+				break;
+			}
+		}
+		if (more)
+			continue;
+		check_part(state, 0, transfer.body, transfer.length, false, least);
+		atomic_fetch_add(&bodies, 1);
+	}
+	close(fd);
+	return NULL;
+}
+
 /* Puts frames right into the program, on this CPU, with nothing between it and the slots. */
 static void *frame_reader(void *arg)
 {
@@ -208,7 +318,10 @@ static void *frame_reader(void *arg)
 
 	for (uint32_t i = 0; !stop; i++) {
 		struct state *state = &states[i % RESOURCES];
-		size_t length = request(bytes, COAX_GET, state, i);
+		const struct coax_block block = {.number = i / RESOURCES % 4,
+						 .exponent = (uint8_t)(4 + i / RESOURCES % 3)};
+		size_t length = is_large(state) ? block_request(bytes, state, i, &block)
+						: request(bytes, COAX_GET, state, i);
 		uint32_t least = atomic_load(&state->acknowledged);
 		struct coax_message response;
 		uint8_t reply[COAX_MESSAGE_MAX];
@@ -221,7 +334,7 @@ static void *frame_reader(void *arg)
 			fail("no response to the request", reply, (size_t)got, least);
 		else
 			check(state, &response, least);
-		atomic_fetch_add(&from_kernel, 1);
+		atomic_fetch_add(is_large(state) ? &blocks_from_kernel : &from_kernel, 1);
 	}
 	return NULL;
 }
@@ -247,7 +360,7 @@ static struct coax_site *create_site(void)
 	return site;
 }
 
-TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged change", 80)
+TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged change", 150)
 {
 	const char *interface = LAB_SERVER, *bind = "*:5683";
 	struct coax_context_options options = {
@@ -259,8 +372,9 @@ TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged cha
 		/* All requests come from one host. */
 		.guard = {.reply_bytes = COAX_UNLIMITED, .reply_bytes_total = COAX_UNLIMITED},
 	};
-	void *(*const roles[])(void *) = {writer, writer, socket_reader, frame_reader};
-	pthread_t threads[4];
+	void *(*const roles[])(void *) = {writer, writer, socket_reader, block_reader,
+					  frame_reader};
+	pthread_t threads[ROLES];
 	struct coax_context *context;
 	struct coax_context_stats stats;
 	struct coax_stats kernel;
@@ -271,13 +385,13 @@ TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged cha
 	ASSERT_EQ(coax_context_create(&context, &options), 0);
 	program = lab_program();
 
-	for (uintptr_t i = 0; i < 4; i++)
+	for (uintptr_t i = 0; i < ROLES; i++)
 		ASSERT_EQ(pthread_create(&threads[i], NULL, roles[i],
-					 i == 3 ? (void *)&program : (void *)i),
+					 i == ROLES - 1 ? (void *)&program : (void *)i),
 			  0);
 	sleep(seconds());
 	stop = true;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < ROLES; i++)
 		pthread_join(threads[i], NULL);
 
 	coax_context_stats_read(context, &stats);
@@ -288,11 +402,14 @@ TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged cha
 	       (unsigned long long)kernel.drop_raced);
 	printf("# %lu changes, %llu published, %lu replies from the kernel, %lu over sockets\n",
 	       changes, (unsigned long long)stats.published, from_kernel, from_sockets);
+	printf("# %lu bodies in blocks, %lu times begun anew, %lu blocks from the kernel\n", bodies,
+	       begun_anew, blocks_from_kernel);
 	EXPECT_EQ(failures, 0UL);
 	EXPECT_GT(changes, 1000UL);
 	EXPECT_GT(stats.published, 1000UL);
 	EXPECT_GT(from_kernel, 1000UL);
 	EXPECT_GT(from_sockets, 1000UL);
+	EXPECT_GT(bodies, 100UL);
 	coax_context_shutdown(context);
 	coax_site_destroy(options.site);
 }

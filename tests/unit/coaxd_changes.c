@@ -465,4 +465,24 @@ TEST("what waits when the daemon ends is answered 5.03 and not executed")
 	stop();
 }
 
+TEST("before PUT, POST and DELETE are answered, what was said of names is withdrawn")
+{
+	struct exchange e;
+	uint64_t before;
+
+	serve(true);
+	EXPECT_EQ(get(&e, "/a"), COAX_NOT_FOUND);
+	EXPECT_TRUE(is_published(&e));
+	before = coax_subject_generation(files->names);
+	EXPECT_EQ(send_change(COAX_PUT, "/a", "text"), COAX_CREATED);
+	EXPECT_GT(coax_subject_generation(files->names), before);
+	before = coax_subject_generation(files->names);
+	EXPECT_EQ(send_change(COAX_DELETE, "/a", ""), COAX_DELETED);
+	EXPECT_GT(coax_subject_generation(files->names), before);
+	before = coax_subject_generation(files->names);
+	EXPECT_EQ(send_change(COAX_POST, "/", "text"), COAX_CREATED);
+	EXPECT_GT(coax_subject_generation(files->names), before);
+	stop();
+}
+
 TEST_MAIN()

@@ -286,7 +286,105 @@ TEST("a GET of a file or a listing may be repeated by the kernel, with a query a
 	EXPECT_EQ(get_through(site, &e, "/d/?x=1"), COAX_CONTENT);
 	EXPECT_TRUE(coax_responder_publishable(&e.responder));
 	EXPECT_EQ(get_through(site, &e, "/.well-known/core?href=/d/*"), COAX_CONTENT);
-	EXPECT_FALSE(coax_responder_publishable(&e.responder));
+	EXPECT_TRUE(coax_responder_publishable(&e.responder));
+	coax_site_destroy(site);
+	stop();
+}
+
+static bool is_outdated(const struct exchange *e)
+{
+	return coax_subject_generation(e->responder.subject) != e->responder.generation;
+}
+
+TEST("that there is no file may be repeated by the kernel, until names come or go")
+{
+	static const char *const missing[] = {"/a", "/d/a", "/d/sub/a", "/none/sub/a", "/none/"};
+	struct exchange e;
+
+	serve(false);
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	ASSERT_EQ(mkdirat(dir, "d/sub", 0755), 0);
+	stop_watching();
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		EXPECT_EQ(get(&e, missing[i]), COAX_NOT_FOUND);
+		EXPECT_TRUE(is_published(&e));
+	}
+	/* What others make is told by inotify, wherever it was looked for. */
+	for (size_t i = 0; i < 3; i++) {
+		EXPECT_EQ(get(&e, missing[i]), COAX_NOT_FOUND);
+		write_file(missing[i] + 1, "here");
+		coaxd_watch_catch_up(files->watch);
+		EXPECT_TRUE(is_outdated(&e));
+		expect_get(missing[i], "here");
+	}
+	EXPECT_EQ(get(&e, missing[3]), COAX_NOT_FOUND);
+	ASSERT_EQ(mkdirat(dir, "none", 0755), 0);
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_TRUE(is_outdated(&e));
+	EXPECT_EQ(get(&e, missing[3]), COAX_NOT_FOUND);
+	ASSERT_EQ(mkdirat(dir, "none/sub", 0755), 0);
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_TRUE(is_outdated(&e));
+	stop();
+}
+
+TEST("a name that is never served may be repeated by the kernel, one that leads elsewhere not")
+{
+	struct exchange e;
+
+	serve(false);
+	ASSERT_EQ(symlinkat("/etc/passwd", dir, "link"), 0);
+	write_file("file", "text");
+	EXPECT_EQ(get(&e, "/.git/config"), COAX_NOT_FOUND);
+	EXPECT_TRUE(is_published(&e));
+	EXPECT_EQ(get(&e, "/link"), COAX_NOT_FOUND);
+	EXPECT_FALSE(is_published(&e));
+	EXPECT_EQ(get(&e, "/file/a"), COAX_NOT_FOUND);
+	EXPECT_FALSE(is_published(&e));
+	stop();
+}
+
+TEST("where changes are not noticed, that there is no file is not repeated by the kernel")
+{
+	struct exchange e;
+
+	serve(false);
+	files->watch->max = 1; /* the root */
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	EXPECT_EQ(get(&e, "/d/a"), COAX_NOT_FOUND);
+	EXPECT_FALSE(is_published(&e));
+	EXPECT_EQ(get(&e, "/a"), COAX_NOT_FOUND);
+	EXPECT_TRUE(is_published(&e));
+	stop();
+}
+
+TEST("the links for discovery may be repeated by the kernel until names come or go anywhere")
+{
+	struct coax_site *site;
+	struct exchange e;
+
+	serve(false);
+	ASSERT_EQ(mkdirat(dir, "d", 0755), 0);
+	write_file("d/a", "text");
+	ASSERT_EQ(coax_site_create(&site), 0);
+	ASSERT_EQ(coaxd_files_add(files, site), 0);
+	stop_watching();
+	EXPECT_EQ(get_through(site, &e, "/.well-known/core"), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&e, "</d/a>;ct=42;obs"));
+	write_file("d/a", "other");
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_FALSE(is_outdated(&e));
+	write_file("d/b", "text");
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_TRUE(is_outdated(&e));
+	EXPECT_EQ(get_through(site, &e, "/.well-known/core"), COAX_CONTENT);
+	EXPECT_TRUE(has_payload(&e, "</d/a>;ct=42;obs,</d/b>;ct=42;obs"));
+	EXPECT_FALSE(is_outdated(&e));
+	files->watch->max = 2;
+	ASSERT_EQ(mkdirat(dir, "d/unwatched", 0755), 0);
+	coaxd_watch_catch_up(files->watch);
+	EXPECT_EQ(get_through(site, &e, "/.well-known/core"), COAX_CONTENT);
+	EXPECT_TRUE(is_outdated(&e));
 	coax_site_destroy(site);
 	stop();
 }

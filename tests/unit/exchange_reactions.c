@@ -185,6 +185,55 @@ TEST("each reaction has its counter")
 	world_end();
 }
 
+TEST("what is malformed is counted by kind, whatever its type, and each kind is part of the whole")
+{
+	static const struct {
+		uint8_t bytes[8];
+		size_t length;
+		size_t counter;
+	} cases[] = {
+		{{0}, 0, offsetof(struct coax_context_stats, malformed_short)},
+		{{0x40, 1, 0}, 3, offsetof(struct coax_context_stats, malformed_short)},
+		{{0x4f, 1, 0, 1}, 4, offsetof(struct coax_context_stats, malformed_token)},
+		{{0x52, 1, 0, 1, 7}, 5, offsetof(struct coax_context_stats, malformed_token)},
+		{{0x5e, 1, 0, 1, 0}, 5, offsetof(struct coax_context_stats, malformed_token)},
+		{{0x41, 0, 0, 1}, 4, offsetof(struct coax_context_stats, malformed_empty)},
+		{{0x70, 0, 0, 1, 0xff}, 5, offsetof(struct coax_context_stats, malformed_empty)},
+		{{0x40, 1, 0, 1, 0xf0}, 5, offsetof(struct coax_context_stats, malformed_options)},
+		{{0x50, 1, 0, 1, 0xd0}, 5, offsetof(struct coax_context_stats, malformed_options)},
+		{{0x60, 0x45, 0, 1, 0xb2, 'a'},
+		 6,
+		 offsetof(struct coax_context_stats, malformed_options)},
+		{{0x40, 1, 0, 1, 0xe0, 0xff, 0xff},
+		 7,
+		 offsetof(struct coax_context_stats, malformed_options)},
+		{{0x40, 1, 0, 1, 0xff}, 5, offsetof(struct coax_context_stats, malformed_marker)},
+		{{0x50, 2, 0, 1, 0xb1, 'a', 0xff},
+		 7,
+		 offsetof(struct coax_context_stats, malformed_marker)},
+		{{0x80, 1, 0, 1}, 4, offsetof(struct coax_context_stats, ignored_version)},
+		{{0x40, 0x20, 0, 1}, 4, offsetof(struct coax_context_stats, ignored_code)},
+		{{0x50, 0xff, 0, 1}, 4, offsetof(struct coax_context_stats, ignored_code)},
+	};
+
+	world_start();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *stats = (const char *)&world.stats;
+		const uint64_t *counter = (const uint64_t *)(stats + cases[i].counter);
+		uint64_t before = *counter;
+
+		arrive(cases[i].bytes, cases[i].length);
+		EXPECT_EQ(*counter, before + 1);
+		EXPECT_EQ(COUNTED(malformed) + COUNTED(ignored), (int)i + 1);
+		EXPECT_EQ(COUNTED(malformed), COUNTED(malformed_short) + COUNTED(malformed_token) +
+						      COUNTED(malformed_empty) +
+						      COUNTED(malformed_options) +
+						      COUNTED(malformed_marker));
+	}
+	EXPECT_EQ(COUNTED(ignored), COUNTED(ignored_version) + COUNTED(ignored_code));
+	world_end();
+}
+
 TEST("a CON by multicast gets neither ACK nor RST, whatever it is")
 {
 	struct coax_path path = path_from(40000);

@@ -63,6 +63,12 @@ static struct world {
 	struct coax_notice *notified_last;
 	bool removes; /* notices, once they are lost */
 
+	int verdicts;
+	struct coax_verdict verdict; /* the latest */
+	uint8_t verdict_reply[COAX_DATAGRAM_OUT_MAX];
+	struct coax_path verdict_path;
+	int verdict_sent; /* how many datagrams had been sent when it was told */
+
 	int lines[COAX_LOG_ERROR + 1];
 	char line[1024];
 } world;
@@ -169,11 +175,25 @@ static inline void world_notified(void *arg, struct coax_notice *notice, int res
 		coax_exchange_notice_remove(world.exchange, notice);
 }
 
+static inline void world_verdict(void *arg, const struct coax_path *path,
+				 const struct coax_verdict *verdict)
+{
+	(void)arg;
+	world.verdicts++;
+	world.verdict = *verdict;
+	if (verdict->reply)
+		memcpy(world.verdict_reply, verdict->reply, verdict->reply_length);
+	world.verdict.reply = verdict->reply ? world.verdict_reply : NULL;
+	world.verdict_path = *path;
+	world.verdict_sent = world.sent_count;
+}
+
 static const struct coax_exchange_ops world_ops = {
 	.send = world_send,
 	.request = world_request,
 	.compose = world_compose,
 	.notified = world_notified,
+	.verdict = world_verdict,
 };
 
 static const struct coax_tuning world_tuning = {

@@ -30,6 +30,7 @@ static void check_parse_cases(const struct parse_case *cases, size_t count)
 			harness_failed = 1;
 		}
 		EXPECT_EQ(m.error != NULL, result != 0);
+		EXPECT_EQ(m.flaw != COAX_FLAW_NONE, result != 0);
 		free(data);
 	}
 }

@@ -5,6 +5,7 @@
 #include "../harness.h"
 
 #include <coax/option.h>
+#include "clock.h"
 #include "context/audience.h"
 
 static struct coax_message response;
@@ -70,6 +71,29 @@ TEST("the number stands between the options, in as few bytes as it takes")
 		}
 		coax_notification_put(notification);
 	}
+}
+
+TEST("what was fetched says what is left of its Max-Age when it is sent, in the same bytes")
+{
+	struct coax_notification *notification;
+	struct coax_option option;
+	struct timespec now;
+
+	begin(COAX_CONTENT);
+	ASSERT_EQ(coax_fresh_reserve(&response, 300), 0);
+	coax_message_set_payload(&response, "{}", 2);
+	notification = coax_notification_create(&response, false);
+	ASSERT_TRUE(notification != NULL);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (uint64_t left = 0; left < 300; left += 23) {
+		notification->fresh_until = ((uint64_t)now.tv_sec + left) * NS_PER_SEC +
+					    (uint64_t)now.tv_nsec + NS_PER_SEC / 2;
+		write_with(notification, "token678", 0x1234);
+		ASSERT_TRUE(coax_message_find(&m, COAX_MAX_AGE, &option));
+		EXPECT_EQ(option.length, 2U);
+		EXPECT_EQ(coax_option_uint(&option), left);
+	}
+	coax_notification_put(notification);
 }
 
 TEST("a notification may have nothing but its number")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Which exchanges the kernel may be given to repeat. */
+#include "accel/accel.h"
 #include "../site.h"
 
 static struct {
@@ -49,6 +50,7 @@ static bool publishable(struct coax_site *site, uint8_t method, const char *path
 	struct asked asked;
 
 	ask(&asked, method, path);
+	asked.blocks = true;
 	if (option)
 		ask_option(&asked, option, value, length);
 	ask_site(&asked, site);
@@ -76,12 +78,59 @@ TEST("a GET of a resource that is not cacheable is not publishable")
 	coax_site_destroy(site);
 }
 
-TEST("/.well-known/core is not publishable")
+static void no_links(struct coax_link_writer *writer, void *arg)
 {
-	struct coax_site *site = make_site(true, false);
+	(void)writer;
+	(void)arg;
+}
 
-	EXPECT_FALSE(publishable(site, COAX_GET, ".well-known/core", 0, NULL, 0));
+TEST("/.well-known/core is publishable with each filter, until resources come or go")
+{
+	const struct coax_resource_options options = {.path = "new", .get = handle};
+	struct coax_site *site = make_site(true, false);
+	struct coax_resource *resource;
+	struct coax_subject *subject;
+	struct asked asked;
+	uint64_t generation;
+
+	EXPECT_TRUE(publishable(site, COAX_GET, ".well-known/core", 0, NULL, 0));
+	EXPECT_TRUE(publishable(site, COAX_GET, ".well-known/core?rt=a*", 0, NULL, 0));
+	EXPECT_FALSE(publishable(site, COAX_GET, ".well-known/core", COAX_OBSERVE, "", 0));
+	ask_plainly(&asked, site, COAX_GET, ".well-known/core");
+	subject = asked.responder.subject;
+	generation = asked.responder.generation;
+	EXPECT_EQ(coax_subject_generation(subject), generation);
+	ASSERT_EQ(coax_site_add(site, &options, &resource), 0);
+	EXPECT_GT(coax_subject_generation(subject), generation);
+	generation = coax_subject_generation(subject);
+	coax_site_remove(site, resource);
+	EXPECT_GT(coax_subject_generation(subject), generation);
 	coax_site_destroy(site);
+}
+
+TEST("links that are written without a word of change keep /.well-known/core from being published")
+{
+	struct coax_resource_options options = {
+		.path = "files", .get = handle, .subtree = true, .links = no_links};
+	struct coax_site *site = make_site(true, false);
+	struct coax_resource *resource;
+	struct coax_subject *subject;
+	struct asked asked;
+
+	ASSERT_EQ(coax_subject_create(&subject), 0);
+	ASSERT_EQ(coax_site_add(site, &options, &resource), 0);
+	EXPECT_FALSE(publishable(site, COAX_GET, ".well-known/core", 0, NULL, 0));
+	coax_site_remove(site, resource);
+	options.links_subject = subject;
+	ASSERT_EQ(coax_site_add(site, &options, &resource), 0);
+	EXPECT_TRUE(publishable(site, COAX_GET, ".well-known/core", 0, NULL, 0));
+	ask_plainly(&asked, site, COAX_GET, ".well-known/core");
+	coax_subject_changed(subject);
+	EXPECT_GT(coax_subject_generation(asked.responder.subject), asked.responder.generation);
+	coax_site_remove(site, resource);
+	EXPECT_FALSE(coax_subject_is_watched(subject));
+	coax_site_destroy(site);
+	coax_subject_put(subject);
 }
 
 TEST("Uri-Host, Uri-Port, Accept and ETag leave a GET publishable")
@@ -118,18 +167,20 @@ TEST("a GET with a query is publishable where the resource says so")
 	coax_site_destroy(with);
 }
 
-TEST("only GET is publishable")
+TEST("only GET and FETCH are publishable")
 {
 	struct coax_site *site = make_site(true, true);
 
 	EXPECT_FALSE(publishable(site, COAX_PUT, "r", 0, NULL, 0));
 	EXPECT_FALSE(publishable(site, COAX_POST, "r", 0, NULL, 0));
 	EXPECT_FALSE(publishable(site, COAX_DELETE, "r", 0, NULL, 0));
-	EXPECT_FALSE(publishable(site, COAX_FETCH, "r", 0, NULL, 0));
+	EXPECT_TRUE(publishable(site, COAX_FETCH, "r", 0, NULL, 0));
+	EXPECT_TRUE(publishable(site, COAX_FETCH, "r?q", COAX_CONTENT_FORMAT, "\x32", 1));
+	EXPECT_FALSE(publishable(site, COAX_FETCH, "r", COAX_OBSERVE, "", 0));
 	coax_site_destroy(site);
 }
 
-TEST("a GET with a payload is not publishable")
+TEST("a FETCH with a payload is publishable, a GET is not")
 {
 	struct coax_site *site = make_site(true, true);
 	struct asked asked;
@@ -138,6 +189,54 @@ TEST("a GET with a payload is not publishable")
 	ask_payload(&asked, "x");
 	EXPECT_EQ(ask_site(&asked, site), COAX_CONTENT);
 	EXPECT_FALSE(coax_responder_publishable(&asked.responder));
+	ask(&asked, COAX_FETCH, "r");
+	ask_payload(&asked, "x");
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTENT);
+	EXPECT_TRUE(coax_responder_publishable(&asked.responder));
+	coax_site_destroy(site);
+}
+
+TEST("Block2 and Size2 leave a GET publishable, a long token does not")
+{
+	struct coax_site *site = make_site(true, true);
+	struct asked asked;
+	uint8_t token[9] = {0};
+
+	EXPECT_TRUE(publishable(site, COAX_GET, "r", COAX_BLOCK2, "\x16", 1));
+	EXPECT_TRUE(publishable(site, COAX_GET, "r", COAX_SIZE2, "", 0));
+	ask(&asked, COAX_GET, "r");
+	ASSERT_EQ(coax_message_start(&asked.draft, asked.draft_bytes, sizeof(asked.draft_bytes),
+				     COAX_TYPE_CON, COAX_GET, 1, token, sizeof(token)),
+		  0);
+	ASSERT_EQ(coax_uri_path_add_options("r", &asked.draft), 0);
+	EXPECT_EQ(ask_site(&asked, site), COAX_CONTENT);
+	EXPECT_FALSE(coax_responder_publishable(&asked.responder));
+	coax_site_destroy(site);
+}
+
+static bool fetch_publishable(struct coax_site *site, const char *block, const char *payload)
+{
+	struct asked asked;
+
+	answer.option = COAX_BLOCK2;
+	answer.value = block;
+	answer.length = 1;
+	ask(&asked, COAX_FETCH, "r");
+	ask_payload(&asked, payload);
+	ask_site(&asked, site);
+	return coax_responder_publishable(&asked.responder);
+}
+
+TEST("of what a FETCH gives in blocks, those are publishable that are asked for with its payload")
+{
+	struct coax_site *site = make_site(true, true);
+
+	/* The first of several goes to userspace, which is asked for others without a payload. */
+	EXPECT_TRUE(fetch_publishable(site, "\x06", "x"));
+	EXPECT_FALSE(fetch_publishable(site, "\x0e", "x"));
+	EXPECT_TRUE(fetch_publishable(site, "\x1e", "x"));
+	EXPECT_TRUE(fetch_publishable(site, "\x16", "x"));
+	EXPECT_FALSE(fetch_publishable(site, "\x16", ""));
 	coax_site_destroy(site);
 }
 
@@ -152,9 +251,7 @@ TEST("no other option in the request lets it be published, understood or not")
 		COAX_MAX_AGE,
 		COAX_HOP_LIMIT,
 		COAX_LOCATION_QUERY,
-		COAX_BLOCK2,
 		COAX_BLOCK1,
-		COAX_SIZE2,
 		COAX_PROXY_URI,
 		COAX_PROXY_SCHEME,
 		COAX_SIZE1,
@@ -181,18 +278,21 @@ TEST("no other option in the request lets it be published, understood or not")
 	coax_site_destroy(site);
 }
 
-TEST("only 2.05 and 2.03 are publishable")
+TEST("only 2.05, 2.03, and errors that everybody gets are publishable")
 {
 	struct coax_site *site = make_site(true, true);
 
 	for (int code = 0; code < 256; code++) {
 		answer.code = (uint8_t)code;
-		EXPECT_EQ(plain_publishable(site), code == COAX_CONTENT || code == COAX_VALID);
+		EXPECT_EQ(plain_publishable(site),
+			  code == COAX_CONTENT || code == COAX_VALID || code == COAX_BAD_REQUEST ||
+				  code == COAX_NOT_FOUND || code == COAX_METHOD_NOT_ALLOWED ||
+				  code == COAX_NOT_ACCEPTABLE);
 	}
 	coax_site_destroy(site);
 }
 
-TEST("a response is publishable with ETag, Content-Format, Size2 and a Max-Age that is not 0")
+TEST("a response is publishable with ETag, Content-Format, Block2, Size2, and a Max-Age that is not 0")
 {
 	static const struct {
 		uint16_t option;
@@ -209,7 +309,7 @@ TEST("a response is publishable with ETag, Content-Format, Size2 and a Max-Age t
 		{COAX_MAX_AGE, "", 0, false},
 		{COAX_MAX_AGE, "\0", 1, false},
 		{COAX_OBSERVE, "\5", 1, false},
-		{COAX_BLOCK2, "\x0e", 1, false},
+		{COAX_BLOCK2, "\x0e", 1, true},
 		{COAX_ECHO, "nonce", 5, false},
 		{COAX_LOCATION_PATH, "a", 1, false},
 		{65002, "x", 1, false},
@@ -226,16 +326,61 @@ TEST("a response is publishable with ETag, Content-Format, Size2 and a Max-Age t
 	coax_site_destroy(site);
 }
 
-TEST("an error is not publishable, and neither is what has not been answered")
+TEST("what the Site refuses is publishable until resources come or go")
+{
+	static const struct {
+		uint8_t method;
+		const char *path;
+		uint16_t option;
+		uint8_t code;
+		bool publishable;
+	} rows[] = {
+		{COAX_GET, "nowhere", 0, COAX_NOT_FOUND, true},
+		{COAX_GET, "nowhere?q", COAX_ACCEPT, COAX_NOT_FOUND, true},
+		{COAX_FETCH, "nowhere", 0, COAX_NOT_FOUND, true},
+		{COAX_PUT, "nowhere", 0, COAX_NOT_FOUND, false},
+		{COAX_GET, "nowhere", COAX_OBSERVE, COAX_NOT_FOUND, false},
+		{COAX_GET, "put", 0, COAX_METHOD_NOT_ALLOWED, true},
+		{COAX_GET, "put", COAX_ACCEPT, COAX_METHOD_NOT_ALLOWED, true},
+		{COAX_GET, "text", COAX_ACCEPT, COAX_NOT_ACCEPTABLE, true},
+		{COAX_GET, "nowhere", COAX_PROXY_SCHEME, COAX_PROXYING_NOT_SUPPORTED, false},
+		{COAX_GET, "nowhere", 9 /* OSCORE */, COAX_BAD_OPTION, false},
+	};
+	struct coax_resource_options put = {.path = "put", .put = handle};
+	struct coax_resource_options text = {
+		.path = "text", .get = handle, .formats = {50}, .format_count = 1};
+	struct coax_site *site = make_site(true, true);
+	struct coax_subject *subject = NULL;
+	struct asked asked;
+
+	ASSERT_EQ(coax_site_add(site, &put, NULL), 0);
+	ASSERT_EQ(coax_site_add(site, &text, NULL), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask(&asked, rows[i].method, rows[i].path);
+		if (rows[i].option)
+			ask_option(&asked, rows[i].option, "\1", 1);
+		EXPECT_EQ(ask_site(&asked, site), rows[i].code);
+		EXPECT_EQ(coax_responder_publishable(&asked.responder), rows[i].publishable);
+		if (!rows[i].publishable)
+			continue;
+		subject = asked.responder.subject;
+		EXPECT_EQ(coax_subject_generation(subject), asked.responder.generation);
+		put.path = (char[]){'n', (char)('0' + i), 0};
+		ASSERT_EQ(coax_site_add(site, &put, NULL), 0);
+		EXPECT_GT(coax_subject_generation(subject), asked.responder.generation);
+	}
+	coax_site_destroy(site);
+}
+
+TEST("what has not been answered is not publishable, nor anything where there is no Site")
 {
 	struct coax_site *site = make_site(true, true);
 	struct asked asked;
 
-	ask(&asked, COAX_GET, "nowhere");
-	EXPECT_EQ(ask_site(&asked, site), COAX_NOT_FOUND);
-	EXPECT_FALSE(coax_responder_publishable(&asked.responder));
 	ask(&asked, COAX_GET, "r");
 	asked_ready(&asked);
+	EXPECT_FALSE(coax_responder_publishable(&asked.responder));
+	EXPECT_EQ(ask_plainly(&asked, NULL, COAX_GET, "r"), COAX_NOT_FOUND);
 	EXPECT_FALSE(coax_responder_publishable(&asked.responder));
 	coax_site_destroy(site);
 }
@@ -255,7 +400,7 @@ static struct coax_site *make_observable(bool cacheable)
 	return site;
 }
 
-TEST("an observable resource has a subject for GET and FETCH, a cacheable one for GET")
+TEST("observable and cacheable resources have a subject for GET and FETCH")
 {
 	struct coax_site *site = make_observable(false);
 	struct asked asked;
@@ -269,7 +414,7 @@ TEST("an observable resource has a subject for GET and FETCH, a cacheable one fo
 	ask_plainly(&asked, site, COAX_GET, "r");
 	EXPECT_TRUE(asked.responder.subject);
 	ask_plainly(&asked, site, COAX_FETCH, "r");
-	EXPECT_FALSE(asked.responder.subject);
+	EXPECT_TRUE(asked.responder.subject);
 	coax_site_destroy(site);
 }
 

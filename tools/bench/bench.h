@@ -53,10 +53,20 @@ struct bench_request {
 	enum coax_type type;
 	size_t token_length;
 	size_t payload_size;
+	uint32_t names;	 /* when not 0: the path goes on with one of so many, in hexadecimal */
+	bool name_query; /* or rather has it for a query */
 };
 
-/* The request with message ID 0 and a token of zeros. Returns 0 or a negative errno. */
+/* Digits of a name: the last bytes of the request, without payload. */
+#define BENCH_NAME_LENGTH 8
+#define BENCH_NAMES_MAX	  (1U << 24)
+
+/*
+ * The request with message ID 0, a token of zeros and the first name. Returns 0 or a negative
+ * errno.
+ */
 int bench_request_build(const struct bench_request *request, struct coax_message *m, void *buffer,
 			size_t capacity);
+void bench_name_write(uint8_t *digits, uint32_t name);
 
 #endif

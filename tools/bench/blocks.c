@@ -186,7 +186,8 @@ static int measure(const struct blocks_options *o)
 int bench_blocks(int argc, char **argv)
 {
 	struct blocks_options o = {
-		.client = {.path = "/body", .sockets = 32, .seconds = 3, .cpu = -1},
+		.client =
+			{.path = "/body", .sockets = 32, .seconds = 3, .cpu = -1, .server_cpu = -1},
 		.transfer = {.size = 1 << 20, .exponent = COAX_BLOCK_EXPONENT_MAX},
 		.count = UINT64_MAX,
 	};

@@ -33,6 +33,9 @@ bool client_take_option(struct client_options *o, int option)
 	case 'p':
 		o->server = (pid_t)bench_number("--server-pid", optarg, 1, 1 << 22);
 		return true;
+	case 'C':
+		o->server_cpu = (int)bench_number("--server-cpu", optarg, 0, CPU_SETSIZE - 1);
+		return true;
 	default:
 		return false;
 	}
@@ -55,21 +58,29 @@ int client_begin(const char *mode, const struct client_options *o)
 	return 0;
 }
 
+/* Below 0: it is gone; 0: not known. */
+static double server_cpu(const struct client_options *o)
+{
+	if (o->server_cpu >= 0)
+		return bench_cpu_busy((unsigned int)o->server_cpu);
+	return o->server ? bench_process_cpu(o->server) : 0;
+}
+
 void client_spent_begin(struct client_spent *spent, const struct client_options *o)
 {
 	spent->own_cpu = -bench_process_cpu(0);
-	spent->server_cpu = o->server ? -bench_process_cpu(o->server) : 0;
+	spent->server_cpu = -server_cpu(o);
 	spent->seconds = -(double)bench_now() / 1e9;
 }
 
 int client_spent_end(struct client_spent *spent, const struct client_options *o)
 {
-	double server_cpu = o->server ? bench_process_cpu(o->server) : 0;
+	double spent_since_boot = server_cpu(o);
 
 	spent->seconds += (double)bench_now() / 1e9;
-	spent->server_cpu += server_cpu;
+	spent->server_cpu += spent_since_boot;
 	spent->own_cpu += bench_process_cpu(0);
-	if (server_cpu < 0)
+	if (spent_since_boot < 0)
 		return bench_fail("the server, process %d, ended during the run", (int)o->server);
 	return 0;
 }

@@ -19,8 +19,9 @@ struct client_options {
 	const char *path;
 	unsigned int sockets;
 	double seconds;
-	pid_t server; /* whose processor time counts; 0: not known */
-	int cpu;      /* to run on; -1: any */
+	pid_t server;	/* whose processor time counts; 0: not known */
+	int server_cpu; /* or that of all that this one does; -1: not known */
+	int cpu;	/* to run on; -1: any */
 };
 
 /* The elements for getopt_long(). */
@@ -30,7 +31,8 @@ struct client_options {
 	{"path", required_argument, NULL, 'u'},         \
 	{"seconds", required_argument, NULL, 's'},      \
 	{"cpu", required_argument, NULL, 'c'},          \
-	{"server-pid", required_argument, NULL, 'p'}
+	{"server-pid", required_argument, NULL, 'p'},   \
+	{"server-cpu", required_argument, NULL, 'C'}
 /* clang-format on */
 
 /* Take one of those, with optarg. Returns whether it was one; a bad value ends the program. */

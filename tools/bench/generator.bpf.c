@@ -22,6 +22,8 @@ const volatile __u32 interface;
 const volatile __u32 frame_length;
 const volatile __u32 udp_offset;
 const volatile __u32 token_length;
+const volatile __u32 names; /* 0: the frame's */
+const volatile __u32 name_offset;
 const volatile __u32 checksum_base; /* sum of what does not vary, pseudo-header included */
 const volatile __u16 server_port;   /* host order */
 const volatile __be32 spared;	    /* flood_sink() passes what goes to this address */
@@ -63,6 +65,29 @@ static __always_inline __u16 fold(__u32 sum)
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (__u16)sum;
+}
+
+/* One of the names, in random order. Returns what it adds to the sum over that of zeros. */
+static __always_inline __u32 write_name(struct xdp_md *ctx, __u64 number)
+{
+	static const char zeros[] = "00000000";
+	__u32 name = ((number * 0x9e3779b97f4a7c15ULL >> 32) * names) >> 32;
+	union {
+		__u8 bytes[8];
+		__u16 words[4];
+	} digits;
+	__u32 sum = 0;
+
+#pragma unroll
+	for (int i = 7; i >= 0; i--, name >>= 4)
+		digits.bytes[i] = (name & 15) < 10 ? '0' + (name & 15) : 'a' - 10 + (name & 15);
+	if (bpf_xdp_store_bytes(ctx, name_offset, &digits, sizeof(digits)) < 0)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		sum += digits.words[i] + (__u16) ~*(const __u16 *)(zeros + 2 * i);
+	sum = fold(sum);
+	return (name_offset - udp_offset) & 1 ? __builtin_bswap16(sum) : sum;
 }
 
 static __always_inline void read_clock(__u64 number)
@@ -111,12 +136,15 @@ int generate(struct xdp_md *ctx)
 {
 	__u64 number = sent++;
 	__u16 port = BENCH_PORT_FIRST + (number & (BENCH_PORT_COUNT - 1));
+	__u32 sum = checksum_base;
 
 	read_clock(number);
 	/* The pages are used again with whatever the receiver left in them. */
 	if (bpf_xdp_store_bytes(ctx, 0, frame, frame_length) < 0)
 		return XDP_ABORTED;
-	return write_request(ctx, port, (__u16)(number >> BENCH_PORT_BITS), checksum_base);
+	if (names)
+		sum += write_name(ctx, number);
+	return write_request(ctx, port, (__u16)(number >> BENCH_PORT_BITS), sum);
 }
 
 /* Of 1.0.0.0 to 126.255.255.255. The frame has been built with a source of zeros. */

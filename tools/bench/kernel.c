@@ -82,6 +82,7 @@ static int parse_options(int argc, char **argv, struct kernel_options *o)
 		{"batch", required_argument, NULL, 'b'},
 		{"cpu", required_argument, NULL, 'c'},
 		{"reflector", required_argument, NULL, 'r'},
+		{"names", required_argument, NULL, 'E'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *source = NULL, *destination = NULL;
@@ -129,6 +130,10 @@ static int parse_options(int argc, char **argv, struct kernel_options *o)
 			o->run.cpu =
 				(unsigned int)bench_number("--cpu", optarg, 0, CPU_SETSIZE - 1);
 			break;
+		case 'E':
+			o->run.request.names =
+				(uint32_t)bench_number("--names", optarg, 1, BENCH_NAMES_MAX);
+			break;
 		case 'r':
 			parse_pair(optarg, o);
 			break;
@@ -138,6 +143,10 @@ static int parse_options(int argc, char **argv, struct kernel_options *o)
 	}
 	if (!o->interface || !source || !destination || !have_mac) {
 		bench_fail("kernel wants --interface, --peer-mac, --source and --destination");
+		return 2;
+	}
+	if (o->near && o->run.request.names) {
+		bench_fail("--names and --reflector do not go together");
 		return 2;
 	}
 	if (coax_address_parse(&o->run.source, source, 0) < 0 ||

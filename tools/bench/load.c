@@ -25,6 +25,17 @@
 /* Sleeping ends later than asked for: nearer to the next request than this, wait awake. */
 #define SLEEP_SLACK 60000
 
+/* What a mixed load consists of; any other has the first kind alone. */
+enum kind {
+	USUAL,
+	UNCACHED,
+	CHANGE,
+	KINDS
+};
+
+#define OTHER_PATH "/body" /* changes nothing of what is asked for */
+#define OTHER_SIZE 64
+
 struct exchange {
 	uint64_t due;	/* 0: free */
 	uint64_t begun; /* when it was sent */
@@ -58,8 +69,11 @@ struct load {
 	uint64_t next_due;
 	uint64_t next_expiry;
 	uint64_t random;
-	struct coax_message request;
-	uint8_t request_buffer[COAX_MESSAGE_MAX];
+	uint32_t next_name;
+	struct bench_request requests[KINDS];
+	struct coax_message messages[KINDS];
+	uint8_t buffers[KINDS][COAX_MESSAGE_MAX];
+	uint32_t turn;
 	struct pollfd polled[POLL_MAX];
 	struct flow *polled_flows[POLL_MAX];
 	struct mmsghdr out[2 * LOAD_WINDOW_MAX];
@@ -101,11 +115,22 @@ static void end_exchange(struct load *load, struct flow *flow, struct exchange *
 	set_waiting(load, flow, flow->in_flight > 0);
 }
 
-/* A new request of this flow as a datagram. */
-static void begin_exchange(struct load *load, struct flow *flow, uint8_t *data, uint64_t due,
-			   uint64_t now)
+static enum kind next_kind(struct load *load)
+{
+	uint32_t turn = load->turn++ % 100;
+
+	if (!load->options.mixed || turn < 95)
+		return USUAL;
+	return turn < 99 ? UNCACHED : CHANGE;
+}
+
+/* A new request of this flow as a datagram. Returns its length. */
+static size_t begin_exchange(struct load *load, struct flow *flow, uint8_t *data, uint64_t due,
+			     uint64_t now)
 {
 	struct exchange *exchange = flow->exchanges;
+	enum kind kind = next_kind(load);
+	size_t length = load->messages[kind].length;
 
 	while (exchange->due)
 		exchange++;
@@ -113,13 +138,17 @@ static void begin_exchange(struct load *load, struct flow *flow, uint8_t *data, 
 	exchange->begun = now;
 	exchange->token = client_random(&load->random);
 	exchange->id = flow->next_id++;
-	memcpy(data, load->request.data, load->request.length);
+	memcpy(data, load->messages[kind].data, length);
 	data[2] = (uint8_t)(exchange->id >> 8);
 	data[3] = (uint8_t)exchange->id;
 	memcpy(data + COAX_HEADER_SIZE, &exchange->token, sizeof(exchange->token));
+	if (load->requests[kind].names)
+		bench_name_write(data + length - BENCH_NAME_LENGTH,
+				 load->next_name++ % load->requests[kind].names);
 	flow->in_flight++;
 	load->in_flight++;
 	load->counts.sent++;
+	return length;
 }
 
 static void send_all(struct load *load, struct flow *flow, unsigned int count)
@@ -151,11 +180,16 @@ static unsigned int send_burst(struct load *load, unsigned int wanted, uint64_t 
 	unsigned int burst = room < wanted ? room : wanted;
 
 	for (unsigned int i = 0; i < burst; i++) {
-		begin_exchange(load, flow, load->out_buffer[i], due ? due : now, now);
-		load->out_data[datagrams++].iov_base = load->out_buffer[i];
+		const struct iovec datagram = {
+			.iov_base = load->out_buffer[i],
+			.iov_len = begin_exchange(load, flow, load->out_buffer[i], due ? due : now,
+						  now),
+		};
+
+		load->out_data[datagrams++] = datagram;
 		if (load->options.duplicates &&
 		    client_random(&load->random) % 100 < load->options.duplicates) {
-			load->out_data[datagrams++].iov_base = load->out_buffer[i];
+			load->out_data[datagrams++] = datagram;
 			load->counts.duplicated++;
 		}
 	}
@@ -398,7 +432,6 @@ static int open_flow(struct load *load, struct flow *flow)
 static void set_up_vectors(struct load *load)
 {
 	for (unsigned int i = 0; i < 2 * LOAD_WINDOW_MAX; i++) {
-		load->out_data[i].iov_len = load->request.length;
 		load->out[i].msg_hdr.msg_iov = &load->out_data[i];
 		load->out[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -408,6 +441,25 @@ static void set_up_vectors(struct load *load)
 		load->in[i].msg_hdr.msg_iov = &load->in_data[i];
 		load->in[i].msg_hdr.msg_iovlen = 1;
 	}
+}
+
+static int build_requests(struct load *load)
+{
+	const struct bench_request *usual = &load->options.request;
+	int error = 0;
+
+	load->requests[USUAL] = *usual;
+	load->requests[UNCACHED] = *usual;
+	load->requests[UNCACHED].names = BENCH_NAMES_MAX;
+	load->requests[UNCACHED].name_query = true;
+	load->requests[CHANGE] = *usual;
+	load->requests[CHANGE].method = COAX_PUT;
+	load->requests[CHANGE].path = OTHER_PATH;
+	load->requests[CHANGE].payload_size = OTHER_SIZE;
+	for (int i = 0; i < KINDS && !error; i++)
+		error = bench_request_build(&load->requests[i], &load->messages[i],
+					    load->buffers[i], sizeof(load->buffers[i]));
+	return error;
 }
 
 int load_open(struct load **result, const struct load_options *options)
@@ -433,8 +485,7 @@ int load_open(struct load **result, const struct load_options *options)
 		load->flows[i].exchanges = load->exchanges + (size_t)i * options->window;
 	}
 	load->random = client_seed();
-	error = bench_request_build(&options->request, &load->request, load->request_buffer,
-				    sizeof(load->request_buffer));
+	error = build_requests(load);
 	if (error)
 		goto out;
 	set_up_vectors(load);

@@ -14,6 +14,7 @@
 struct load_options {
 	union coax_address destination;
 	struct bench_request request;
+	bool mixed; /* of 100 requests one is a PUT, and four are what no cache knows */
 	unsigned int sockets;
 	unsigned int window;	 /* unanswered requests a socket */
 	unsigned int in_flight;	 /* in all */

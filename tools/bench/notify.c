@@ -116,7 +116,7 @@ static int measure(struct watch *watch, const struct notify_options *o)
 int bench_notify(int argc, char **argv)
 {
 	struct notify_options o = {
-		.client = {.path = "/state", .seconds = 3, .cpu = -1},
+		.client = {.path = "/state", .seconds = 3, .cpu = -1, .server_cpu = -1},
 		.watch = {.observers = 200, .payload_size = 64},
 		.changes = UINT64_MAX,
 	};

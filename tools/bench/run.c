@@ -59,6 +59,10 @@ int run_open(struct run *run, const char *interface, const struct ether_addr *pe
 	run->skel->rodata->udp_offset = (uint32_t)run->frame.udp_offset;
 	run->skel->rodata->token_length = coax_message_token_length(&request);
 	run->skel->rodata->checksum_base = run->frame.checksum_base;
+	if (o->request.names) {
+		run->skel->rodata->names = o->request.names;
+		run->skel->rodata->name_offset = (uint32_t)(run->frame.length - BENCH_NAME_LENGTH);
+	}
 	run->skel->rodata->server_port = run->frame.server_port;
 	if (run->spared)
 		run->skel->rodata->spared = run->spared->in.sin_addr.s_addr;

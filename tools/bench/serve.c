@@ -31,6 +31,16 @@ struct stored {
 	struct content *content; /* NULL: nothing yet */
 };
 
+/* /names/{n} for any n, cacheable. */
+static void on_named(struct coax_responder *responder, void *arg)
+{
+	static const uint8_t payload[64];
+
+	(void)arg;
+	coax_message_set_payload(coax_responder_response(responder), payload, sizeof(payload));
+	coax_respond(responder, COAX_CONTENT);
+}
+
 static void content_put(void *arg)
 {
 	struct content *content = arg;
@@ -97,7 +107,9 @@ static int add_resources(struct coax_site *site, struct stored *stored, size_t c
 		const char *path;
 		bool observable;
 	} kinds[] = {{"data", false}, {"body", false}, {"state", true}};
-	int error = 0;
+	const struct coax_resource_options named = {
+		.path = "names/{n}", .get = on_named, .cacheable = true};
+	int error = coax_site_add(site, &named, NULL);
 
 	for (size_t i = 0; i < count && !error; i++) {
 		const struct coax_resource_options options = {.path = kinds[i].path,
@@ -106,6 +118,7 @@ static int add_resources(struct coax_site *site, struct stored *stored, size_t c
 							      .post = on_change,
 							      .arg = &stored[i],
 							      .observable = kinds[i].observable,
+							      .cacheable = true,
 							      .notifications = COAX_UNRELIABLE};
 
 		error = coax_site_add(site, &options, &stored[i].resource);
@@ -113,13 +126,14 @@ static int add_resources(struct coax_site *site, struct stored *stored, size_t c
 	return error;
 }
 
-static int serve(const char *address)
+static int serve(const char *address, const struct coax_accel_options *accel)
 {
 	/* One worker, so that what is stored needs no lock. */
 	struct coax_context_options options = {
 		.bind = &address,
 		.bind_count = 1,
 		.workers = 1,
+		.accel = *accel,
 		.tuning = {.exchanges_max = EXCHANGES_MAX,
 			   .body_max = BODY_MAX,
 			   .bodies_max = BODIES_MAX,
@@ -157,15 +171,33 @@ int bench_serve(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"bind", required_argument, NULL, 'b'},
+		{"interface", required_argument, NULL, 'i'},
+		{"instance", required_argument, NULL, 'I'},
+		{"slots", required_argument, NULL, 's'},
 		{NULL, 0, NULL, 0},
 	};
-	const char *address = "*";
+	const char *address = "*", *interface;
+	struct coax_accel_options accel = {.interfaces = &interface};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option != 'b')
+		switch (option) {
+		case 'b':
+			address = optarg;
+			break;
+		case 'i':
+			interface = optarg;
+			accel.interface_count = 1;
+			break;
+		case 'I':
+			accel.instance = optarg;
+			break;
+		case 's':
+			accel.slots = (uint32_t)bench_number("--slots", optarg, 1, 1U << 22);
+			break;
+		default:
 			return bench_usage_error("serve");
-		address = optarg;
+		}
 	}
-	return serve(address);
+	return serve(address, &accel);
 }

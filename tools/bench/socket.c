@@ -50,6 +50,8 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 		{"rate", required_argument, NULL, 'r'},
 		{"non", no_argument, NULL, 'N'},
 		{"duplicates", required_argument, NULL, 'x'},
+		{"names", required_argument, NULL, 'E'},
+		{"mixed", no_argument, NULL, 'M'},
 		{NULL, 0, NULL, 0},
 	};
 	struct load_options *load = &o->load;
@@ -83,6 +85,13 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 		case 'r':
 			load->rate = (double)bench_number("--rate", optarg, 1, 100000000);
 			break;
+		case 'E':
+			load->request.names =
+				(uint32_t)bench_number("--names", optarg, 1, BENCH_NAMES_MAX);
+			break;
+		case 'M':
+			load->mixed = true;
+			break;
 		case 'N':
 			load->request.type = COAX_TYPE_NON;
 			break;
@@ -98,6 +107,14 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 	load->destination = o->client.destination;
 	load->request.path = o->client.path;
 	load->sockets = o->client.sockets;
+	if ((load->request.names || load->mixed) && load->request.payload_size) {
+		bench_fail("--payload-size goes with neither --names nor --mixed");
+		return 2;
+	}
+	if (load->mixed && (load->request.names || load->request.method != COAX_GET)) {
+		bench_fail("--mixed has methods and names of its own");
+		return 2;
+	}
 	if (!load->in_flight || load->in_flight > load->sockets * load->window)
 		load->in_flight = load->sockets * load->window;
 	return 0;
@@ -188,7 +205,7 @@ static int measure(struct load *load, const struct socket_options *o)
 int bench_socket(int argc, char **argv)
 {
 	struct socket_options o = {
-		.client = {.path = "/", .sockets = 64, .seconds = 3, .cpu = -1},
+		.client = {.path = "/", .sockets = 64, .seconds = 3, .cpu = -1, .server_cpu = -1},
 		.load = {.request = {.method = COAX_GET, .token_length = 4}, .window = 2},
 		.method = "get",
 	};

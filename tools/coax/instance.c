@@ -103,6 +103,7 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.limits = -1,
 		.verified = -1,
 		.prefixes = -1,
+		.exchanges = -1,
 	};
 	if (!coax_accel_instance_is_valid(name))
 		return tool_fail(tool, "--instance \"%s\": give the name of a directory below %s",
@@ -132,14 +133,17 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 	if (!status)
 		status = open_map(instance, "prefixes", sizeof(struct coax_prefix_key),
 				  sizeof(struct coax_prefix_value), &instance->prefixes);
+	if (!status)
+		status = open_map(instance, "exchanges", sizeof(__u32),
+				  sizeof(struct coax_exchange_record), &instance->exchanges);
 	return status;
 }
 
 void instance_close(struct instance *instance)
 {
-	const int fds[] = {instance->config,   instance->stats,	  instance->endpoints,
-			   instance->index,    instance->slots,	  instance->limits,
-			   instance->verified, instance->prefixes};
+	const int fds[] = {instance->config, instance->stats,	 instance->endpoints,
+			   instance->index,  instance->slots,	 instance->exchanges,
+			   instance->limits, instance->verified, instance->prefixes};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)

@@ -22,6 +22,7 @@ struct instance {
 	int limits;
 	int verified;
 	int prefixes;
+	int exchanges;
 };
 
 /*

@@ -8,9 +8,10 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&request_get,	 &request_put,	  &request_post,    &request_delete,   &request_fetch,
-	&request_patch,	 &request_ipatch, &observe_command, &discover_command, &ping_command,
-	&status_command, &cache_command,  &peers_command,   &on_command,       &off_command,
+	&request_get,	    &request_put,   &request_post,   &request_delete,
+	&request_fetch,	    &request_patch, &request_ipatch, &observe_command,
+	&discover_command,  &ping_command,  &status_command, &cache_command,
+	&exchanges_command, &peers_command, &on_command,     &off_command,
 };
 
 enum {

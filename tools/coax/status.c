@@ -200,8 +200,9 @@ static void print_attachments(const struct coax_config *config)
 
 		if (!attachment->ifindex)
 			continue;
-		printf("%-11s %-*.16s  %s\n", label, width, attachment->name,
-		       rung_words(attachment->rung));
+		printf("%-11s %-*.16s  %s%s\n", label, width, attachment->name,
+		       rung_words(attachment->rung),
+		       attachment->silent ? "; nothing is answered there now" : "");
 		label = "";
 	}
 	if (*label)
@@ -269,6 +270,7 @@ static json_t *attachments_json(const struct coax_config *config)
 					 strnlen(attachment->name, sizeof(attachment->name))));
 		json_object_set_new(object, "ifindex", json_integer(attachment->ifindex));
 		json_object_set_new(object, "rung", json_string(rung_name(attachment->rung)));
+		json_object_set_new(object, "silent", json_boolean(attachment->silent));
 		json_array_append_new(array, object);
 	}
 	return array;

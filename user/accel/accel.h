@@ -12,12 +12,14 @@
 #include <urcu/list.h>
 #include <coax/accel.h>
 #include <coax/address.h>
+#include <coax/digest.h>
 #include <coax/log.h>
 #include <coax/maps.h>
 #include <coax/message.h>
 
-#define COAX_ACCEL_SLOTS_MAX	(1U << 22)
-#define COAX_ACCEL_INSTANCE_MAX 63
+#define COAX_ACCEL_SLOTS_MAX	 (1U << 22)
+#define COAX_ACCEL_EXCHANGES_MAX (1U << 22)
+#define COAX_ACCEL_INSTANCE_MAX	 63
 
 struct coax_accel;
 
@@ -41,7 +43,7 @@ int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *
 
 /*
  * Attach to the interfaces, by the ladder, and begin the lease. Returns 0, or a negative errno when
- * not one could be attached; says through the logger why.
+ * not one could be attached, nor may be once it comes or is free; says through the logger why.
  */
 int coax_accel_attach(struct coax_accel *accel);
 
@@ -60,9 +62,107 @@ uint32_t coax_accel_lease_ms(const struct coax_accel *accel);
  * Let the kernel answer requests with the bytes of `request` after its token with those of
  * `response`, unless `subject` has left `generation`. Cheap when that is already so. Any thread.
  * Returns whether something was published.
+ *
+ * Not from `until` on (ns of CLOCK_MONOTONIC; COAX_NEVER: until it is withdrawn), and until then
+ * with what is left as the response's Max-Age, which it must have. What is published under the same
+ * generation is replaced by what is fresh for longer.
+ *
+ * When all slots are taken, what the kernel uses stays. A subject that has more than a quarter of
+ * them makes room among its own replies; errors (class 4) have an eighth, and make room among
+ * themselves.
  */
-bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, uint64_t generation,
-			const struct coax_message *request, const struct coax_message *response);
+bool coax_accel_publish_until(struct coax_accel *accel, struct coax_subject *subject,
+			      uint64_t generation, const struct coax_message *request,
+			      const struct coax_message *response, uint64_t until);
+
+static inline bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject,
+				      uint64_t generation, const struct coax_message *request,
+				      const struct coax_message *response)
+{
+	return coax_accel_publish_until(accel, subject, generation, request, response, COAX_NEVER);
+}
+
+/*
+ * What is told of pairs that age. `due_sooner`: coax_accel_due() has become less; with locks held,
+ * on any thread. `renew`: a pair that the kernel has used is about to expire; `request` is a
+ * message with its bytes. A response to that which is fresh beyond `until` is to be published, and
+ * takes its place without a gap.
+ */
+struct coax_accel_calls {
+	void (*due_sooner)(void *arg);
+	void (*renew)(void *arg, const uint8_t *request, size_t length, uint64_t until);
+};
+
+/* Before anything is published. */
+void coax_accel_call(struct coax_accel *accel, const struct coax_accel_calls *calls, void *arg);
+
+/* When coax_accel_age() is due (ns of CLOCK_MONOTONIC); UINT64_MAX: nothing ages. Any thread. */
+uint64_t coax_accel_due(const struct coax_accel *accel);
+/* Renew what is used, withdraw what has expired; some of it at a time. One thread. */
+void coax_accel_age(struct coax_accel *accel, uint64_t now);
+
+/*
+ * Max-Age of what was fetched from another origin (RFC 7252 section 5.7.1): the seconds that are
+ * left until a time (ns of CLOCK_MONOTONIC), in as many bytes as the origin's value takes, so that
+ * both halves write the same.
+ */
+
+/* Until when what came at `fetched` is fresh. */
+uint64_t coax_fresh_until(uint64_t fetched, uint32_t max_age);
+/* Give the response such a Max-Age, zeros for now. Returns 0 or -EMSGSIZE. */
+int coax_fresh_reserve(struct coax_message *response, uint32_t max_age);
+/* Write what is left now. COAX_NEVER: leave it alone. */
+void coax_fresh_write(struct coax_message *response, uint64_t until);
+
+/*
+ * Whether it is known to be published already, so that it need not be rendered to publish it: false
+ * is said now and then of what is. Any thread.
+ */
+bool coax_accel_is_published(struct coax_accel *accel, const struct coax_subject *subject,
+			     uint64_t generation, const struct coax_message *request,
+			     uint64_t until);
+
+/* How many replies at most are published before they have been asked for, for one client. */
+uint32_t coax_accel_ahead_max(const struct coax_accel *accel);
+
+/*
+ * By which the kernel digests messages; as long as the instance's maps are there, it is the same.
+ */
+const struct coax_digest_secret *coax_accel_digest(const struct coax_accel *accel);
+
+/* What duplicates of a request get from the kernel. */
+struct coax_accel_verdict {
+	const union coax_address *remote;
+	const union coax_address *local;
+	uint32_t ifindex; /* that it came in by */
+	uint16_t message_id;
+	enum coax_exchange_verdict verdict; /* COAX_EXCHANGE_NONE: it goes to userspace */
+	uint64_t digest;		    /* of the request */
+	uint64_t expires;		    /* ns */
+	const uint8_t *reply;		    /* a whole message; NULL: nothing */
+	size_t reply_length;
+};
+
+#define COAX_ACCEL_VERDICTS_MAX 64
+
+/* Verdicts that one thread has not written down yet. At first all zeros. */
+struct coax_accel_verdicts {
+	uint32_t count;
+	struct {
+		struct coax_exchange_record *set;
+		struct coax_exchange_record record; /* to be; none with COAX_EXCHANGE_NONE */
+	} at[COAX_ACCEL_VERDICTS_MAX];
+};
+
+/*
+ * A verdict is to be written down: what is too long, or has no room, has none. That is done in
+ * portions, while what is needed for one is fetched from memory for the others, by
+ * coax_accel_settle(): to be called before anything is sent that tells of the decision. One thread
+ * for one remote.
+ */
+void coax_accel_decide(struct coax_accel *accel, struct coax_accel_verdicts *verdicts,
+		       const struct coax_accel_verdict *verdict);
+void coax_accel_settle(struct coax_accel_verdicts *verdicts);
 
 /* Detach, withdraw everything, unpin. NULL: nothing. */
 void coax_accel_close(struct coax_accel *accel);
@@ -101,7 +201,8 @@ int coax_subject_notify(struct coax_subject *subject, const struct coax_message 
  * For tools: look into an instance's pinned maps.
  */
 
-/* Open one of its maps ("stats", "config", "index", "slots", "endpoints"). An fd or -errno. */
+/* Open one of its maps ("stats", "config", "index", "slots", "endpoints", "exchanges"). An fd or
+ * -errno. */
 int coax_accel_open_map(const char *instance, const char *map);
 
 /* Sum of the counters over all CPUs. Returns 0 or a negative errno. */

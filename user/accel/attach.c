@@ -14,12 +14,18 @@
 
 void accel_interface_update(struct accel_interface *interface, const struct accel_link *link)
 {
+	const struct accel_place *place = &interface->place;
 	struct coax_link_state now = {.mtu = link->mtu > UINT16_MAX ? UINT16_MAX
 								    : (uint16_t)link->mtu};
+	const uint32_t only = 0;
 	uint64_t word;
+	int err;
 
+	err = bpf_map_update_elem(bpf_map__fd(interface->program->maps.data_place), &only,
+				  &place->program, BPF_ANY);
+	if (!err && place->obstacle == ACCEL_OBSTACLE_NONE)
+		memcpy(now.mac, place->mac, sizeof(now.mac));
 	/* In one store, so that no packet meets half of it. */
-	memcpy(now.mac, link->mac, sizeof(now.mac));
 	memcpy(&word, &now, sizeof(word));
 	__atomic_store_n((uint64_t *)(void *)interface->link, word, __ATOMIC_RELAXED);
 }
@@ -233,7 +239,7 @@ int accel_interface_attach(struct coax_accel *accel, struct accel_interface *int
 	attachment->ifindex = interface->ifindex;
 	coax_log(&accel->logger, COAX_LOG_INFO, "%s: XDP program attached %s", link->name,
 		 modes[interface->rung]);
-	if (link->veth && interface->rung != COAX_RUNG_GENERIC)
+	if (accel_link_is(link, "veth") && interface->rung != COAX_RUNG_GENERIC)
 		coax_log(
 			&accel->logger, COAX_LOG_WARNING,
 			"%s is a veth: what the kernel answers gets to the other end only if an XDP "

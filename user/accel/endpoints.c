@@ -37,18 +37,27 @@ static bool is_ipv4(const uint8_t address[16])
 
 /*
  * A link-local address is the host's on its own link alone. The map knows no links: it is an
- * endpoint when the program runs on that one and no other.
+ * endpoint when the program runs on that one and no other, VLANs included. Returns which, or 0.
  */
-static bool link_fits(const struct coax_accel *accel, const struct accel_local *local)
+static uint32_t only_link(const struct coax_accel *accel, const struct accel_snapshot *snapshot)
 {
 	const struct accel_interface *ours = &accel->interfaces[0];
+	const struct accel_link *link = ours->ifindex ? accel_snapshot_link(snapshot, ours->ifindex)
+						      : accel_snapshot_named(snapshot, ours->name);
+	struct accel_place place;
+
+	if (accel->interface_count != 1 || !link)
+		return 0;
+	accel_place_find(snapshot, link, &place);
+	return place.has_vlans ? 0 : place.program.device;
+}
+
+static bool link_fits(const struct accel_local *local, uint32_t only)
+{
 	struct in6_addr address;
 
 	memcpy(&address, local->address, sizeof(address));
-	if (!IN6_IS_ADDR_LINKLOCAL(&address))
-		return true;
-	return accel->interface_count == 1 &&
-	       local->ifindex == (ours->ifindex ? ours->ifindex : if_nametoindex(ours->name));
+	return !IN6_IS_ADDR_LINKLOCAL(&address) || local->ifindex == only;
 }
 
 static bool scope_fits(uint32_t scope, uint32_t ifindex)
@@ -113,6 +122,7 @@ static int collect(const struct coax_accel *accel, const struct accel_snapshot *
 {
 	struct accel_endpoint *all =
 		calloc(snapshot->local_count * accel->bound_count + 1, sizeof(*all));
+	uint32_t only = only_link(accel, snapshot);
 	size_t n = 0;
 
 	if (!all)
@@ -121,7 +131,7 @@ static int collect(const struct coax_accel *accel, const struct accel_snapshot *
 		const struct accel_local *local = &snapshot->locals[i];
 		const struct accel_link *link = accel_snapshot_link(snapshot, local->ifindex);
 
-		if (!link || !link->up || !link_fits(accel, local))
+		if (!link || !link->up || !link_fits(local, only))
 			continue;
 		for (size_t j = 0; j < accel->bound_count; j++)
 			if (is_bound(&accel->bound[j], local))
@@ -155,11 +165,21 @@ static void tell_own(const struct coax_accel *accel, const struct accel_endpoint
 		__atomic_store_n(&accel->config->guard.own[i], own[i], __ATOMIC_RELAXED);
 }
 
+static int add(const struct coax_accel *accel, const struct accel_endpoint *endpoint)
+{
+	int err =
+		bpf_map_update_elem(accel->endpoints_fd, &endpoint->key, &endpoint->value, BPF_ANY);
+
+	coax_log(&accel->logger, err ? COAX_LOG_WARNING : COAX_LOG_DEBUG, "endpoint %s%s%s",
+		 endpoint->value.text, err ? " is left to userspace: " : "",
+		 err ? strerror(-err) : "");
+	return err;
+}
+
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot)
 {
 	struct accel_endpoint *wanted = NULL;
-	size_t count = 0;
-	int err;
+	size_t count = 0, kept = 0;
 
 	if (snapshot && collect(accel, snapshot, &wanted, &count) != 0)
 		coax_log(&accel->logger, COAX_LOG_ERROR,
@@ -170,16 +190,14 @@ void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot 
 		if (!has(wanted, count, &accel->endpoints[i]))
 			bpf_map_delete_elem(accel->endpoints_fd, &accel->endpoints[i].key);
 	for (size_t i = 0; i < count; i++) {
-		if (has(accel->endpoints, accel->endpoint_count, &wanted[i]))
+		if (!has(accel->endpoints, accel->endpoint_count, &wanted[i]) &&
+		    add(accel, &wanted[i]) != 0)
 			continue;
-		err = bpf_map_update_elem(accel->endpoints_fd, &wanted[i].key, &wanted[i].value,
-					  BPF_ANY);
-		coax_log(&accel->logger, err ? COAX_LOG_WARNING : COAX_LOG_DEBUG, "endpoint %s%s%s",
-			 wanted[i].value.text, err ? " is left to userspace: " : "",
-			 err ? strerror(-err) : "");
+		wanted[kept++] = wanted[i];
 	}
 	tell_own(accel, wanted, count);
 	free(accel->endpoints);
 	accel->endpoints = wanted;
-	accel->endpoint_count = count;
+	accel->endpoint_count = kept;
+	accel_nearby_sync(accel);
 }

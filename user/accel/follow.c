@@ -3,43 +3,147 @@
  * The keeper follows the host: interfaces that come, change and go, addresses likewise.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "accel/internal.h"
 
-/* Returns 0 when the interface is attached. */
+/* A port that its bridge blocks now is nothing to worry about. */
+static bool is_bad(enum accel_obstacle obstacle)
+{
+	return obstacle != ACCEL_OBSTACLE_NONE && obstacle != ACCEL_OBSTACLE_BLOCKED;
+}
+
+/* Said once, until something else is in the way. */
+static void say_obstacle(const struct coax_accel *accel, struct accel_interface *interface,
+			 const struct accel_link *link)
+{
+	enum accel_obstacle obstacle = interface->place.obstacle;
+	const char *consequence = "XDP program not attached";
+	char why[192];
+
+	if (obstacle == interface->said)
+		return;
+	interface->said = obstacle;
+	if (interface->ifindex)
+		consequence = obstacle == ACCEL_OBSTACLE_NONE ? "answered on again"
+							      : "nothing is answered there";
+	accel_place_explain(&interface->place, link, why, sizeof(why));
+	coax_log(&accel->logger, is_bad(obstacle) ? COAX_LOG_WARNING : COAX_LOG_INFO, "%s: %s: %s",
+		 link->name, consequence, why);
+}
+
+static struct coax_attachment *attachment_of(const struct coax_accel *accel,
+					     const struct accel_interface *interface)
+{
+	return &accel->config->attachments[interface - accel->interfaces];
+}
+
+static void follow_attached(const struct coax_accel *accel, struct accel_interface *interface,
+			    const struct accel_link *link)
+{
+	struct coax_attachment *attachment = attachment_of(accel, interface);
+
+	accel_interface_update(interface, link);
+	say_obstacle(accel, interface, link);
+	attachment->silent = interface->place.obstacle != ACCEL_OBSTACLE_NONE;
+	if (strcmp(attachment->name, link->name) == 0)
+		return;
+	coax_log(&accel->logger, COAX_LOG_INFO, "%s has become %s", attachment->name, link->name);
+	memcpy(attachment->name, link->name, sizeof(attachment->name));
+}
+
+static bool was_refused(const struct accel_interface *interface, const struct accel_link *link)
+{
+	return interface->refused == link->ifindex && interface->refused_mtu == link->mtu &&
+	       interface->refused_taken == link->taken;
+}
+
+/* Returns 0, -EAGAIN when what is in the way may go, or another negative errno. */
+static int attach_if_free(struct coax_accel *accel, struct accel_interface *interface,
+			  const struct accel_link *link)
+{
+	int err;
+
+	if (was_refused(interface, link))
+		return -EOPNOTSUPP;
+	if (is_bad(interface->place.obstacle)) {
+		say_obstacle(accel, interface, link);
+		return -EAGAIN;
+	}
+	interface->said = ACCEL_OBSTACLE_NONE;
+	err = accel_interface_attach(accel, interface, link);
+	if (!err)
+		follow_attached(accel, interface, link);
+	interface->refused = err ? link->ifindex : 0;
+	interface->refused_mtu = link->mtu;
+	interface->refused_taken = link->taken;
+	return err;
+}
+
+/* Returns 0 when the interface is attached; -ENODEV: it may come; or as attach_if_free(). */
 static int follow_interface(struct coax_accel *accel, struct accel_interface *interface,
 			    const struct accel_snapshot *snapshot)
 {
-	const struct accel_link *link;
-	int err;
+	const struct accel_link *link = accel_snapshot_link(snapshot, interface->ifindex);
 
+	if (interface->ifindex && link) {
+		accel_place_find(snapshot, link, &interface->place);
+		follow_attached(accel, interface, link);
+		return 0;
+	}
 	if (interface->ifindex) {
-		link = accel_snapshot_link(snapshot, interface->ifindex);
-		if (link) {
-			accel_interface_update(interface, link);
-			return 0;
-		}
 		coax_log(&accel->logger, COAX_LOG_WARNING,
-			 "%s is gone, and with it the XDP program", interface->name);
+			 "%s is gone, and with it the XDP program",
+			 attachment_of(accel, interface)->name);
 		accel_interface_close(accel, interface, false);
+		interface->said = ACCEL_OBSTACLE_NONE;
 	}
 	link = accel_snapshot_named(snapshot, interface->name);
 	if (!link)
 		return -ENODEV;
-	if (link->ifindex == interface->refused)
-		return -EOPNOTSUPP;
-	err = accel_interface_attach(accel, interface, link);
-	interface->refused = err ? link->ifindex : 0;
-	return err;
+	accel_place_find(snapshot, link, &interface->place);
+	return attach_if_free(accel, interface, link);
+}
+
+static bool forwards(const char *family)
+{
+	char path[64];
+	FILE *file;
+	bool yes;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/lo/forwarding", family);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	yes = getc(file) == '1';
+	fclose(file);
+	return yes;
+}
+
+/* bpf_fib_lookup() knows ways only on a host that forwards. */
+static void check_forwarding(const struct coax_accel *accel)
+{
+	bool ipv4 = forwards("ipv4"), ipv6 = forwards("ipv6");
+
+	if (ipv4 && ipv6)
+		return;
+	coax_log(&accel->logger, COAX_LOG_WARNING,
+		 "replies go by the host's routes, and it does not forward %s: the kernel answers "
+		 "no requests over that (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
+		 ipv4	? "IPv6"
+		 : ipv6 ? "IPv4"
+			: "IPv4 and IPv6");
 }
 
 int coax_accel_attach(struct coax_accel *accel)
 {
 	struct accel_snapshot snapshot;
-	size_t attached = 0;
+	bool hope = false;
 	int first = 0;
 	int err;
 
+	if (accel->route_replies)
+		check_forwarding(accel);
 	accel_libraries_log_to(&accel->logger);
 	err = accel_snapshot_take(&snapshot);
 	if (!err) {
@@ -48,13 +152,14 @@ int coax_accel_attach(struct coax_accel *accel)
 			err = follow_interface(accel, &accel->interfaces[i], &snapshot);
 			if (err == -ENODEV)
 				coax_log(&accel->logger, COAX_LOG_WARNING,
-					 "there is no interface '%s' (ip link lists them)",
+					 "there is no interface '%s' (ip link lists them); the XDP "
+					 "program is attached when it comes",
 					 accel->interfaces[i].name);
-			attached += !err;
+			hope |= !err || err == -ENODEV || err == -EAGAIN;
 			first = first ? first : err;
 		}
 		accel_snapshot_free(&snapshot);
-		err = attached ? 0 : first;
+		err = hope ? 0 : first;
 	} else {
 		coax_log(&accel->logger, COAX_LOG_ERROR,
 			 "cannot ask the kernel for its interfaces: %s", strerror(-err));

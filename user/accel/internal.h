@@ -11,15 +11,17 @@
 #include <bpf/libbpf.h>
 #include <urcu/list.h>
 #include "accel/accel.h"
+#include "exchange/timer.h"
 #include "hash.h"
 #include "rcu.h"
 
 struct coax_bpf;
 struct xdp_program;
 
-#define ACCEL_SLOTS_DEFAULT 8192
-#define ACCEL_LEASE_DEFAULT 3000 /* ms */
-#define ACCEL_MAPS	    8
+#define ACCEL_SLOTS_DEFAULT	8192
+#define ACCEL_LEASE_DEFAULT	3000 /* ms */
+#define ACCEL_EXCHANGES_DEFAULT 16384
+#define ACCEL_MAPS		11
 
 /* One service an instance: all endpoints of a Context answer alike. */
 #define ACCEL_SERVICE 0
@@ -37,11 +39,14 @@ extern const char *const accel_map_names[ACCEL_MAPS];
  */
 struct accel_pair {
 	struct cds_list_head node;  /* in the owner's list, or in the keeper's of free ones */
+	struct cds_list_head error; /* in the keeper's list, if it is one; its lock */
 	struct coax_subject *owner; /* NULL: free */
 	struct coax_accel *accel;
 	struct coax_slot *slot;
-	uint64_t hash; /* of the request */
-	uint32_t next; /* in the bucket: number + 1; 0: the last one */
+	uint64_t hash;		  /* of the request */
+	uint32_t next;		  /* in the bucket: number + 1; 0: the last one */
+	struct coax_timer ageing; /* the keeper's lock; runs only while there is an owner */
+	bool is_error;
 };
 
 struct coax_subject {
@@ -50,7 +55,8 @@ struct coax_subject {
 	uint64_t id; /* no other subject ever had it */
 	uint64_t generation;
 	unsigned long references;
-	bool dead; /* the last reference is gone */
+	bool dead;	/* the last reference is gone */
+	uint32_t pairs; /* how many it has; changes under the keeper's lock too */
 	struct cds_list_head published;
 	struct cds_list_head withdrawn; /* they keep slot and index entry for the next time */
 	struct cds_list_head watches;
@@ -62,6 +68,8 @@ struct accel_publisher {
 	struct accel_pair *pairs; /* as many as slots */
 	uint32_t count;
 	struct cds_list_head free;
+	struct cds_list_head errors; /* published last comes first */
+	uint32_t error_count;
 	uint32_t *buckets;
 	uint32_t bucket_mask;
 	uint64_t *filter; /* by hash: mark of what is published; read without a lock */
@@ -70,14 +78,45 @@ struct accel_publisher {
 	uint32_t hand; /* of the clock that evicts */
 };
 
+/* Why the program may not answer on an interface, though it could be attached. */
+enum accel_obstacle {
+	ACCEL_OBSTACLE_NONE,
+	ACCEL_OBSTACLE_MASTER,	/* its frames are a bond's, or of the like */
+	ACCEL_OBSTACLE_TAGS,	/* it has VLAN devices, and frames may have lost their tags */
+	ACCEL_OBSTACLE_FILTER,	/* a port of a bridge that has VLANs */
+	ACCEL_OBSTACLE_BLOCKED, /* a port of a bridge that takes nothing from it now */
+};
+
+struct accel_place {
+	enum accel_obstacle obstacle;
+	char other[IF_NAMESIZE]; /* the master, or the VLAN device, that is in the way */
+	char other_kind[16];
+	uint8_t mac[6]; /* whose frames are the host's */
+	bool has_vlans;
+	struct coax_place program; /* what the program knows of it */
+};
+
+/* Under the publisher's lock, but for `first`. */
+struct accel_ageing {
+	struct coax_timers timers; /* of pairs; they do not fire */
+	uint64_t first;		   /* when the first one is due; read without a lock */
+	const struct coax_accel_calls *calls;
+	void *arg;
+};
+
 struct accel_interface {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex; /* 0: not attached */
-	uint32_t refused; /* ifindex with which attaching has failed: not tried again */
+	/* With which attaching has failed: not tried again until one of them is another. */
+	uint32_t refused; /* an ifindex */
+	uint32_t refused_mtu;
+	bool refused_taken;
 	enum coax_rung rung;
 	struct coax_bpf *program;
 	struct xdp_program *dispatched; /* rung 1 */
 	struct coax_link_state *link;
+	struct accel_place place;
+	enum accel_obstacle said; /* what is in the way has been logged */
 };
 
 struct accel_endpoint {
@@ -91,6 +130,7 @@ struct coax_accel {
 	char directory[128];
 	int directory_fd; /* locked while the instance is ours */
 	bool generic;
+	bool route_replies;
 	uint32_t lease_ms;
 	uint32_t owner; /* our number among those that had the maps */
 
@@ -102,6 +142,11 @@ struct coax_accel {
 	uint32_t slot_count;
 	struct coax_limit *limits;
 	size_t limits_size;
+	struct coax_nearby *nearby;
+	struct coax_exchange_record *exchanges;
+	size_t exchanges_size;
+	uint32_t exchange_count;
+	struct coax_digest_secret digest;
 	int index_fd;
 	int endpoints_fd;
 	int verified_fd;
@@ -117,22 +162,73 @@ struct coax_accel {
 	int netlink;
 
 	struct accel_publisher publisher;
+	struct accel_ageing ageing;
 };
 
-/* slot.c: writers of one slot exclude each other by its owner's lock. */
+/* How a reply ages. */
+struct accel_freshness {
+	uint64_t deadline;
+	uint16_t max_age_at; /* in the bytes after the token, where zeros are */
+	uint8_t max_age_length;
+};
+
+/*
+ * slot.c: writers of one slot exclude each other by its owner's lock. `freshness` with a deadline
+ * of COAX_NEVER and no Max-Age: until it is withdrawn.
+ */
 void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key, size_t key_length,
-		      uint8_t reply_code, const void *reply, size_t reply_length);
+		      uint8_t reply_code, const void *reply, size_t reply_length,
+		      const struct accel_freshness *freshness);
 void accel_slot_withdraw(struct coax_slot *slot);
 bool accel_slot_is_withdrawn(const struct coax_slot *slot);
 /* What a killed writer may have left odd becomes even. */
 void accel_slot_reset(struct coax_slot *slot);
 uint64_t accel_now(void);
+/* RFC 1071, of words as they lie in memory; an odd last byte is padded. */
+uint16_t accel_sum(const void *data, size_t length);
+
+/* exchanges.c */
+/* Take over the secret of who had the maps before (`reused`), or make one. */
+int accel_exchanges_init(struct coax_accel *accel, bool reused);
 
 /* publish.c */
 int accel_publisher_init(struct coax_accel *accel);
 void accel_publisher_destroy(struct coax_accel *accel);
 /* Give a pair back. The caller holds the owner's lock. */
 void accel_pair_release(struct accel_pair *pair);
+/* The same, holding the keeper's lock too. */
+void accel_pair_drop(struct accel_pair *pair);
+
+/* evict.c: all with the keeper's lock held. */
+/*
+ * Give the pair back, whoever owns it: without the owner's lock unless the caller has it, being
+ * `held`. Returns whether it could.
+ */
+bool accel_pair_take_away(struct accel_pair *pair, const struct coax_subject *held);
+/*
+ * See to it that there is a free pair for `subject`, whose lock is held too; `is_error`: for one of
+ * the replies that are bounded apart. Returns whether there is.
+ */
+bool accel_make_room(struct accel_publisher *p, struct coax_subject *subject, bool is_error);
+
+/* freshness.c */
+/* The deadline in the program's terms, and back. */
+uint64_t accel_fresh_deadline(uint64_t until);
+uint64_t accel_fresh_until(uint64_t deadline);
+/*
+ * Make the reply of a response that is fresh until then: *freshness, and in `reply` (as long as the
+ * rest of the response) its bytes with zeros for Max-Age. Returns whether it can be published.
+ */
+bool accel_fresh_prepare(struct accel_freshness *freshness, const struct coax_message *response,
+			 uint64_t until, uint8_t *reply);
+
+/* ageing.c */
+int accel_ageing_init(struct coax_accel *accel);
+void accel_ageing_destroy(struct coax_accel *accel);
+/* What is published in `pair` ages from now on. The caller holds the owner's lock. */
+void accel_ageing_start(struct accel_pair *pair, uint64_t deadline);
+/* It does not. The caller holds the keeper's lock. */
+void accel_ageing_stop(struct accel_pair *pair);
 
 /* pins.c */
 /* Make and lock the instance's directory. */
@@ -170,11 +266,21 @@ void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, ui
 struct accel_link {
 	uint32_t ifindex;
 	char name[IF_NAMESIZE];
+	char kind[16]; /* "veth", "vlan", ...: rtnetlink's word for it; "": hardware */
 	bool ethernet;
 	bool up;
-	bool veth;
 	uint8_t mac[6];
 	uint32_t mtu;
+	bool taken;	 /* an XDP program is attached */
+	uint32_t master; /* the bridge, bond, ... that it belongs to; 0: none */
+	bool bridge_port;
+	bool blocked; /* a port of a bridge that forwards nothing from it now */
+	/* a VLAN device: what it lies on, and its tag */
+	uint32_t lower;
+	uint16_t vlan;
+	bool service_vlan;   /* IEEE 802.1ad */
+	bool filters_vlans;  /* a bridge */
+	bool takes_tags_off; /* VLAN tags; known only when there are VLAN devices */
 };
 
 struct accel_local {
@@ -199,9 +305,20 @@ const struct accel_link *accel_snapshot_link(const struct accel_snapshot *snapsh
 					     uint32_t ifindex);
 const struct accel_link *accel_snapshot_named(const struct accel_snapshot *snapshot,
 					      const char *name);
+bool accel_link_is(const struct accel_link *link, const char *kind);
+
+/* place.c */
+void accel_place_find(const struct accel_snapshot *snapshot, const struct accel_link *link,
+		      struct accel_place *place);
+/* The obstacle in words. */
+void accel_place_explain(const struct accel_place *place, const struct accel_link *link, char *text,
+			 size_t size);
 
 /* endpoints.c: make the map say what is bound and local now. NULL: nothing is. */
 void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot *snapshot);
+
+/* nearby.c: the same for accel->endpoints as they are now. */
+void accel_nearby_sync(struct coax_accel *accel);
 
 /* libraries.c: libbpf's and libxdp's lines go there at DEBUG, on this thread, until NULL. */
 void accel_libraries_log_to(const struct coax_logger *logger);

@@ -10,6 +10,8 @@
 #include "bpf/coax.skel.h"
 #include "clock.h"
 
+#define NEARBY_SIZE (COAX_NEARBY_BUCKETS * sizeof(struct coax_nearby)) /* whole pages */
+
 static void say_why(const struct coax_accel *accel, const char *what, int err)
 {
 	const char *advice = "";
@@ -34,6 +36,11 @@ static int check_options(const struct coax_accel_options *options, const struct 
 	if (!options->interface_count || options->interface_count > COAX_ATTACHMENTS_MAX) {
 		coax_log(logger, COAX_LOG_ERROR, "%zu interfaces: 1 to %d can be attached to",
 			 options->interface_count, COAX_ATTACHMENTS_MAX);
+		return -EINVAL;
+	}
+	if (options->exchanges > COAX_ACCEL_EXCHANGES_MAX) {
+		coax_log(logger, COAX_LOG_ERROR, "%u exchanges: at most %u", options->exchanges,
+			 COAX_ACCEL_EXCHANGES_MAX);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < options->interface_count; i++) {
@@ -86,7 +93,12 @@ static void take_options(struct coax_accel *accel, const struct coax_accel_optio
 
 	memcpy(accel->instance, instance, strlen(instance));
 	accel->generic = options->generic;
+	accel->route_replies = options->route_replies;
 	accel->slot_count = options->slots ? options->slots : ACCEL_SLOTS_DEFAULT;
+	accel->exchange_count = coax_hash_buckets(options->exchanges ? options->exchanges
+								     : ACCEL_EXCHANGES_DEFAULT);
+	if (accel->exchange_count < COAX_EXCHANGE_WAYS)
+		accel->exchange_count = COAX_EXCHANGE_WAYS;
 	accel->lease_ms = options->lease_ms ? options->lease_ms : ACCEL_LEASE_DEFAULT;
 	for (size_t i = 0; i < options->interface_count; i++) {
 		const char *name = options->interfaces[i];
@@ -97,14 +109,30 @@ static void take_options(struct coax_accel *accel, const struct coax_accel_optio
 	}
 }
 
+/* Few requests share a hint, and the table still fits the CPU's caches where the slots do. */
+static uint32_t hint_bits(uint32_t slots)
+{
+	uint32_t bits = 10;
+
+	while (1U << bits < 4 * slots)
+		bits++;
+	return bits;
+}
+
 static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
 {
+	uint32_t bits = hint_bits(accel->slot_count);
+
 	bpf_map__set_max_entries(program->maps.index, accel->slot_count);
 	bpf_map__set_max_entries(program->maps.slots, accel->slot_count);
+	bpf_map__set_max_entries(program->maps.hints, 1U << bits);
+	program->rodata->coax_setup.hint_bits = bits;
+	bpf_map__set_max_entries(program->maps.exchanges, accel->exchange_count);
 #if defined(__x86_64__) || defined(__i386__)
-	program->rodata->coax_weakly_ordered = 0;
+	program->rodata->coax_setup.weakly_ordered = 0;
 #endif
-	program->rodata->coax_owner = accel->owner;
+	program->rodata->coax_setup.owner = accel->owner;
+	program->rodata->coax_setup.route_replies = accel->route_replies;
 }
 
 int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program)
@@ -154,6 +182,15 @@ static int map_maps(struct coax_accel *accel)
 	accel->limits = map_memory(bpf_map__fd(accel->shared->maps.limits), accel->limits_size);
 	if (!accel->limits)
 		return -errno;
+	accel->nearby = map_memory(bpf_map__fd(accel->shared->maps.nearby), NEARBY_SIZE);
+	if (!accel->nearby)
+		return -errno;
+	accel->exchanges_size =
+		(accel->exchange_count * sizeof(*accel->exchanges) + page - 1) / page * page;
+	accel->exchanges =
+		map_memory(bpf_map__fd(accel->shared->maps.exchanges), accel->exchanges_size);
+	if (!accel->exchanges)
+		return -errno;
 	accel->index_fd = bpf_map__fd(accel->shared->maps.index);
 	accel->endpoints_fd = bpf_map__fd(accel->shared->maps.endpoints);
 	accel->verified_fd = bpf_map__fd(accel->shared->maps.verified);
@@ -170,6 +207,7 @@ static int load_maps(struct coax_accel *accel, bool *reused)
 	if (!accel->shared)
 		return -errno;
 	bpf_program__set_autoload(accel->shared->progs.coax_xdp, false);
+	bpf_map__set_autocreate(accel->shared->maps.hints, false);
 	size_maps(accel, accel->shared);
 	*reused = accel_pins_reuse(accel, accel->shared->obj);
 	err = bpf_object__load(accel->shared->obj);
@@ -191,7 +229,10 @@ static void empty_hash(int fd, size_t key_size)
 	}
 }
 
-/* Nothing of what a former process published is ever answered again; the counters go on. */
+/*
+ * Nothing of what a former process published is ever answered again; what it answered to requests
+ * that must run once, is (accel_exchanges_init()); the counters go on.
+ */
 static void clear(struct coax_accel *accel)
 {
 	_Static_assert(sizeof(struct coax_endpoint_key) <= sizeof(struct coax_index_key), "");
@@ -200,6 +241,7 @@ static void clear(struct coax_accel *accel)
 	accel->config->enabled = 0;
 	__atomic_store_n(&accel->config->lease, 0, __ATOMIC_SEQ_CST);
 	empty_hash(accel->endpoints_fd, sizeof(struct coax_endpoint_key));
+	accel_nearby_sync(accel);
 	empty_hash(accel->index_fd, sizeof(struct coax_index_key));
 	empty_hash(accel->verified_fd, sizeof(struct coax_verified_key));
 	empty_hash(accel->prefixes_fd, sizeof(struct coax_prefix_key));
@@ -216,6 +258,7 @@ static void begin_config(struct coax_accel *accel)
 	accel->config->pid = (uint32_t)getpid();
 	accel->config->slots = accel->slot_count;
 	accel->config->owner = accel->owner;
+	accel->config->exchanges = accel->exchange_count;
 	accel->config->enabled = 1;
 	accel->config->layout = COAX_LAYOUT;
 }
@@ -258,7 +301,11 @@ static int load(struct coax_accel *accel)
 			 "took over instance '%s' from a process that is gone (pid %u)",
 			 accel->instance, former.pid);
 	}
-	err = accel_publisher_init(accel);
+	err = accel_exchanges_init(accel, reused);
+	if (!err)
+		err = accel_publisher_init(accel);
+	if (!err)
+		err = accel_ageing_init(accel);
 	if (err)
 		return err;
 	begin_config(accel);
@@ -317,12 +364,17 @@ void coax_accel_close(struct coax_accel *accel)
 		detach_all(accel);
 	}
 	accel_publisher_destroy(accel);
+	accel_ageing_destroy(accel);
 	if (accel->netlink >= 0)
 		close(accel->netlink);
 	if (accel->slots)
 		munmap(accel->slots, accel->slots_size);
 	if (accel->limits)
 		munmap(accel->limits, accel->limits_size);
+	if (accel->nearby)
+		munmap(accel->nearby, NEARBY_SIZE);
+	if (accel->exchanges)
+		munmap(accel->exchanges, accel->exchanges_size);
 	if (accel->config)
 		munmap(accel->config, accel->config_size);
 	coax_bpf__destroy(accel->shared);

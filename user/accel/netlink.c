@@ -5,10 +5,15 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/if_bridge.h>
+#include <linux/if_ether.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -54,14 +59,132 @@ static void *grown(void *array, size_t count, size_t size)
 	return realloc(array, (count ? count * 2 : 1) * size);
 }
 
-static bool is_veth(const struct rtattr *info)
+static void take_text(const struct rtattr *attribute, char *text, size_t size)
 {
-	static const char kind[] = "veth";
-	int length = (int)RTA_PAYLOAD(info);
+	if (RTA_PAYLOAD(attribute) <= size) {
+		memcpy(text, RTA_DATA(attribute), RTA_PAYLOAD(attribute));
+		text[size - 1] = '\0';
+	}
+}
 
-	for (struct rtattr *a = RTA_DATA(info); RTA_OK(a, length); a = RTA_NEXT(a, length))
-		if (a->rta_type == IFLA_INFO_KIND && RTA_PAYLOAD(a) >= sizeof(kind) - 1)
-			return !strncmp(RTA_DATA(a), kind, RTA_PAYLOAD(a));
+static void take_number(const struct rtattr *attribute, void *number, size_t size)
+{
+	if (RTA_PAYLOAD(attribute) == size)
+		memcpy(number, RTA_DATA(attribute), size);
+}
+
+static void take_vlan(struct accel_link *link, const struct rtattr *attribute)
+{
+	__be16 protocol = 0;
+
+	if (attribute->rta_type == IFLA_VLAN_ID)
+		take_number(attribute, &link->vlan, sizeof(link->vlan));
+	if (attribute->rta_type != IFLA_VLAN_PROTOCOL)
+		return;
+	take_number(attribute, &protocol, sizeof(protocol));
+	link->service_vlan = protocol != htons(ETH_P_8021Q);
+}
+
+static void take_bridge(struct accel_link *link, const struct rtattr *attribute)
+{
+	uint8_t filtering = 0;
+
+	if (attribute->rta_type != IFLA_BR_VLAN_FILTERING)
+		return;
+	take_number(attribute, &filtering, sizeof(filtering));
+	link->filters_vlans = filtering;
+}
+
+static void take_port(struct accel_link *link, const struct rtattr *attribute)
+{
+	uint8_t state = BR_STATE_FORWARDING;
+
+	if (attribute->rta_type != IFLA_BRPORT_STATE)
+		return;
+	take_number(attribute, &state, sizeof(state));
+	link->blocked = state != BR_STATE_FORWARDING;
+}
+
+static void take_nested(struct accel_link *link, const struct rtattr *nest,
+			void (*take)(struct accel_link *link, const struct rtattr *attribute))
+{
+	int length = (int)RTA_PAYLOAD(nest);
+
+	for (struct rtattr *a = RTA_DATA(nest); RTA_OK(a, length); a = RTA_NEXT(a, length))
+		take(link, a);
+}
+
+/* What a kind's data say can be read only once the kind is known: it comes first. */
+static void take_info(struct accel_link *link, const struct rtattr *attribute)
+{
+	char kind[sizeof(link->kind)] = "";
+
+	switch (attribute->rta_type) {
+	case IFLA_INFO_KIND:
+		take_text(attribute, link->kind, sizeof(link->kind));
+		break;
+	case IFLA_INFO_DATA:
+		if (accel_link_is(link, "vlan"))
+			take_nested(link, attribute, take_vlan);
+		else if (accel_link_is(link, "bridge"))
+			take_nested(link, attribute, take_bridge);
+		break;
+	case IFLA_INFO_SLAVE_KIND:
+		take_text(attribute, kind, sizeof(kind));
+		link->bridge_port = !strcmp(kind, "bridge");
+		break;
+	case IFLA_INFO_SLAVE_DATA:
+		if (link->bridge_port)
+			take_nested(link, attribute, take_port);
+		break;
+	}
+}
+
+static void take_xdp(struct accel_link *link, const struct rtattr *attribute)
+{
+	uint8_t attached = XDP_ATTACHED_NONE;
+
+	if (attribute->rta_type != IFLA_XDP_ATTACHED)
+		return;
+	take_number(attribute, &attached, sizeof(attached));
+	link->taken = attached != XDP_ATTACHED_NONE;
+}
+
+static void take_link_attribute(struct accel_link *link, const struct rtattr *attribute)
+{
+	switch (attribute->rta_type) {
+	case IFLA_IFNAME:
+		take_text(attribute, link->name, sizeof(link->name));
+		break;
+	case IFLA_ADDRESS:
+		take_number(attribute, link->mac, sizeof(link->mac));
+		break;
+	case IFLA_MTU:
+		take_number(attribute, &link->mtu, sizeof(link->mtu));
+		break;
+	case IFLA_LINK:
+		take_number(attribute, &link->lower, sizeof(link->lower));
+		break;
+	case IFLA_MASTER:
+		take_number(attribute, &link->master, sizeof(link->master));
+		break;
+	case IFLA_LINKINFO:
+		take_nested(link, attribute, take_info);
+		break;
+	case IFLA_XDP:
+		take_nested(link, attribute, take_xdp);
+		break;
+	}
+}
+
+static bool has_attribute(const struct nlmsghdr *header, uint16_t type)
+{
+	int length = (int)IFLA_PAYLOAD(header);
+	const struct ifinfomsg *info = NLMSG_DATA(header);
+
+	for (struct rtattr *a = IFLA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length))
+		if (a->rta_type == type)
+			return true;
 	return false;
 }
 
@@ -80,18 +203,11 @@ static int take_link(struct accel_snapshot *s, const struct nlmsghdr *header)
 	link->ifindex = (uint32_t)info->ifi_index;
 	link->ethernet = info->ifi_type == ARPHRD_ETHER;
 	link->up = info->ifi_flags & IFF_UP;
-	for (struct rtattr *a = IFLA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length)) {
-		size_t size = RTA_PAYLOAD(a);
-
-		if (a->rta_type == IFLA_IFNAME && size <= sizeof(link->name))
-			memcpy(link->name, RTA_DATA(a), size);
-		else if (a->rta_type == IFLA_ADDRESS && size == sizeof(link->mac))
-			memcpy(link->mac, RTA_DATA(a), size);
-		else if (a->rta_type == IFLA_MTU && size == sizeof(link->mtu))
-			memcpy(&link->mtu, RTA_DATA(a), size);
-		else if (a->rta_type == IFLA_LINKINFO)
-			link->veth = is_veth(a);
-	}
+	for (struct rtattr *a = IFLA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length))
+		take_link_attribute(link, a);
+	/* In another network namespace that number is another link's. */
+	if (has_attribute(header, IFLA_LINK_NETNSID))
+		link->lower = 0;
 	s->link_count++;
 	return 0;
 }
@@ -248,6 +364,35 @@ static int try_snapshot(struct accel_snapshot *s, void *buffer)
 	return err;
 }
 
+/* Whether the driver takes VLAN tags off the frames, before anybody sees them. */
+static bool takes_tags_off(int fd, const char *name)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq request = {.ifr_data = (void *)&flags};
+
+	memcpy(request.ifr_name, name, sizeof(request.ifr_name));
+	return ioctl(fd, SIOCETHTOOL, &request) != 0 || flags.data & ETH_FLAG_RXVLAN;
+}
+
+/* Asked for only where it matters: on a host with VLAN devices. */
+static int ask_for_offloads(struct accel_snapshot *s)
+{
+	bool vlans = false;
+	int fd;
+
+	for (size_t i = 0; i < s->link_count; i++)
+		vlans |= accel_link_is(&s->links[i], "vlan");
+	if (!vlans)
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < s->link_count; i++)
+		s->links[i].takes_tags_off = takes_tags_off(fd, s->links[i].name);
+	close(fd);
+	return 0;
+}
+
 int accel_snapshot_take(struct accel_snapshot *snapshot)
 {
 	void *buffer = malloc(BUFFER_SIZE);
@@ -259,9 +404,16 @@ int accel_snapshot_take(struct accel_snapshot *snapshot)
 		err = try_snapshot(snapshot, buffer);
 	}
 	free(buffer);
+	if (!err)
+		err = ask_for_offloads(snapshot);
 	if (err)
 		accel_snapshot_free(snapshot);
 	return err;
+}
+
+bool accel_link_is(const struct accel_link *link, const char *kind)
+{
+	return strcmp(link->kind, kind) == 0;
 }
 
 void accel_snapshot_free(struct accel_snapshot *snapshot)

@@ -22,7 +22,8 @@
 #define PIN_PATH_MAX 256
 
 const char *const accel_map_names[ACCEL_MAPS] = {
-	"endpoints", "index", "slots", "config", "stats", "limits", "verified", "prefixes",
+	"endpoints", "nearby", "index",	 "slots",    "exchanges", "secret",
+	"config",    "stats",  "limits", "verified", "prefixes",
 };
 
 bool coax_accel_instance_is_valid(const char *instance)

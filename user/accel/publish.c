@@ -12,9 +12,8 @@
 #include <coax/uri.h>
 #include "accel/internal.h"
 
-/* What one publisher does at most to find a slot: looks for withdrawn ones, steps of the clock. */
-#define SEEK_STEPS  32
-#define CLOCK_STEPS 128
+/* What one walk through a representation takes of the slots at a time. */
+#define AHEAD_PART 32
 
 /* A key of 64 bytes whose every byte is percent-encoded. */
 #define URI_TEXT_MAX (3 * COAX_KEY_MAX + 16)
@@ -22,6 +21,7 @@
 struct key {
 	uint64_t hash;
 	uint8_t code;
+	bool is_error; /* not the request, but its reply */
 	const uint8_t *bytes;
 	size_t length;
 };
@@ -35,6 +35,7 @@ int accel_publisher_init(struct coax_accel *accel)
 
 	pthread_mutex_init(&p->lock, NULL);
 	CDS_INIT_LIST_HEAD(&p->free);
+	CDS_INIT_LIST_HEAD(&p->errors);
 	err = coax_hash_key_random(&p->key);
 	if (err)
 		return err;
@@ -56,9 +57,11 @@ int accel_publisher_init(struct coax_accel *accel)
 
 /* The filter: a mark says that its request is published under a subject's generation. */
 
-static uint64_t filter_mark(const struct coax_subject *subject, uint64_t generation, uint64_t hash)
+static uint64_t filter_mark(const struct coax_subject *subject, uint64_t generation, uint64_t hash,
+			    uint64_t until)
 {
-	uint64_t mark = hash ^ subject->id * 0x9e3779b97f4a7c15 ^ generation * 0xd6e8feb86659fd93;
+	uint64_t mark = hash ^ subject->id * 0x9e3779b97f4a7c15 ^ generation * 0xd6e8feb86659fd93 ^
+			until * 0xff51afd7ed558ccd;
 
 	return mark ? mark : 1;
 }
@@ -132,7 +135,7 @@ static void index_remove(struct accel_pair *pair)
 
 /* Pairs. */
 
-static void release_locked(struct accel_pair *pair)
+void accel_pair_drop(struct accel_pair *pair)
 {
 	struct accel_publisher *p = &pair->accel->publisher;
 
@@ -140,7 +143,13 @@ static void release_locked(struct accel_pair *pair)
 		accel_slot_withdraw(pair->slot);
 	__atomic_store_n(filter_at(p, pair->hash), 0, __ATOMIC_RELAXED);
 	index_remove(pair);
+	accel_ageing_stop(pair);
 	cds_list_del(&pair->node);
+	if (pair->is_error) {
+		cds_list_del(&pair->error);
+		p->error_count--;
+	}
+	pair->owner->pairs--;
 	pair->owner = NULL;
 	cds_list_add_tail(&pair->node, &p->free);
 }
@@ -150,56 +159,8 @@ void accel_pair_release(struct accel_pair *pair)
 	struct accel_publisher *p = &pair->accel->publisher;
 
 	pthread_mutex_lock(&p->lock);
-	release_locked(pair);
+	accel_pair_drop(pair);
 	pthread_mutex_unlock(&p->lock);
-}
-
-/*
- * The same under the keeper's lock, without the owner's unless that is `held`. An owner cannot
- * be freed while it has a pair: for that it needs the keeper's lock.
- */
-static bool release_unordered(struct accel_pair *pair, const struct coax_subject *held)
-{
-	struct coax_subject *owner = pair->owner;
-
-	if (owner != held && pthread_mutex_trylock(&owner->lock) != 0)
-		return false;
-	release_locked(pair);
-	if (owner != held)
-		pthread_mutex_unlock(&owner->lock);
-	return true;
-}
-
-static struct accel_pair *step(struct accel_publisher *p, uint32_t *hand)
-{
-	struct accel_pair *pair = &p->pairs[*hand];
-
-	*hand = (*hand + 1) % p->count;
-	return pair;
-}
-
-/*
- * Withdrawn pairs first. Then a clock: those that the program used since the hand last passed get
- * another round.
- */
-static bool evict(struct accel_publisher *p, const struct coax_subject *held)
-{
-	for (int i = 0; i < SEEK_STEPS; i++) {
-		struct accel_pair *pair = step(p, &p->seek);
-
-		if (pair->owner && accel_slot_is_withdrawn(pair->slot) &&
-		    release_unordered(pair, held))
-			return true;
-	}
-	for (int i = 0; i < CLOCK_STEPS; i++) {
-		struct accel_pair *pair = step(p, &p->hand);
-
-		if (!pair->owner || __atomic_exchange_n(&pair->slot->used, 0, __ATOMIC_RELAXED))
-			continue;
-		if (release_unordered(pair, held))
-			return true;
-	}
-	return false;
 }
 
 static struct accel_pair *take(struct coax_accel *accel, struct coax_subject *subject,
@@ -209,7 +170,7 @@ static struct accel_pair *take(struct coax_accel *accel, struct coax_subject *su
 	struct accel_pair *pair;
 	int err;
 
-	if (cds_list_empty(&p->free) && !evict(p, subject))
+	if (!accel_make_room(p, subject, key->is_error))
 		return NULL;
 	pair = cds_list_first_entry(&p->free, struct accel_pair, node);
 	err = index_add(pair, request, key);
@@ -220,8 +181,14 @@ static struct accel_pair *take(struct coax_accel *accel, struct coax_subject *su
 	}
 	cds_list_del(&pair->node);
 	pair->owner = subject;
+	pair->is_error = key->is_error;
 	__atomic_store_n(&pair->slot->used, 0, __ATOMIC_RELAXED);
 	cds_list_add(&pair->node, &subject->withdrawn);
+	subject->pairs++;
+	if (pair->is_error) {
+		cds_list_add(&pair->error, &p->errors);
+		p->error_count++;
+	}
 	return pair;
 }
 
@@ -231,46 +198,84 @@ static struct accel_pair *obtain(struct coax_accel *accel, struct coax_subject *
 {
 	struct accel_publisher *p = &accel->publisher;
 	struct accel_pair *pair;
+	bool fits;
 
 	pthread_mutex_lock(&p->lock);
 	pair = index_find(p, key->hash);
-	if (!pair || (pair->owner != subject && release_unordered(pair, subject)))
+	fits = pair && pair->owner == subject && pair->is_error == key->is_error;
+	if (!pair || (!fits && accel_pair_take_away(pair, subject)))
 		pair = take(accel, subject, request, key);
-	else if (pair->owner != subject)
+	else if (!fits)
 		pair = NULL;
 	pthread_mutex_unlock(&p->lock);
 	return pair;
 }
 
-static uint64_t hash_request(const struct accel_publisher *p, uint8_t code, const uint8_t *bytes,
-			     size_t length)
+/* Returns whether the request can be a key. */
+static bool make_key(const struct accel_publisher *p, const struct coax_message *request,
+		     struct key *key)
 {
 	uint8_t input[1 + COAX_KEY_MAX];
 
-	input[0] = code;
-	memcpy(input + 1, bytes, length);
-	return coax_hash(&p->key, input, 1 + length);
+	key->code = coax_message_code(request);
+	key->bytes = coax_message_rest(request, &key->length);
+	if (key->length > COAX_KEY_MAX)
+		return false;
+	input[0] = key->code;
+	memcpy(input + 1, key->bytes, key->length);
+	key->hash = coax_hash(&p->key, input, 1 + key->length);
+	return true;
 }
 
-bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, uint64_t generation,
-			const struct coax_message *request, const struct coax_message *response)
+bool coax_accel_is_published(struct coax_accel *accel, const struct coax_subject *subject,
+			     uint64_t generation, const struct coax_message *request,
+			     uint64_t until)
 {
 	struct accel_publisher *p = &accel->publisher;
-	struct key key = {.code = coax_message_code(request)};
+	struct key key;
+
+	return make_key(p, request, &key) &&
+	       __atomic_load_n(filter_at(p, key.hash), __ATOMIC_RELAXED) ==
+		       filter_mark(subject, generation, key.hash, until);
+}
+
+/*
+ * What is there goes only for what is fresh for longer: a renewal takes its place without a gap,
+ * and who comes late with what was fetched before changes nothing. The caller holds the owner's
+ * lock.
+ */
+static bool is_outlived(const struct accel_pair *pair, const struct accel_freshness *freshness)
+{
+	return accel_slot_is_withdrawn(pair->slot) || pair->slot->deadline < freshness->deadline;
+}
+
+bool coax_accel_publish_until(struct coax_accel *accel, struct coax_subject *subject,
+			      uint64_t generation, const struct coax_message *request,
+			      const struct coax_message *response, uint64_t until)
+{
+	struct accel_freshness freshness = {.deadline = COAX_NEVER};
+	struct accel_publisher *p = &accel->publisher;
+	uint8_t aged_reply[COAX_REPLY_MAX];
+	uint8_t code = coax_message_code(response);
+	struct key key;
 	const uint8_t *reply;
 	size_t reply_length;
 	struct accel_pair *pair;
 	bool published = false;
 	uint64_t mark;
 
-	key.bytes = coax_message_rest(request, &key.length);
 	reply = coax_message_rest(response, &reply_length);
-	if (key.length > COAX_KEY_MAX || reply_length > COAX_REPLY_MAX)
+	if (reply_length > COAX_REPLY_MAX || !make_key(p, request, &key))
 		return false;
-	key.hash = hash_request(p, key.code, key.bytes, key.length);
-	mark = filter_mark(subject, generation, key.hash);
+	key.is_error = COAX_CODE_CLASS(code) != 2;
+	mark = filter_mark(subject, generation, key.hash, until);
 	if (__atomic_load_n(filter_at(p, key.hash), __ATOMIC_RELAXED) == mark)
 		return false;
+	if (until != COAX_NEVER) {
+		if (!accel_fresh_prepare(&freshness, response, until, aged_reply))
+			return false;
+		reply = aged_reply;
+	}
 
 	pthread_mutex_lock(&subject->lock);
 	if (subject->dead || subject->generation != generation)
@@ -278,16 +283,23 @@ bool coax_accel_publish(struct coax_accel *accel, struct coax_subject *subject, 
 	pair = obtain(accel, subject, request, &key);
 	if (!pair)
 		goto out;
-	if (accel_slot_is_withdrawn(pair->slot)) {
-		accel_slot_write(pair->slot, key.code, key.bytes, key.length,
-				 coax_message_code(response), reply, reply_length);
+	if (is_outlived(pair, &freshness)) {
+		accel_slot_write(pair->slot, key.code, key.bytes, key.length, code, reply,
+				 reply_length, &freshness);
 		cds_list_move(&pair->node, &subject->published);
+		if (until != COAX_NEVER)
+			accel_ageing_start(pair, freshness.deadline);
 		published = true;
 	}
 	__atomic_store_n(filter_at(p, key.hash), mark, __ATOMIC_RELAXED);
 out:
 	pthread_mutex_unlock(&subject->lock);
 	return published;
+}
+
+uint32_t coax_accel_ahead_max(const struct coax_accel *accel)
+{
+	return accel->slot_count / AHEAD_PART;
 }
 
 void coax_accel_withdraw_all(struct coax_accel *accel)
@@ -300,7 +312,7 @@ void coax_accel_withdraw_all(struct coax_accel *accel)
 
 		do {
 			pthread_mutex_lock(&p->lock);
-			done = !pair->owner || release_unordered(pair, NULL);
+			done = !pair->owner || accel_pair_take_away(pair, NULL);
 			pthread_mutex_unlock(&p->lock);
 			if (!done)
 				sched_yield();

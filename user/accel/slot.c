@@ -24,8 +24,7 @@ static void write_end(struct coax_slot *slot)
 	__atomic_store_n(&slot->sequence, slot->sequence + 1, __ATOMIC_RELEASE);
 }
 
-/* RFC 1071, of words as they lie in memory; an odd last byte is padded. */
-static uint16_t sum(const void *data, size_t length)
+uint16_t accel_sum(const void *data, size_t length)
 {
 	const uint8_t *bytes = data;
 	uint64_t total = 0;
@@ -47,10 +46,11 @@ static uint16_t sum(const void *data, size_t length)
 }
 
 void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key, size_t key_length,
-		      uint8_t reply_code, const void *reply, size_t reply_length)
+		      uint8_t reply_code, const void *reply, size_t reply_length,
+		      const struct accel_freshness *freshness)
 {
-	uint16_t key_sum = sum(key, key_length);
-	uint16_t reply_sum = sum(reply, reply_length);
+	uint16_t key_sum = accel_sum(key, key_length);
+	uint16_t reply_sum = accel_sum(reply, reply_length);
 
 	write_begin(slot);
 	slot->service = ACCEL_SERVICE;
@@ -60,11 +60,13 @@ void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key,
 	slot->reply_sum = reply_sum;
 	slot->key_code = key_code;
 	slot->reply_code = reply_code;
+	slot->max_age_length = freshness->max_age_length;
+	slot->max_age_at = freshness->max_age_at;
 	slot->published = accel_now();
 	memcpy(slot->key, key, key_length);
 	memset(slot->key + key_length, 0, COAX_KEY_MAX - key_length);
 	memcpy(slot->reply, reply, reply_length);
-	__atomic_store_n(&slot->deadline, COAX_NEVER, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->deadline, freshness->deadline, __ATOMIC_RELAXED);
 	write_end(slot);
 }
 

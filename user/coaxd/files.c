@@ -137,6 +137,51 @@ void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *respon
 	}
 }
 
+/*
+ * Whether it is noticed from now on when there is something at `path`: one of the directories on
+ * the way, which are watched, has nothing by the next name. What is there without being served (a
+ * link, another file system) may go without a word.
+ */
+static bool is_absence_noticed(const struct coaxd_files *files, const struct coaxd_path *path)
+{
+	char prefix[COAXD_PATH_MAX + 1];
+	size_t end, parent = 0;
+	int fd;
+
+	for (end = 1; end <= path->length; end++) {
+		if (end < path->length && path->text[end] != '/')
+			continue;
+		if (!coaxd_watch_directory(files->watch, path->text, parent))
+			return false;
+		memcpy(prefix, path->text, end);
+		prefix[end] = '\0';
+		fd = coaxd_open_beneath(files->root, prefix, O_PATH | O_NOFOLLOW);
+		if (fd < 0)
+			return fd == -ENOENT;
+		close(fd);
+		parent = end;
+	}
+	return false;
+}
+
+/* There was nothing at `path`: find out whether that is so until names change. */
+static void refuse_missing(struct coaxd_files *files, struct coax_responder *responder,
+			   const struct coaxd_path *path)
+{
+	uint64_t generation = coax_subject_generation(files->names);
+
+	if (is_absence_noticed(files, path))
+		coax_responder_subject(responder, files->names, generation);
+	coaxd_files_refuse(files, responder, path->text, -ENOENT);
+}
+
+/* No file ever has this path. */
+static void refuse_path(struct coaxd_files *files, struct coax_responder *responder)
+{
+	coax_responder_subject(responder, files->names, coax_subject_generation(files->names));
+	coax_respond(responder, COAX_NOT_FOUND);
+}
+
 /* What a path's representation is to be known under. */
 struct noticed {
 	struct coaxd_entry *entry; /* NULL: changes are not noticed */
@@ -230,6 +275,10 @@ static void get_directory(struct coaxd_files *files, struct coax_responder *resp
 	char key[COAXD_PATH_MAX + 2];
 	int err = coaxd_probe_file(files->root, path->text);
 
+	if (err == -ENOENT) {
+		refuse_missing(files, responder, path);
+		return;
+	}
 	/* What turns out to be no directory is as good as missing. */
 	if (err != -EISDIR) {
 		coaxd_files_refuse(files, responder, path->text,
@@ -290,6 +339,10 @@ static void get_from_disk(struct coaxd_files *files, struct coax_responder *resp
 	size_t parent_length;
 	int err = coaxd_probe_file(files->root, path->text);
 
+	if (err == -ENOENT) {
+		refuse_missing(files, responder, path);
+		return;
+	}
 	if (err) {
 		coaxd_files_refuse(files, responder, path->text, err);
 		return;
@@ -322,7 +375,7 @@ void coaxd_files_get(struct coax_responder *responder, void *arg)
 	struct coaxd_path path;
 
 	if (coaxd_path_from_request(&path, coax_responder_request(responder))) {
-		coax_respond(responder, COAX_NOT_FOUND);
+		refuse_path(files, responder);
 		return;
 	}
 	if (path.directory) {
@@ -363,7 +416,9 @@ static void write_links(struct coax_link_writer *writer, void *arg)
 {
 	const struct coaxd_files *files = arg;
 
-	coaxd_list_files(files->root, writer);
+	/* What nobody tells of any change in is old as soon as it is written. */
+	if (!coaxd_list_files(files->root, files->watch, writer))
+		coax_subject_changed(files->names);
 }
 
 int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
@@ -377,6 +432,7 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 		.arg = files,
 		.subtree = true,
 		.links = write_links,
+		.links_subject = files->names,
 		/* No query changes what a representation is. */
 		.cacheable_queries = true,
 		.conditional = true,
@@ -402,8 +458,10 @@ static void changed(void *arg, const char *path, size_t length, bool listed)
 	char key[COAXD_PATH_MAX + 2];
 
 	coaxd_cache_changed(files->cache, path, length);
-	if (listed)
-		coaxd_cache_changed(files->cache, key, listing_key_of(path, length, key));
+	if (!listed)
+		return;
+	coaxd_cache_changed(files->cache, key, listing_key_of(path, length, key));
+	coax_subject_changed(files->names);
 }
 
 void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed)
@@ -412,12 +470,15 @@ void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t len
 	size_t key_length = listing_key_of(path, length, key);
 	uint64_t file = coaxd_cache_generation(files->cache, path, length);
 	uint64_t listing = coaxd_cache_generation(files->cache, key, key_length);
+	uint64_t names = coax_subject_generation(files->names);
 
 	coaxd_watch_catch_up(files->watch);
 	if (coaxd_cache_generation(files->cache, path, length) == file)
 		coaxd_cache_changed(files->cache, path, length);
 	if (listed && coaxd_cache_generation(files->cache, key, key_length) == listing)
 		coaxd_cache_changed(files->cache, key, key_length);
+	if (listed && coax_subject_generation(files->names) == names)
+		coax_subject_changed(files->names);
 }
 
 static void changed_all(void *arg)
@@ -425,6 +486,7 @@ static void changed_all(void *arg)
 	struct coaxd_files *files = arg;
 
 	coaxd_cache_changed_all(files->cache);
+	coax_subject_changed(files->names);
 }
 
 static int open_root(struct coaxd_files *files, const char *directory)
@@ -457,7 +519,9 @@ static int start(struct coaxd_files *files, bool writable)
 
 	if (sodium_init() < 0)
 		return -EIO;
-	err = coaxd_cache_create(&files->cache, ENTRIES_MAX);
+	err = coax_subject_create(&files->names);
+	if (!err)
+		err = coaxd_cache_create(&files->cache, ENTRIES_MAX);
 	if (err)
 		return err;
 	err = coaxd_watch_create(&files->watch, files->root, DIRECTORIES_MAX, &ops, files,
@@ -509,6 +573,7 @@ void coaxd_files_destroy(struct coaxd_files *files)
 	coaxd_writer_destroy(files->writer);
 	coaxd_watch_destroy(files->watch);
 	coaxd_cache_destroy(files->cache);
+	coax_subject_put(files->names);
 	if (files->root >= 0)
 		close(files->root);
 	free(files);

@@ -38,6 +38,7 @@ struct coaxd_files {
 	struct coaxd_open_files open;
 	struct coaxd_uploads uploads;
 	struct coaxd_cache *cache;
+	struct coax_subject *names; /* changes when files come or go: what there is, and is not */
 	struct coaxd_watch *watch;
 	struct coaxd_writer *writer; /* NULL: read only */
 	bool said_too_large;

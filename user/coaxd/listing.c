@@ -136,30 +136,47 @@ int coaxd_list_directory(int root, const char *path, struct coax_link_writer *wr
 	return err;
 }
 
-static void list_below(int root, const char *path, unsigned int depth, size_t *budget,
-		       struct coax_link_writer *writer)
+/* A walk through the files. */
+struct walk {
+	int root;
+	struct coaxd_watch *watch;
+	bool watched; /* all directories so far */
+	size_t budget;
+	struct coax_link_writer *writer;
+};
+
+static void list_below(struct walk *walk, const char *path, unsigned int depth)
 {
 	struct names names;
 
+	if (!coaxd_watch_directory(walk->watch, path, strlen(path)))
+		walk->watched = false;
 	/* After an error there may still be names to show; without any there is nothing to say. */
-	scan(root, path, &names, budget);
+	scan(walk->root, path, &names, &walk->budget);
 	for (size_t i = 0; i < names.count; i++) {
 		char below[COAXD_PATH_MAX + NAME_MAX + 2];
 
 		if (!names.at[i].directory) {
-			write_link(writer, path, &names.at[i]);
+			write_link(walk->writer, path, &names.at[i]);
 			continue;
 		}
 		snprintf(below, sizeof(below), "%s%s%s", path, *path ? "/" : "", names.at[i].text);
 		if (depth < DEPTH_MAX && strlen(below) <= COAXD_PATH_MAX)
-			list_below(root, below, depth + 1, budget, writer);
+			list_below(walk, below, depth + 1);
 	}
 	free(names.at);
 }
 
-void coaxd_list_files(int root, struct coax_link_writer *writer)
+bool coaxd_list_files(int root, struct coaxd_watch *watch, struct coax_link_writer *writer)
 {
-	size_t budget = LOOKED_AT_MAX;
+	struct walk walk = {
+		.root = root,
+		.watch = watch,
+		.watched = true,
+		.budget = LOOKED_AT_MAX,
+		.writer = writer,
+	};
 
-	list_below(root, "", 1, &budget, writer);
+	list_below(&walk, "", 1);
+	return walk.watched;
 }

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <coax/link.h>
+#include "coaxd/watch.h"
 
 /*
  * Write the entries of the directory `path` below `root`, sorted by name. Hidden ones and those
@@ -18,8 +19,9 @@ int coaxd_list_directory(int root, const char *path, struct coax_link_writer *wr
 
 /*
  * Write links to the files below `root`, to a depth and number that bound the work that a request
- * for them makes. What lies beyond is served but not listed.
+ * for them makes. What lies beyond is served but not listed. Returns whether `watch`, which is
+ * about the same root, will tell when there are others.
  */
-void coaxd_list_files(int root, struct coax_link_writer *writer);
+bool coaxd_list_files(int root, struct coaxd_watch *watch, struct coax_link_writer *writer);
 
 #endif

@@ -30,7 +30,9 @@ enum {
 	OPTION_GROUP = 256,
 	OPTION_INSTANCE,
 	OPTION_GENERIC,
+	OPTION_ROUTE_REPLIES,
 	OPTION_SLOTS,
+	OPTION_EXCHANGES,
 	OPTION_LEASE,
 	OPTION_WORKERS,
 	OPTION_WRITABLE,
@@ -58,7 +60,9 @@ static const struct option long_options[] = {
 	{"group", required_argument, NULL, OPTION_GROUP},
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
 	{"generic", no_argument, NULL, OPTION_GENERIC},
+	{"route-replies", no_argument, NULL, OPTION_ROUTE_REPLIES},
 	{"slots", required_argument, NULL, OPTION_SLOTS},
+	{"exchanges", required_argument, NULL, OPTION_EXCHANGES},
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"workers", required_argument, NULL, OPTION_WORKERS},
 	{"writable", no_argument, NULL, OPTION_WRITABLE},
@@ -97,7 +101,10 @@ static const char help[] =
 	"  -i, --interface NAME       let the kernel answer what comes in there (repeatable)\n"
 	"      --instance NAME        the kernel half's name below /sys/fs/bpf/coax (\"default\")\n"
 	"      --generic              use generic XDP where the driver has no native one\n"
+	"      --route-replies        let the kernel answer only where the host's routes lead back\n"
+	"                             by the interface that the request came in by\n"
 	"      --slots N              replies that the kernel holds at most (8192)\n"
+	"      --exchanges N          requests whose duplicates the kernel knows (16384)\n"
 	"      --lease MS             how long the kernel answers without the daemon (3000)\n"
 	"      --workers N            threads, at most 256 (default: one for each usable CPU)\n"
 	"      --writable             let PUT, POST and DELETE change the files\n"
@@ -294,8 +301,14 @@ static int read_option(struct coaxd_options *options, int option)
 	case OPTION_GENERIC:
 		accel->generic = true;
 		return -1;
+	case OPTION_ROUTE_REPLIES:
+		accel->route_replies = true;
+		return -1;
 	case OPTION_SLOTS:
 		return read_number("--slots", optarg, 1, COAX_ACCEL_SLOTS_MAX, &accel->slots);
+	case OPTION_EXCHANGES:
+		return read_number("--exchanges", optarg, 1, COAX_ACCEL_EXCHANGES_MAX,
+				   &accel->exchanges);
 	case OPTION_LEASE:
 		return read_number("--lease", optarg, LEASE_MIN, LEASE_MAX, &accel->lease_ms);
 	case OPTION_WORKERS:

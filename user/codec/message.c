@@ -6,8 +6,9 @@
 
 #include "codec/encoding.h"
 
-static int malformed(struct coax_message *m, const char *why)
+static int malformed(struct coax_message *m, enum coax_flaw flaw, const char *why)
 {
+	m->flaw = (uint8_t)flaw;
 	m->error = why;
 	return -EBADMSG;
 }
@@ -47,22 +48,23 @@ static int parse_options(struct coax_message *m, const uint8_t *at)
 		if (delta >= NIBBLE_8BIT || length >= NIBBLE_8BIT) {
 			if (head == COAX_PAYLOAD_MARKER) {
 				if (at == end)
-					return malformed(m, "a payload marker without a payload");
+					return malformed(m, COAX_FLAW_MARKER,
+							 "a payload marker without a payload");
 				m->payload = (uint32_t)(at - m->data);
 				break;
 			}
 			delta = take_extended(&at, end, (unsigned int)delta);
 			if (delta < 0)
-				return malformed(m, "a bad option delta");
+				return malformed(m, COAX_FLAW_OPTIONS, "a bad option delta");
 			length = take_extended(&at, end, (unsigned int)length);
 			if (length < 0)
-				return malformed(m, "a bad option length");
+				return malformed(m, COAX_FLAW_OPTIONS, "a bad option length");
 		}
 		number += (uint32_t)delta;
 		if (number > UINT16_MAX)
-			return malformed(m, "an option number above 65535");
+			return malformed(m, COAX_FLAW_OPTIONS, "an option number above 65535");
 		if (length > end - at)
-			return malformed(m, "an option longer than the message");
+			return malformed(m, COAX_FLAW_OPTIONS, "an option longer than the message");
 		at += length;
 	}
 	m->last_option = (uint16_t)number;
@@ -79,30 +81,34 @@ int coax_message_parse(struct coax_message *m, const void *data, size_t length)
 	m->length = m->payload = (uint32_t)length;
 	m->capacity = 0;
 	m->last_option = 0;
+	m->flaw = COAX_FLAW_NONE;
 	m->error = NULL;
 
 	if (length < COAX_HEADER_SIZE) {
+		m->flaw = COAX_FLAW_SHORT;
 		m->error = "shorter than a header";
 		return -ENODATA;
 	}
 	if (bytes[0] >> 6 != COAX_VERSION) {
+		m->flaw = COAX_FLAW_VERSION;
 		m->error = "not version 1";
 		return -EPROTONOSUPPORT;
 	}
 	if (bytes[1] == COAX_EMPTY) {
 		/* RFC 7252 section 4.1: a token or anything else here is a format error. */
 		if (length != COAX_HEADER_SIZE || coax_message_token_field(m) != 0)
-			return malformed(m, "an empty message with more than a header");
+			return malformed(m, COAX_FLAW_EMPTY,
+					 "an empty message with more than a header");
 		return 0;
 	}
 	if (length > UINT32_MAX)
-		return malformed(m, "longer than any transport can carry");
+		return malformed(m, COAX_FLAW_OPTIONS, "longer than any transport can carry");
 	at = bytes + COAX_HEADER_SIZE;
 	token_length = take_extended(&at, bytes + length, coax_message_token_field(m));
 	if (token_length < 0)
-		return malformed(m, "a bad token length");
+		return malformed(m, COAX_FLAW_TOKEN, "a bad token length");
 	if (token_length > bytes + length - at)
-		return malformed(m, "a token longer than the message");
+		return malformed(m, COAX_FLAW_TOKEN, "a token longer than the message");
 	return parse_options(m, at + token_length);
 }
 

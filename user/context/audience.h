@@ -38,7 +38,8 @@ struct coax_notification {
 	bool last;	  /* no Observe option, and none comes after it */
 	bool in_blocks;	  /* it is the first of them */
 	uint8_t code;
-	uint16_t observe_at; /* where an empty Observe option stands in `bytes` */
+	uint16_t observe_at;  /* where an empty Observe option stands in `bytes` */
+	uint64_t fresh_until; /* COAX_NEVER: its Max-Age stays as it is */
 	uint32_t length;
 	uint8_t bytes[]; /* what follows the token */
 };

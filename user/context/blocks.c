@@ -121,6 +121,11 @@ int coax_blocks_create(struct coax_blocks **result, const struct coax_blocks_opt
 	return 0;
 }
 
+void coax_blocks_accelerate(struct coax_blocks *blocks)
+{
+	blocks->accelerated = true;
+}
+
 void coax_blocks_destroy(struct coax_blocks *blocks)
 {
 	if (!blocks)

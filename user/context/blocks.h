@@ -37,10 +37,27 @@ void coax_blocks_tick(struct coax_blocks *blocks, uint64_t now);
  * and responder->response is complete, its code and options set: with a block of the body
  * that its remote is in the middle of fetching; with 4.00 for one that cannot be; or with 4.08,
  * where nothing is kept for a method that must not be run a second time. False when it has to be
- * rendered.
+ * rendered. A block of what is still so has its subject, generation and site_version named.
  */
 bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
 			  struct coax_responder *responder);
+
+/* From now on the kernel half answers, too. Before the worker's thread is there. */
+void coax_blocks_accelerate(struct coax_blocks *blocks);
+
+/*
+ * What coax_blocks_continue() would answer to this request from what is kept, without anybody being
+ * in the middle of it any further. Returns whether there is such a block.
+ */
+bool coax_blocks_preview(struct coax_blocks *blocks, uint64_t now,
+			 struct coax_responder *responder);
+
+/*
+ * How many blocks behind the one that the responder was answered with are worth publishing: the
+ * more, the farther its remote has gone; at most `max`.
+ */
+uint32_t coax_blocks_stride(struct coax_blocks *blocks, const struct coax_responder *responder,
+			    uint32_t max);
 
 /*
  * A notification whose body has more than one block (cut for nobody: responder->remote AF_UNSPEC)

@@ -2,7 +2,7 @@
 /*
  * What the files of block-wise transfer share: gather.c puts bodies of requests together,
  * incoming.c keeps them meanwhile and holders.c says whose they are; cut.c cuts bodies of
- * responses, bodies.c keeps those.
+ * responses, bodies.c keeps those, further.c answers from them.
  */
 #ifndef COAX_BLOCKS_INTERNAL_H
 #define COAX_BLOCKS_INTERNAL_H
@@ -18,6 +18,7 @@ struct coax_blocks {
 	struct coax_context_stats *stats;
 	struct coax_hash_key secret;
 	uint8_t exponent; /* SZX of the largest blocks to use */
+	bool accelerated;
 	uint64_t timeout; /* ns */
 	uint64_t bytes;	  /* of all that is held; those of uploads alone */
 	uint64_t upload_bytes;
@@ -147,10 +148,15 @@ struct coax_outgoing {
 	struct coax_kept_body *kept;
 	uint64_t used;
 	uint64_t rendered;
-	uint64_t offset;      /* of the block fetched last */
-	uint32_t max_age;     /* s, when rendered */
-	bool has_max_age;     /* as an option */
-	bool can_be_rendered; /* anew, without doing anything twice */
+	uint64_t offset;	      /* of the block fetched last */
+	uint32_t max_age;	      /* s, when rendered */
+	bool has_max_age;	      /* as an option */
+	struct coax_fetched fetched;  /* then Max-Age is what is left of it */
+	bool can_be_rendered;	      /* anew, without doing anything twice */
+	struct coax_subject *subject; /* a reference; NULL: it is not for the kernel */
+	uint64_t generation;	      /* of that, and the Site's, when rendered */
+	uint64_t site_version;
+	uint32_t stride; /* blocks published ahead the last time */
 };
 
 int coax_keeping_create(struct coax_blocks *blocks);
@@ -177,6 +183,31 @@ void coax_outgoing_drop(struct coax_blocks *blocks, struct coax_outgoing *downlo
 struct coax_outgoing *coax_outgoing_keep(struct coax_blocks *blocks, uint64_t now,
 					 const struct coax_responder *responder,
 					 const struct coax_body *body, bool blockwise);
+
+/*
+ * cut.c
+ */
+
+/* Which part of a body is to leave, and how. */
+struct coax_piece {
+	const struct coax_body *body;
+	uint64_t offset;
+	uint8_t exponent; /* the largest */
+	bool with_size;
+};
+
+/*
+ * Make the response one block. The message has its other options; where it has a payload, that is
+ * the body. Returns 0, -EMSGSIZE or what the body's `read` did.
+ */
+int coax_piece_put(struct coax_responder *responder, const struct coax_piece *piece);
+
+/* RFC 7959 section 4: where the size is asked for, and in the first block. */
+bool coax_piece_wants_size(const struct coax_responder *responder, uint64_t offset);
+
+/* The response becomes 5.00, because of the body's error; or 4.00, there being no such block. */
+void coax_piece_fail(struct coax_blocks *blocks, struct coax_responder *responder, int err);
+void coax_piece_refuse(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder);
 
 /*
  * etag.c

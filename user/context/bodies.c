@@ -67,6 +67,7 @@ void coax_outgoing_drop(struct coax_blocks *blocks, struct coax_outgoing *downlo
 	coax_block_table_remove(&blocks->downloads, &download->node);
 	cds_list_del(&download->idle);
 	put_body(blocks, download->kept);
+	coax_subject_put(download->subject);
 	coax_blocks_account(blocks, -(int64_t)sizeof(*download));
 	free(download);
 }
@@ -272,7 +273,15 @@ static void describe(struct coax_outgoing *download, uint64_t now,
 		coax_message_find_uint(&responder->response, COAX_MAX_AGE, &download->max_age);
 	if (!download->has_max_age)
 		download->max_age = DEFAULT_MAX_AGE;
+	download->fetched = responder->fetched;
 	download->can_be_rendered = is_shareable(responder);
+	download->stride = 0;
+	coax_subject_put(download->subject);
+	download->subject = NULL;
+	if (!responder->one_off && coax_responder_is_repeatable(responder))
+		download->subject = coax_subject_get(responder->subject);
+	download->generation = responder->generation;
+	download->site_version = responder->site_version;
 }
 
 /* The download under `key`, or *spare if there is none, is of `kept` from now on. */

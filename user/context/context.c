@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "accel/guard.h"
+#include "blocks.h"
 #include "binding.h"
 #include "clock.h"
 #include "groups.h"
@@ -38,8 +39,21 @@ static int start_accel(struct coax_context *context, const struct coax_accel_opt
 		context->accel = NULL;
 		return err;
 	}
+	*context->digest = *coax_accel_digest(context->accel);
+	coax_renewals_begin(context);
+	for (unsigned int i = 0; i < context->worker_count; i++)
+		coax_blocks_accelerate(context->workers[i]->blocks);
 	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
 	return 0;
+}
+
+/* The workers have it before there is a kernel half, whose it becomes before they start. */
+static int make_digest(struct coax_context *context, const struct coax_accel_options *options)
+{
+	if (!options->interface_count)
+		return 0;
+	context->digest = malloc(sizeof(*context->digest));
+	return context->digest ? coax_digest_secret_random(context->digest) : -ENOMEM;
 }
 
 static int start_workers(struct coax_context *context)
@@ -81,6 +95,7 @@ static void close_all(struct coax_context *context)
 	coax_groups_destroy(context->groups);
 	coax_accel_close(context->accel);
 	coax_guard_destroy(context->guard);
+	free(context->digest);
 	free(context->workers);
 	coax_context_unreference(context);
 }
@@ -104,6 +119,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		err = coax_observers_create(&context->observers, context);
 	if (!err)
 		err = coax_groups_create(&context->groups, context, options);
+	if (!err)
+		err = make_digest(context, &options->accel);
 	if (!err)
 		err = coax_binding_open(context, options);
 	if (!err && context->groups)

@@ -9,14 +9,6 @@
 /* Block2, Size2 and the payload marker. */
 #define OPTIONS_ROOM 16
 
-/* Which part of a body is to leave, and how. */
-struct piece {
-	const struct coax_body *body;
-	uint64_t offset;
-	uint8_t exponent; /* the largest */
-	bool with_size;
-};
-
 static bool has_payload(const struct coax_message *m)
 {
 	return m->payload < m->length;
@@ -64,12 +56,9 @@ static int put_payload(struct coax_message *m, const struct coax_body *body, uin
 		    : read_payload(m, body, offset, length);
 }
 
-/*
- * Make the response one block. The message has its other options; where it has a payload, that is
- * the body. Returns 0, -EMSGSIZE or what the body's `read` did.
- */
-static int put_piece(struct coax_message *m, const struct piece *piece)
+int coax_piece_put(struct coax_responder *responder, const struct coax_piece *piece)
 {
+	struct coax_message *m = &responder->response;
 	uint64_t left = piece->body->length - piece->offset;
 	struct coax_block block = {.exponent = piece->exponent};
 	uint32_t room = room_in(m);
@@ -77,8 +66,10 @@ static int put_piece(struct coax_message *m, const struct piece *piece)
 	int err;
 
 	/* Where options or a long token leave too little room, blocks are smaller. */
-	while (block.exponent && coax_block_size(&block) > room && left > room)
+	while (block.exponent && coax_block_size(&block) > room && left > room) {
 		block.exponent--;
+		responder->one_off = true;
+	}
 	length = left < coax_block_size(&block) ? (uint32_t)left : coax_block_size(&block);
 	if (length > room)
 		return -EMSGSIZE;
@@ -99,15 +90,14 @@ static int put_piece(struct coax_message *m, const struct piece *piece)
 	return err;
 }
 
-/* Section 4: where the size is asked for, and in the first block. */
-static bool wants_size(const struct coax_responder *responder, uint64_t offset)
+bool coax_piece_wants_size(const struct coax_responder *responder, uint64_t offset)
 {
 	struct coax_option option;
 
 	return offset == 0 || coax_message_find(&responder->request, COAX_SIZE2, &option);
 }
 
-static void fail(struct coax_blocks *blocks, struct coax_responder *responder, int err)
+void coax_piece_fail(struct coax_blocks *blocks, struct coax_responder *responder, int err)
 {
 	char description[COAX_DESCRIPTION_MAX];
 
@@ -119,138 +109,11 @@ static void fail(struct coax_blocks *blocks, struct coax_responder *responder, i
 	coax_blocks_set_error(responder, COAX_INTERNAL_SERVER_ERROR, "");
 }
 
-static void refuse_beyond_end(struct coax_blocks *blocks, uint64_t now,
-			      struct coax_responder *responder)
+void coax_piece_refuse(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder)
 {
 	coax_blocks_warn(blocks, now, responder, "a block that does not exist is asked for");
 	coax_blocks_set_error(responder, COAX_BAD_REQUEST, "there is no such block");
 }
-
-/*
- * Further blocks of what is kept.
- */
-
-/*
- * Blocks that come in order are those of one representation, however long it takes. Who asks for
- * one again may be looking for news: after the time for which the response was fresh there may be
- * some.
- */
-static bool is_outdated(const struct coax_outgoing *download, uint64_t now, uint64_t offset)
-{
-	return download->can_be_rendered && offset <= download->offset &&
-	       now - download->rendered > download->max_age * NS_PER_SEC;
-}
-
-/* The first block's options. Max-Age is about the time when it was rendered. */
-static int put_options(struct coax_message *m, const struct coax_outgoing *download, uint64_t now)
-{
-	const struct coax_kept_body *kept = download->kept;
-	uint64_t age = (now - download->rendered) / NS_PER_SEC;
-
-	if (m->capacity - m->length < kept->options_length)
-		return -EMSGSIZE;
-	memcpy(m->data + m->length, kept->options, kept->options_length);
-	m->length += kept->options_length;
-	m->payload = m->length;
-	m->last_option = kept->last_option;
-	if (kept->code != COAX_CONTENT || (!download->has_max_age && !age))
-		return 0;
-	return coax_message_add_uint(
-		m, COAX_MAX_AGE, age < download->max_age ? download->max_age - (uint32_t)age : 0);
-}
-
-/*
- * Nothing is kept for a request for a further block. What is safe can be rendered anew; the rest
- * must not be run a second time, nor with the empty payload that such requests have (section 2.7).
- */
-static bool refuse_unsafe(struct coax_responder *responder)
-{
-	const struct coax_message *request = &responder->request;
-	uint8_t method = coax_message_code(request);
-
-	if (method == COAX_GET || (method == COAX_FETCH && has_payload(request)))
-		return false;
-	coax_blocks_set_error(responder, COAX_REQUEST_ENTITY_INCOMPLETE,
-			      "the response is not here any more");
-	return true;
-}
-
-/* RFC 7641 section 2: such a request is about the resource as it is now. */
-static bool is_about_observing(const struct coax_message *request)
-{
-	uint8_t method = coax_message_code(request);
-	struct coax_option option;
-
-	return (method == COAX_GET || method == COAX_FETCH) &&
-	       coax_message_find(request, COAX_OBSERVE, &option);
-}
-
-static void answer_from(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-			struct coax_outgoing *download, const struct coax_block *asked)
-{
-	struct coax_message *response = &responder->response;
-	struct piece piece = {
-		.body = &download->kept->body,
-		.offset = coax_block_offset(asked),
-		.exponent = asked->exponent < blocks->exponent ? asked->exponent : blocks->exponent,
-		.with_size = wants_size(responder, coax_block_offset(asked)),
-	};
-	int err;
-
-	coax_outgoing_touch(blocks, download, now);
-	if (piece.offset >= piece.body->length) {
-		refuse_beyond_end(blocks, now, responder);
-		return;
-	}
-	download->offset = piece.offset;
-	coax_message_set_code(response, download->kept->code);
-	err = put_options(response, download, now);
-	if (!err)
-		err = put_piece(response, &piece);
-	if (err) {
-		coax_outgoing_drop(blocks, download);
-		fail(blocks, responder, err);
-		return;
-	}
-	coax_blocks_count(&blocks->stats->blocks_out);
-}
-
-bool coax_blocks_continue(struct coax_blocks *blocks, uint64_t now,
-			  struct coax_responder *responder)
-{
-	struct coax_outgoing *download;
-	struct coax_block asked, block1;
-	struct coax_block_key key;
-	int result;
-
-	result = coax_message_find_block(&responder->request, COAX_BLOCK2, &asked);
-	if (result < 0) {
-		/* Section 2.2. */
-		coax_blocks_warn(blocks, now, responder, "a Block2 option that cannot be");
-		coax_blocks_set_error(responder, COAX_BAD_REQUEST,
-				      "a Block2 option that cannot be");
-		return true;
-	}
-	if (result == 0 || asked.number == 0 ||
-	    coax_message_find_block(&responder->request, COAX_BLOCK1, &block1) ||
-	    is_about_observing(&responder->request))
-		return false;
-
-	key = coax_blocks_key(blocks, responder, true, true, NULL, 0);
-	download = coax_outgoing_find(blocks, &key);
-	if (download && is_outdated(download, now, coax_block_offset(&asked))) {
-		coax_outgoing_drop(blocks, download);
-		download = NULL;
-	}
-	if (!download)
-		return refuse_unsafe(responder);
-	answer_from(blocks, now, responder, download, &asked);
-	return true;
-}
-
-/*
- * What has been rendered.
- */
 
 /* Nothing is kept for who cannot be asked again, nor for a group's many members' clients. */
 static bool is_to_be_kept(const struct coax_responder *responder)
@@ -261,7 +124,7 @@ static bool is_to_be_kept(const struct coax_responder *responder)
 
 /* Returns 0 or a negative errno. *kept: the body has been taken over. */
 static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *responder,
-	       struct piece piece, bool blockwise, bool *kept)
+	       struct coax_piece piece, bool blockwise, bool *kept)
 {
 	struct coax_message *response = &responder->response;
 	struct coax_outgoing *download = NULL;
@@ -292,7 +155,7 @@ static int cut(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		if (!has_payload(response))
 			piece.body = &download->kept->body;
 	}
-	err = put_piece(response, &piece);
+	err = coax_piece_put(responder, &piece);
 	if (err && download)
 		coax_outgoing_drop(blocks, download);
 	if (!err)
@@ -358,7 +221,7 @@ static int fit(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	       const struct coax_body *body, bool blockwise, bool *kept)
 {
 	struct coax_message *response = &responder->response;
-	struct piece piece = {.body = body, .exponent = blocks->exponent};
+	struct coax_piece piece = {.body = body, .exponent = blocks->exponent};
 	struct coax_block asked = {.exponent = blocks->exponent};
 	struct coax_option option;
 	int result, err;
@@ -377,7 +240,7 @@ static int fit(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 	if (asked.exponent < piece.exponent)
 		piece.exponent = asked.exponent;
 	if (piece.offset && piece.offset >= body->length) {
-		refuse_beyond_end(blocks, now, responder);
+		coax_piece_refuse(blocks, now, responder);
 		return 0;
 	}
 	/* A payload that its handler has put into the message is one that fits. */
@@ -386,7 +249,7 @@ static int fit(struct coax_blocks *blocks, uint64_t now, struct coax_responder *
 		err = result ? put_only_block(blocks, responder, piece.exponent) : 0;
 		return err ? err : put_whole(response, body);
 	}
-	piece.with_size = wants_size(responder, piece.offset);
+	piece.with_size = coax_piece_wants_size(responder, piece.offset);
 	return cut(blocks, now, responder, piece, blockwise, kept);
 }
 
@@ -420,7 +283,7 @@ void coax_blocks_cut(struct coax_blocks *blocks, uint64_t now, struct coax_respo
 			coax_incoming_answered(gathered, now, coax_message_code(response), &block1);
 	err = fit(blocks, now, responder, &body, blockwise, &kept);
 	if (err)
-		fail(blocks, responder, err);
+		coax_piece_fail(blocks, responder, err);
 	if (!kept && body.release)
 		body.release(body.arg);
 	if (blockwise)

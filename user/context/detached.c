@@ -159,6 +159,11 @@ void coax_detached_render(struct coax_detached *detached)
 				.logger = &worker->context->logger,
 				.remote.sa.sa_family = AF_UNSPEC,
 				.local.sa.sa_family = AF_UNSPEC,
+				.needed_until = detached->needed_until,
+				/* Before the Site: one that is replaced meanwhile makes the
+				 * version an old one. */
+				.site_version = __atomic_load_n(&worker->context->site_version,
+								__ATOMIC_SEQ_CST),
 			},
 		.detached = detached,
 	};

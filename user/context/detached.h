@@ -22,7 +22,8 @@ struct coax_detached {
 	void *arg;
 	struct coax_worker *worker;
 	struct coax_context *context;
-	bool awaited; /* once deferred, coax_context_shutdown() waits for the answer */
+	uint64_t needed_until; /* of a renewal: see coax_responder_needed_until() */
+	bool awaited;	       /* once deferred, coax_context_shutdown() waits for the answer */
 
 	struct coax_responder later;  /* once deferred */
 	struct coax_subject *subject; /* a reference, while `later` may name it */

@@ -66,6 +66,7 @@ bool coax_etag_add(struct coax_blocks *blocks, struct coax_responder *responder,
 		unique = coax_block_key_make(&blocks->secret, &blocks->serial,
 					     sizeof(blocks->serial));
 		memcpy(etag, &unique, sizeof(etag));
+		responder->one_off = true;
 	}
 	/* Where there is no room for it, it goes without. */
 	return coax_message_add(response, COAX_ETAG, etag, sizeof(etag)) == 0 && body->data;

@@ -181,6 +181,7 @@ uint64_t coax_worker_deadline(const struct coax_worker *worker)
 	uint64_t deadline = coax_exchange_deadline(worker->exchange);
 	uint64_t blocks = coax_blocks_deadline(worker->blocks);
 	uint64_t renewal = coax_observations_deadline(worker);
+	uint64_t ageing;
 
 	if (blocks < deadline)
 		deadline = blocks;
@@ -189,9 +190,12 @@ uint64_t coax_worker_deadline(const struct coax_worker *worker)
 	/* What errors left to be done. */
 	if (worker->out_count || worker->refused_count)
 		return 0;
-	if (worker->index == 0 && worker->context->accel && worker->context->lease_due < deadline)
+	if (worker->index != 0 || !worker->context->accel)
+		return deadline;
+	if (worker->context->lease_due < deadline)
 		deadline = worker->context->lease_due;
-	return deadline;
+	ageing = coax_accel_due(worker->context->accel);
+	return ageing < deadline ? ageing : deadline;
 }
 
 /*
@@ -241,6 +245,8 @@ static void run_timers(struct coax_worker *worker)
 	if (worker->now >= coax_blocks_deadline(worker->blocks))
 		coax_blocks_tick(worker->blocks, worker->now);
 	coax_observations_tick(worker);
+	if (worker->index == 0 && worker->context->accel)
+		coax_accel_age(worker->context->accel, worker->now);
 }
 
 /* `count` of what is watched has input. */

@@ -53,6 +53,7 @@ struct coax_notification *coax_notification_create(const struct coax_message *re
 		atomic_init(&notification->references, 1);
 		notification->version = 0;
 		notification->last = last;
+		notification->fresh_until = COAX_NEVER;
 		notification->in_blocks =
 			coax_message_find_block(&m, COAX_BLOCK2, &block) > 0 && block.more;
 		notification->code = coax_message_code(&m);
@@ -114,6 +115,8 @@ size_t coax_notification_write(const struct coax_notification *notification, con
 {
 	size_t before = notification->observe_at;
 	uint8_t *at = buffer;
+	struct coax_message m;
+	size_t length;
 
 	*at++ = (uint8_t)(COAX_VERSION << 6 | token_length);
 	*at++ = notification->code;
@@ -127,5 +130,9 @@ size_t coax_notification_write(const struct coax_notification *notification, con
 		before++;
 	}
 	memcpy(at, notification->bytes + before, notification->length - before);
-	return (size_t)(at - buffer) + notification->length - before;
+	length = (size_t)(at - buffer) + notification->length - before;
+	/* Built here, so it can be read. */
+	if (notification->fresh_until != COAX_NEVER && !coax_message_parse(&m, buffer, length))
+		coax_fresh_write(&m, notification->fresh_until);
+	return length;
 }

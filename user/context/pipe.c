@@ -119,8 +119,10 @@ static void answered(struct coax_worker *worker, struct coax_detached *detached,
 {
 	struct coax_pipe *pipe = detached->arg;
 
-	if (worker && !pipe->over)
+	if (worker && !pipe->over) {
+		coax_responder_write_max_age(responder);
 		answer(worker, pipe, responder);
+	}
 	coax_observers_forget(detached->context, responder->observer);
 	coax_responder_drop_body(responder);
 	coax_detached_free(detached);

@@ -76,6 +76,8 @@ static struct coax_notification *keep_response(struct coax_worker *worker,
 	notification = coax_notification_create(
 		&responder->response,
 		audience->rendering_last || (!audience->observer && !responder->subject));
+	if (notification)
+		notification->fresh_until = coax_responder_fresh_until(responder);
 	free(whole);
 	return notification;
 }

@@ -20,7 +20,6 @@ struct immediate {
 	struct coax_worker *worker;
 	const struct coax_path *path;
 	struct coax_ticket ticket;
-	uint64_t site_version;
 	struct coax_gathered *gathered; /* what the request points into; NULL: a datagram */
 };
 
@@ -34,7 +33,6 @@ struct coax_deferred {
 	struct coax_gathered *gathered;
 	struct coax_path path;
 	struct coax_ticket ticket;
-	uint64_t site_version;
 	uint8_t response[RESPONSE_MAX];
 	uint8_t request[COAX_DATAGRAM_IN_MAX];
 };
@@ -44,20 +42,40 @@ static bool is_current(const struct coax_context *context, uint64_t site_version
 	return __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST) == site_version;
 }
 
-/*
- * What the former Site said is no longer for the kernel. In an RCU read section, whose end
- * coax_context_set_site() waits for before it withdraws.
- */
-static void publish(struct coax_worker *worker, const struct coax_responder *responder,
-		    uint64_t site_version)
+void coax_worker_publish(struct coax_worker *worker, const struct coax_responder *responder)
 {
 	struct coax_context *context = worker->context;
 
 	if (context->accel && coax_responder_publishable(responder) &&
-	    is_current(context, site_version) &&
-	    coax_accel_publish(context->accel, responder->subject, responder->generation,
-			       &responder->request, &responder->response))
+	    is_current(context, responder->site_version) &&
+	    coax_accel_publish_until(context->accel, responder->subject, responder->generation,
+				     &responder->request, &responder->response,
+				     coax_responder_fresh_until(responder))) {
 		coax_count(&worker->stats, published);
+		coax_worker_publish_ahead(worker, responder);
+	}
+}
+
+void coax_worker_decide(void *arg, const struct coax_path *path, const struct coax_verdict *verdict)
+{
+	struct coax_worker *worker = arg;
+	struct coax_accel_verdict decided = {
+		.remote = &path->remote,
+		.local = &path->local,
+		.ifindex = path->ifindex,
+		.message_id = verdict->id,
+		.verdict = verdict->held ? COAX_EXCHANGE_HELD : COAX_EXCHANGE_ANSWERED,
+		.digest = verdict->digest,
+		.expires = verdict->expires,
+		.reply = verdict->reply,
+		.reply_length = verdict->reply_length,
+	};
+
+	if (!worker->context->accel)
+		return;
+	if (verdict->withdrawn)
+		decided.verdict = COAX_EXCHANGE_NONE;
+	coax_accel_decide(worker->context->accel, &worker->verdicts, &decided);
 }
 
 /* RFC 7967 section 2: what the client does not want to hear is not sent. */
@@ -71,9 +89,17 @@ static int send_response(struct coax_worker *worker, const struct coax_path *pat
 	return coax_exchange_withhold(worker->exchange, worker->now, path, ticket);
 }
 
+/* One more block of what has been rendered before. */
+static void send_kept(struct coax_worker *worker, const struct coax_path *path,
+		      struct coax_ticket ticket, struct coax_responder *responder)
+{
+	coax_worker_publish(worker, responder);
+	(void)send_response(worker, path, ticket, responder);
+}
+
 static void deliver(struct coax_worker *worker, const struct coax_path *path,
 		    struct coax_ticket ticket, struct coax_responder *responder,
-		    struct coax_gathered *gathered, uint64_t site_version)
+		    struct coax_gathered *gathered)
 {
 	const struct coax_context *context = worker->context;
 	bool observes = responder->wish != COAX_OBSERVE_NOTHING;
@@ -81,6 +107,7 @@ static void deliver(struct coax_worker *worker, const struct coax_path *path,
 
 	if (observes)
 		coax_observers_answered(worker, path, responder);
+	coax_responder_write_max_age(responder);
 	coax_blocks_cut(worker->blocks, worker->now, responder, gathered);
 	/*
 	 * A body that cannot be cut makes an error of what was a success; and who does not want the
@@ -91,13 +118,13 @@ static void deliver(struct coax_worker *worker, const struct coax_path *path,
 	/* A block that was kept, and nothing done yet: a large body takes up many message IDs. */
 	if (coax_message_code(&responder->response) == COAX_CONTINUE && !responder->streaming)
 		coax_exchange_relax(worker->exchange, ticket);
-	publish(worker, responder, site_version);
+	coax_worker_publish(worker, responder);
 	if (send_response(worker, path, ticket, responder))
 		failed = true;
 	if (observes && failed)
 		coax_observers_unanswered(worker, path, &responder->request);
 	/* The others were told when the Site was replaced. */
-	if (observes && !is_current(context, site_version))
+	if (observes && !is_current(context, responder->site_version))
 		coax_observers_look_again(context->observers);
 	coax_gathered_put(gathered);
 }
@@ -107,7 +134,7 @@ static void respond_now(struct coax_responder *responder)
 	struct immediate *immediate = caa_container_of(responder, struct immediate, base);
 
 	deliver(immediate->worker, immediate->path, immediate->ticket, responder,
-		immediate->gathered, immediate->site_version);
+		immediate->gathered);
 }
 
 static bool gather(struct coax_responder *responder, bool streaming, uint64_t body_max)
@@ -177,7 +204,7 @@ static void run_deferred(struct coax_worker *worker, struct coax_work *work)
 	if (!atomic_load(&worker->context->closed) &&
 	    coax_exchange_is_open(worker->exchange, deferred->ticket))
 		deliver(worker, &deferred->path, deferred->ticket, &deferred->base,
-			deferred->gathered, deferred->site_version);
+			deferred->gathered);
 	else
 		drop(deferred);
 	finish(deferred);
@@ -259,7 +286,6 @@ static struct coax_responder *defer(struct coax_responder *responder)
 	deferred->work.run = run_deferred;
 	deferred->path = *immediate->path;
 	deferred->ticket = immediate->ticket;
-	deferred->site_version = immediate->site_version;
 	deferred->subject = responder->subject ? coax_subject_get(responder->subject) : NULL;
 	atomic_fetch_add(&context->references, 1);
 	atomic_fetch_add(&context->deferred, 1);
@@ -289,12 +315,14 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 				.remote = path->remote,
 				.local = path->local,
 				.echo = &worker->echo,
+				/* Before the Site: one that is replaced meanwhile makes the
+				 * version an old one. */
+				.site_version =
+					__atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST),
 			},
 		.worker = worker,
 		.path = path,
 		.ticket = ticket,
-		/* Before the Site: one that is replaced meanwhile makes the version an old one. */
-		.site_version = __atomic_load_n(&context->site_version, __ATOMIC_SEQ_CST),
 	};
 	coax_message_start(&immediate.base.response, coax_worker_buffer(worker), RESPONSE_MAX,
 			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(request),
@@ -304,7 +332,7 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 	else if (!coax_guarded_may_serve(worker, path, &immediate.base))
 		return;
 	else if (coax_blocks_continue(worker->blocks, worker->now, &immediate.base))
-		send_response(worker, path, ticket, &immediate.base);
+		send_kept(worker, path, ticket, &immediate.base);
 	else
 		coax_site_render(__atomic_load_n(&context->site, __ATOMIC_SEQ_CST),
 				 &immediate.base);

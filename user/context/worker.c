@@ -42,6 +42,7 @@ void coax_worker_flush(struct coax_worker *worker)
 	struct coax_context_stats *stats = &worker->stats;
 	unsigned int sent;
 
+	coax_accel_settle(&worker->verdicts);
 	if (!worker->out_count)
 		return;
 	sent = worker->transport->ops->send(worker->transport, worker->out, worker->out_count);
@@ -74,6 +75,7 @@ static const struct coax_exchange_ops exchange_ops = {
 	.request = coax_worker_render,
 	.compose = coax_observers_compose,
 	.notified = coax_observers_notified,
+	.verdict = coax_worker_decide,
 };
 
 static int watch_sockets(struct coax_worker *worker)
@@ -119,6 +121,7 @@ static int create_exchange(struct coax_worker *worker)
 		.tuning = context->tuning,
 		.logger = &context->logger,
 		.stats = &worker->stats,
+		.digest = context->digest,
 	};
 
 	options.tuning.exchanges_max /= context->worker_count;

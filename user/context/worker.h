@@ -29,6 +29,7 @@ struct coax_groups;
 struct coax_guard;
 struct coax_observers;
 struct coax_resolver;
+struct coax_responder;
 struct coax_worker;
 
 /* Something that another thread wants done on the worker's. */
@@ -58,6 +59,9 @@ struct coax_worker {
 	struct cds_list_head observations; /* of ours: context/observe.c */
 	struct coax_timers renewals;	   /* of those */
 	struct coax_work leave;		   /* at shutdown: they are to end */
+	uint64_t ahead_paid; /* until when its time for publishing ahead is spent: ahead.c */
+
+	struct coax_accel_verdicts verdicts;
 
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
@@ -86,10 +90,11 @@ struct coax_context {
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
-	struct coax_guard *guard;	  /* NULL: no server */
-	struct coax_groups *groups;	  /* NULL: none to listen to */
-	struct coax_observers *observers; /* here */
-	struct coax_resolver *resolver;	  /* NULL: nothing has been looked up yet */
+	struct coax_guard *guard;	   /* NULL: no server */
+	struct coax_digest_secret *digest; /* the kernel half's; NULL: none was asked for */
+	struct coax_groups *groups;	   /* NULL: none to listen to */
+	struct coax_observers *observers;  /* here */
+	struct coax_resolver *resolver;	   /* NULL: nothing has been looked up yet */
 	pthread_mutex_t resolver_lock;
 	bool own_loop;
 	uint64_t lease_interval; /* ns */
@@ -155,6 +160,26 @@ void coax_context_process_until(struct coax_context *context, const atomic_bool 
 /* The exchange layer's `request`: have the site answer. */
 void coax_worker_render(void *worker, const struct coax_path *path,
 			const struct coax_message *request, struct coax_ticket ticket);
+
+/* Its `verdict`: the kernel half is to know. */
+void coax_worker_decide(void *worker, const struct coax_path *path,
+			const struct coax_verdict *verdict);
+
+/*
+ * Publish what `responder` has been answered with, and what is likely to be asked for next, if it
+ * can be: what a former Site said is no longer for the kernel. In an RCU read section, whose end
+ * coax_context_set_site() waits for before it withdraws.
+ */
+void coax_worker_publish(struct coax_worker *worker, const struct coax_responder *responder);
+
+/*
+ * `responder` has been answered with something that has just been published: publish what its
+ * remote is likely to ask for next. In the same RCU read section.
+ */
+void coax_worker_publish_ahead(struct coax_worker *worker, const struct coax_responder *responder);
+
+/* renewal.c: have the kernel half say what is due. Before the workers start. */
+void coax_renewals_begin(struct coax_context *context);
 
 void coax_deferred_free_all(struct coax_worker *worker);
 void coax_context_unreference(struct coax_context *context);

@@ -122,15 +122,17 @@ void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 }
 
 /* By the time that it comes again, it may match no request any more. */
-static void remember(struct coax_exchange *exchange, const struct coax_message *response,
-		     uint64_t name, uint64_t bytes)
+static void remember(struct coax_exchange *exchange, const struct coax_path *path,
+		     const struct coax_message *response, uint64_t name, uint64_t bytes)
 {
 	bool confirmable = coax_message_type(response) == COAX_TYPE_CON;
 	struct coax_duplicates *duplicates = &exchange->duplicates;
 	struct coax_seen *seen = coax_duplicates_find(duplicates, name, exchange->now);
 
-	if (seen)
+	if (seen) {
+		coax_exchange_withdraw_verdict(exchange, path, seen);
 		coax_duplicates_forget(duplicates, seen);
+	}
 	seen = coax_duplicates_add(duplicates, name, bytes, COAX_SEEN_SAFE, exchange->now);
 	if (!seen)
 		return;
@@ -153,7 +155,7 @@ static void take_confirmable(struct coax_exchange *exchange, const struct coax_p
 			     const struct coax_message *response)
 {
 	uint64_t name = coax_exchange_hash_message(exchange, path, coax_message_id(response));
-	uint64_t bytes = coax_hash(&exchange->key, response->data, response->length);
+	uint64_t bytes = coax_digest(exchange->digest, response->data, response->length);
 	struct coax_seen *seen = coax_duplicates_find(&exchange->duplicates, name, exchange->now);
 	struct coax_pending *pending;
 
@@ -173,7 +175,7 @@ static void take_confirmable(struct coax_exchange *exchange, const struct coax_p
 		return;
 	}
 	coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, coax_message_id(response));
-	remember(exchange, response, name, bytes);
+	remember(exchange, path, response, name, bytes);
 	take(exchange, path, pending, response, false);
 }
 
@@ -182,14 +184,14 @@ static bool is_duplicate(struct coax_exchange *exchange, const struct coax_path 
 			 const struct coax_message *response)
 {
 	uint64_t name = coax_exchange_hash_message(exchange, path, coax_message_id(response));
-	uint64_t bytes = coax_hash(&exchange->key, response->data, response->length);
+	uint64_t bytes = coax_digest(exchange->digest, response->data, response->length);
 	struct coax_seen *seen = coax_duplicates_find(&exchange->duplicates, name, exchange->now);
 
 	if (seen && seen->bytes == bytes) {
 		take_duplicate(exchange, path, seen);
 		return true;
 	}
-	remember(exchange, response, name, bytes);
+	remember(exchange, path, response, name, bytes);
 	return false;
 }
 

@@ -247,6 +247,7 @@ struct coax_seen *coax_duplicates_add(struct coax_duplicates *duplicates, uint64
 	seen->class = class;
 	seen->state = COAX_SEEN_OPEN;
 	seen->acknowledged = false;
+	seen->told = false;
 	seen->reply_length = 0;
 	duplicates->count[class]++;
 	return seen;

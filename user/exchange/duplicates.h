@@ -54,6 +54,7 @@ struct coax_seen {
 	bool confirmable;
 	bool acknowledged : 1; /* by an empty ACK, which is what a duplicate gets again */
 	bool named : 1;	       /* can be found; false when another message took the name over */
+	bool told : 1;	       /* a verdict */
 };
 
 struct coax_seen_queue {
@@ -103,6 +104,19 @@ struct coax_seen *coax_duplicates_find(struct coax_duplicates *duplicates, uint6
  */
 struct coax_seen *coax_duplicates_add(struct coax_duplicates *duplicates, uint64_t name,
 				      uint64_t bytes, enum coax_seen_class class, uint64_t now);
+
+/*
+ * What is answered, and may run again for a duplicate: a request that is safe (and was not held,
+ * which would take as long again), or idempotent and the client is still waiting, whose reply has
+ * not been kept.
+ */
+static inline bool coax_seen_may_run_again(const struct coax_seen *seen)
+{
+	if (seen->reply_length)
+		return false;
+	return seen->class == COAX_SEEN_SAFE ||
+	       (seen->class == COAX_SEEN_IDEMPOTENT && seen->confirmable);
+}
 
 /* An answered one is handed up again. */
 void coax_duplicates_reopen(struct coax_duplicates *duplicates, struct coax_seen *seen);

@@ -71,6 +71,19 @@ static int create_keys(struct coax_exchange *exchange, uint32_t seed)
 	return 0;
 }
 
+static void make_digest(struct coax_exchange *exchange, const struct coax_digest_secret *given)
+{
+	struct coax_digest_secret *own = &exchange->own_digest;
+
+	exchange->digest = given ? given : own;
+	if (given)
+		return;
+	for (size_t i = 0; i < sizeof(own->end) / sizeof(own->end[0]); i++)
+		own->end[i] = coax_exchange_draw(exchange);
+	for (size_t i = 0; i < sizeof(own->words) / sizeof(own->words[0]); i++)
+		own->words[i] = coax_exchange_draw(exchange);
+}
+
 int coax_exchange_create(struct coax_exchange **result, const struct coax_exchange_options *options)
 {
 	struct coax_exchange *exchange;
@@ -93,6 +106,7 @@ int coax_exchange_create(struct coax_exchange **result, const struct coax_exchan
 	err = create_keys(exchange, options->seed);
 	if (err)
 		goto out;
+	make_digest(exchange, options->digest);
 	for (int i = 0; i < COAX_ID_GROUPS; i++)
 		exchange->next_id[i] = (uint16_t)coax_exchange_draw(exchange);
 	err = coax_duplicates_create(&exchange->duplicates, exchange->tuning.exchanges_max);
@@ -160,14 +174,40 @@ void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path
 		coax_exchange_send_empty(exchange, path, COAX_TYPE_RST, coax_message_id(message));
 }
 
+static void count_malformed(struct coax_context_stats *stats, enum coax_flaw flaw)
+{
+	coax_count(stats, malformed);
+	switch (flaw) {
+	case COAX_FLAW_SHORT:
+		coax_count(stats, malformed_short);
+		break;
+	case COAX_FLAW_TOKEN:
+		coax_count(stats, malformed_token);
+		break;
+	case COAX_FLAW_EMPTY:
+		coax_count(stats, malformed_empty);
+		break;
+	case COAX_FLAW_OPTIONS:
+		coax_count(stats, malformed_options);
+		break;
+	case COAX_FLAW_MARKER:
+		coax_count(stats, malformed_marker);
+		break;
+	case COAX_FLAW_NONE:
+	case COAX_FLAW_VERSION:
+		break;
+	}
+}
+
 static void take_malformed(struct coax_exchange *exchange, const struct coax_path *path,
 			   const struct coax_message *message, int err)
 {
 	if (err == -EPROTONOSUPPORT) {
 		coax_count(exchange->stats, ignored);
+		coax_count(exchange->stats, ignored_version);
 		return;
 	}
-	coax_count(exchange->stats, malformed);
+	count_malformed(exchange->stats, message->flaw);
 	coax_exchange_warn(exchange, "malformed message from", message->error, path);
 	if (err == -EBADMSG)
 		coax_exchange_reject(exchange, path, message);
@@ -330,6 +370,7 @@ void coax_exchange_receive(struct coax_exchange *exchange, uint64_t now,
 		take_response(exchange, path, &message);
 		break;
 	default:
+		coax_count(exchange->stats, ignored_code);
 		coax_exchange_ignore(exchange, "reserved code from", path, &message);
 		coax_exchange_reject(exchange, path, &message);
 	}

@@ -22,6 +22,7 @@
 #include "exchange/timer.h"
 #include "transport/transport.h"
 
+struct coax_digest_secret;
 struct coax_exchange;
 struct coax_pending;
 struct coax_notice;
@@ -30,6 +31,17 @@ struct coax_notice;
 struct coax_ticket {
 	uint32_t index;
 	uint32_t serial;
+};
+
+/* What duplicates of a request get. */
+struct coax_verdict {
+	uint16_t id;
+	bool withdrawn;	      /* a former verdict no longer holds, or cannot be repeated */
+	bool held;	      /* is being handled; else it is answered, or never will be */
+	uint64_t digest;      /* of the request's bytes */
+	uint64_t expires;     /* ns */
+	const uint8_t *reply; /* what they get: a whole message; NULL: nothing */
+	size_t reply_length;
 };
 
 struct coax_exchange_ops {
@@ -63,6 +75,13 @@ struct coax_exchange_ops {
 	 * others, may be removed and notified.
 	 */
 	void (*notified)(void *arg, struct coax_notice *notice, int result);
+	/*
+	 * What duplicates of a request get from now on: told before anything of it is sent. What it
+	 * never told of, or withdrew, has to come here. Not for requests that run again, nor for
+	 * those to a group. NULL: nobody wants to know. It calls nothing of this layer.
+	 */
+	void (*verdict)(void *arg, const struct coax_path *path,
+			const struct coax_verdict *verdict);
 };
 
 /* How a notification leaves. */
@@ -120,6 +139,11 @@ struct coax_exchange_options {
 	struct coax_tuning tuning; /* filled in; the maxima are this layer's own share */
 	const struct coax_logger *logger;
 	struct coax_context_stats *stats; /* written by this layer's thread with relaxed atomics */
+	/*
+	 * Of digests; it outlives this layer, and does not change once something has been received.
+	 * NULL: one of its own.
+	 */
+	const struct coax_digest_secret *digest;
 	/*
 	 * 0: hash keys, message IDs, tokens and back-off come from the kernel's random numbers, as
 	 * they must wherever there are strangers. Anything else makes them reproducible, for tests.

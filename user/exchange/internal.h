@@ -7,6 +7,7 @@
 
 #include <urcu/hlist.h>
 #include <urcu/list.h>
+#include <coax/digest.h>
 #include "clock.h"
 #include "duplicates.h"
 #include "exchange/exchange.h"
@@ -55,7 +56,9 @@ struct coax_exchange {
 
 	struct coax_hash_key key;    /* of tables */
 	struct coax_hash_key secret; /* of tokens and everything else that peers must not guess */
-	uint64_t drawn;		     /* random numbers so far */
+	const struct coax_digest_secret *digest;
+	struct coax_digest_secret own_digest; /* when no other was given */
+	uint64_t drawn;			      /* random numbers so far */
 	uint16_t next_id[COAX_ID_GROUPS];
 
 	struct coax_duplicates duplicates;
@@ -132,6 +135,14 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 /* One of which only the beginning has come, with the whole token. */
 void coax_exchange_serve_truncated(struct coax_exchange *exchange, const struct coax_path *path,
 				   const struct coax_message *request);
+
+/* verdict.c: what duplicates get is told to whoever can give it to them. */
+
+void coax_exchange_tell_verdict(struct coax_exchange *exchange, const struct coax_path *path,
+				struct coax_seen *seen);
+/* Before another message takes the name over. */
+void coax_exchange_withdraw_verdict(struct coax_exchange *exchange, const struct coax_path *path,
+				    struct coax_seen *seen);
 
 /* respond.c */
 

@@ -85,6 +85,7 @@ int coax_exchange_hold(struct coax_exchange *exchange, uint64_t now, const struc
 	}
 	seen->state = COAX_SEEN_HELD;
 	seen->held = held;
+	coax_exchange_tell_verdict(exchange, path, seen);
 	return 0;
 }
 
@@ -122,24 +123,27 @@ static void send_separate(struct coax_exchange *exchange, const struct coax_path
 	coax_message_set_id(response, transmission->id);
 }
 
-static void send_response(struct coax_exchange *exchange, const struct coax_path *path,
-			  const struct coax_seen *seen, struct coax_message *response)
+/* Piggybacked in an ACK, or a NON to a NON. `came`: when the request did. */
+static void send_reply(struct coax_exchange *exchange, const struct coax_path *path,
+		       const struct coax_message *response, uint64_t came)
 {
-	if (seen->acknowledged) {
-		coax_count(exchange->stats, responses);
-		send_separate(exchange, path, response);
-		return;
-	}
-	coax_message_set_type(response, seen->confirmable ? COAX_TYPE_ACK : COAX_TYPE_NON);
-	coax_message_set_id(response, seen->id);
 	if (coax_address_is_multicast(&path->local)) {
-		coax_leisure_respond(exchange, path, response,
-				     seen->state == COAX_SEEN_HELD ? seen->held->came
-								   : exchange->now);
+		coax_leisure_respond(exchange, path, response, came);
 		return;
 	}
 	coax_count(exchange->stats, responses);
 	coax_exchange_send(exchange, path, response->data, response->length);
+}
+
+/* It is answered, which duplicates are to see before the client has the response. */
+static void settle(struct coax_exchange *exchange, const struct coax_path *path,
+		   struct coax_seen *seen, const uint8_t *reply, size_t length)
+{
+	bool named = seen->named;
+
+	coax_duplicates_answer(&exchange->duplicates, seen, reply, length, exchange->now);
+	if (named)
+		coax_exchange_tell_verdict(exchange, path, seen);
 }
 
 int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
@@ -147,37 +151,49 @@ int coax_exchange_respond(struct coax_exchange *exchange, uint64_t now,
 			  struct coax_message *response)
 {
 	struct coax_seen *seen = coax_duplicates_by_ticket(&exchange->duplicates, ticket);
-	bool held, repeatable;
+	bool held, separate, repeatable;
+	uint64_t came = now;
 
 	exchange->now = now;
 	if (!seen)
 		return -ESTALE;
 	if (response->length > COAX_DATAGRAM_OUT_MAX)
 		return -EMSGSIZE;
-	send_response(exchange, path, seen, response);
-
+	separate = seen->acknowledged;
+	if (!separate) {
+		coax_message_set_type(response, seen->confirmable ? COAX_TYPE_ACK : COAX_TYPE_NON);
+		coax_message_set_id(response, seen->id);
+	}
 	held = seen->state == COAX_SEEN_HELD;
-	if (held)
+	if (held) {
+		came = seen->held->came;
 		release(exchange, seen->held);
+	}
 	/* 4.xx: the request was in error and was not executed (RFC 7252 section 5.9.2). */
 	if (COAX_CODE_CLASS(coax_message_code(response)) == 4)
 		coax_duplicates_relax(&exchange->duplicates, seen);
 	/* What has been acknowledged gets that ACK again; a NON gets nothing. */
-	repeatable =
-		(seen->class != COAX_SEEN_SAFE || held) && seen->confirmable && !seen->acknowledged;
-	coax_duplicates_answer(&exchange->duplicates, seen, repeatable ? response->data : NULL,
-			       response->length, now);
+	repeatable = (seen->class != COAX_SEEN_SAFE || held) && seen->confirmable && !separate;
+	settle(exchange, path, seen, repeatable ? response->data : NULL, response->length);
+	if (separate) {
+		coax_count(exchange->stats, responses);
+		send_separate(exchange, path, response);
+	} else {
+		send_reply(exchange, path, response, came);
+	}
 	return 0;
 }
 
 void coax_exchange_leave_unanswered(struct coax_exchange *exchange, const struct coax_path *path,
 				    struct coax_seen *seen)
 {
-	if (seen->confirmable && !seen->acknowledged) {
-		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, seen->id);
-		seen->acknowledged = true;
-	}
-	coax_duplicates_answer(&exchange->duplicates, seen, NULL, 0, exchange->now);
+	bool acknowledge = seen->confirmable && !seen->acknowledged;
+	uint16_t id = seen->id;
+
+	seen->acknowledged |= acknowledge;
+	settle(exchange, path, seen, NULL, 0);
+	if (acknowledge)
+		coax_exchange_send_empty(exchange, path, COAX_TYPE_ACK, id);
 }
 
 void coax_exchange_relax(struct coax_exchange *exchange, struct coax_ticket ticket)
@@ -213,6 +229,8 @@ static void acknowledge(struct coax_exchange *exchange, struct coax_held *held)
 
 	stop_awaiting_ack(held);
 	seen->acknowledged = true;
+	if (seen->named)
+		coax_exchange_tell_verdict(exchange, &held->path, seen);
 	coax_exchange_send_empty(exchange, &held->path, COAX_TYPE_ACK, seen->id);
 }
 

@@ -2,6 +2,8 @@
 #include <coax/option.h>
 #include "internal.h"
 
+_Static_assert(COAX_DATAGRAM_IN_MAX <= COAX_DIGEST_MAX, "all that comes in has a digest");
+
 static enum coax_seen_class class_of(const struct coax_message *request)
 {
 	struct coax_option block;
@@ -80,18 +82,6 @@ static void hand_up(struct coax_exchange *exchange, const struct coax_path *path
 }
 
 /*
- * What may run again for a duplicate: a request that is safe (and was not held, which would take as
- * long again), or idempotent and the client is still waiting, whose reply has not been kept.
- */
-static bool may_run_again(const struct coax_seen *seen)
-{
-	if (seen->reply_length)
-		return false;
-	return seen->class == COAX_SEEN_SAFE ||
-	       (seen->class == COAX_SEEN_IDEMPOTENT && seen->confirmable);
-}
-
-/*
  * React to a message that came again. What must not or need not be run again gets the same reaction
  * as before (RFC 7252 section 4.5); a safe request is simply answered anew, which serves the client
  * as well, keeps no replies in memory, and is what the kernel half does.
@@ -110,7 +100,7 @@ static void take_duplicate(struct coax_exchange *exchange, const struct coax_pat
 	/* One that came by multicast is answered once: that is on its way, or was. */
 	if (seen->state != COAX_SEEN_ANSWERED || coax_address_is_multicast(&path->local))
 		return;
-	if (may_run_again(seen)) {
+	if (coax_seen_may_run_again(seen)) {
 		coax_duplicates_reopen(&exchange->duplicates, seen);
 		hand_up(exchange, path, request, seen);
 		return;
@@ -143,7 +133,7 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 		name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
 		coax_duplicates_prefetch(duplicates, name);
 	}
-	bytes = coax_hash(&exchange->key, request->data, request->length);
+	bytes = coax_digest(exchange->digest, request->data, request->length);
 
 	seen = coax_duplicates_find(duplicates, name, exchange->now);
 	if (seen && seen->bytes == bytes) {
@@ -153,6 +143,7 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 	if (seen) {
 		coax_exchange_inform(exchange, "message ID used again for another message by", path,
 				     seen->id);
+		coax_exchange_withdraw_verdict(exchange, path, seen);
 		coax_duplicates_forget(duplicates, seen);
 	}
 	seen = coax_duplicates_add(duplicates, name, bytes, class_of(request), exchange->now);

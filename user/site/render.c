@@ -213,6 +213,27 @@ static enum coax_observe_wish read_wish(const struct coax_message *request)
 	}
 }
 
+static bool is_safe(const struct coax_message *request)
+{
+	uint8_t code = coax_message_code(request);
+
+	return code == COAX_GET || code == COAX_FETCH;
+}
+
+/*
+ * What is refused before a handler runs is so because of what the Site has, and stays so until that
+ * changes. `generation` was read before it was looked.
+ */
+static void set_site_subject(struct coax_responder *responder, const struct coax_site *site,
+			     uint64_t generation)
+{
+	if (!is_safe(&responder->request) || responder->wish != COAX_OBSERVE_NOTHING)
+		return;
+	responder->subject = site->subject;
+	responder->generation = generation;
+	responder->cacheable_queries = true;
+}
+
 /*
  * The generation is read before rendering begins, and only then is it looked whether the resource
  * that was found still is the one for this path: a later change of either kind makes the generation
@@ -223,13 +244,11 @@ static enum coax_observe_wish read_wish(const struct coax_message *request)
 static void set_subject(struct coax_responder *responder, const struct coax_site *site,
 			unsigned long version, const struct coax_resource *resource)
 {
-	uint8_t code = coax_message_code(&responder->request);
-
+	responder->subject = NULL;
 	responder->cacheable_queries = resource->cacheable_queries;
 	responder->only_observable = !resource->cacheable;
 	responder->must_be_fresh = resource->fresh_ms != 0;
-	if (!resource->subject ||
-	    (code != COAX_GET && !(code == COAX_FETCH && resource->observable)))
+	if (!resource->subject || !is_safe(&responder->request))
 		return;
 	responder->subject = resource->subject;
 	responder->generation = coax_subject_generation(resource->subject);
@@ -240,9 +259,7 @@ static void set_subject(struct coax_responder *responder, const struct coax_site
 
 static void set_observation(struct coax_responder *responder, const struct coax_resource *resource)
 {
-	uint8_t code = coax_message_code(&responder->request);
-
-	responder->observable = resource->observable && (code == COAX_GET || code == COAX_FETCH);
+	responder->observable = resource->observable && is_safe(&responder->request);
 	responder->notifications = resource->notifications;
 }
 
@@ -315,6 +332,7 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 		return;
 	}
 	coax_site_path_read(&path, request);
+	set_site_subject(responder, site, coax_subject_generation(site->subject));
 	version = __atomic_load_n(&site->version, __ATOMIC_SEQ_CST);
 	resource = coax_site_find(site, &path);
 

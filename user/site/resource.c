@@ -115,6 +115,7 @@ static void set_nature(struct coax_resource *resource, const struct coax_resourc
 {
 	resource->subtree = options->subtree;
 	resource->links = options->subtree ? options->links : NULL;
+	resource->links_are_told = resource->links && options->links_subject;
 	/* RFC 6690 has no links to all that a parameter stands for. */
 	resource->hidden = options->hidden || (resource->parameters && !resource->links);
 	resource->cacheable = options->cacheable;
@@ -197,6 +198,7 @@ void coax_resource_free(struct coax_resource *resource)
 {
 	if (!resource)
 		return;
+	coax_subject_unwatch(&resource->links_watch);
 	coax_subject_put(resource->subject);
 	free(resource->link);
 	free(resource);

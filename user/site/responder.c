@@ -75,6 +75,7 @@ static void answer_error(struct coax_responder *responder, uint8_t code, char *d
 	uint8_t token[COAX_TOKEN_TAKEN_MAX];
 
 	coax_responder_drop_body(responder);
+	responder->fetched = (struct coax_fetched){0};
 	memcpy(token, coax_message_token(response), token_length);
 	/* Neither fails: the message had room for its token before, and can do without the text. */
 	(void)coax_message_start(response, response->data, response->capacity,
@@ -211,6 +212,7 @@ static struct coax_responder *defer(struct coax_responder *responder)
 		return NULL;
 	coax_responder_drop_body(responder);
 	responder->answered = true;
+	later->fetched = (struct coax_fetched){0};
 	return later;
 }
 

@@ -48,6 +48,13 @@ enum coax_observe_wish {
 	COAX_OBSERVE_DEREGISTER,
 };
 
+/* What is known of a representation that comes from another origin. */
+struct coax_fetched {
+	bool is_fetched;  /* else all of it is zero */
+	uint32_t max_age; /* as the origin said */
+	uint64_t until;	  /* it is fresh, ns of CLOCK_MONOTONIC */
+};
+
 /* What proves that a request is fresh: a keyed hash of when and to whom (RFC 9175 section 2). */
 struct coax_echo {
 	struct coax_hash_key key;
@@ -80,9 +87,13 @@ struct coax_responder {
 	union coax_address local;
 	struct coax_subject *subject; /* NULL: the response is not for the kernel */
 	uint64_t generation;
+	struct coax_fetched fetched;
+	uint64_t needed_until; /* 0: now is enough; else it is a renewal */
+	uint64_t site_version; /* the owner's: which Site this is about */
 	bool cacheable_queries;
 	bool only_observable; /* the subject is for observers, not for the kernel */
 	bool must_be_fresh;   /* so the answer is for this request alone */
+	bool one_off;	      /* what it was made into was for this request alone */
 	bool answered;
 	bool *settled; /* while a handler runs: set when it has answered or deferred */
 };
@@ -98,6 +109,15 @@ void coax_responder_answer(struct coax_responder *responder, uint8_t code);
  * section 5.10.6.2).
  */
 bool coax_responder_is_validated(const struct coax_responder *responder);
+
+/*
+ * Until when the response may be repeated unless its subject changes: COAX_NEVER for the Context's
+ * own.
+ */
+uint64_t coax_responder_fresh_until(const struct coax_responder *responder);
+
+/* Write what is left of the Max-Age of what was fetched, when it is sent or looked at. */
+void coax_responder_write_max_age(struct coax_responder *responder);
 
 /*
  * coax_respond_error() with a diagnostic that is ready: UTF-8 or not, "" for none (section 5.5.2).
@@ -131,10 +151,17 @@ int coax_responder_fit_payload(struct coax_responder *responder, uint8_t code);
 void coax_site_render(struct coax_site *site, struct coax_responder *responder);
 
 /*
+ * Whether the request is one to which a response may be repeated: a GET without payload or a FETCH,
+ * of something with a subject, and no options but those whose meaning is fully in the key
+ * (Uri-Host, Uri-Port, Uri-Path, Accept, ETag, Block2, Size2, the Content-Format of a FETCH, and
+ * Uri-Query where the resource says so).
+ */
+bool coax_responder_is_repeatable(const struct coax_responder *responder);
+
+/*
  * Whether the exchange that `responder` has been answered with may be published for the kernel:
- * a GET without payload, a 2.05 or 2.03 with a subject, and no options in the request but those
- * whose meaning is fully in the key (Uri-Host, Uri-Port, Uri-Path, Accept, ETag, and Uri-Query
- * where the resource says so). A body that has not been cut yet makes it unpublishable.
+ * such a request, a 2.05, a 2.03 or an error that is everybody's, and nothing in it that is for one
+ * client alone. A body that has not been cut yet makes it unpublishable.
  */
 bool coax_responder_publishable(const struct coax_responder *responder);
 

@@ -15,6 +15,7 @@ static int add_well_known(struct coax_site *site)
 		.get = coax_well_known_get,
 		.arg = site,
 		.hidden = true,
+		.cacheable_queries = true,
 		.formats = {COAX_FORMAT_LINK},
 		.format_count = 1,
 	};
@@ -38,7 +39,9 @@ int coax_site_create(struct coax_site **result)
 	site->table = cds_lfht_new(site->buckets, site->buckets, 0, 0, NULL);
 	if (!site->table)
 		goto out;
-	err = add_well_known(site);
+	err = coax_subject_create(&site->subject);
+	if (!err)
+		err = add_well_known(site);
 	if (err)
 		goto out;
 	*result = site;
@@ -65,6 +68,7 @@ void coax_site_destroy(struct coax_site *site)
 		rcu_read_unlock();
 		cds_lfht_destroy(site->table, NULL);
 	}
+	coax_subject_put(site->subject);
 	free(site->shapes);
 	pthread_mutex_destroy(&site->lock);
 	free(site);
@@ -144,6 +148,37 @@ static int insert(struct coax_site *site, struct coax_resource *resource)
 	return -EEXIST;
 }
 
+/* With the lock of what they are written from held, which comes before the Site's subject's. */
+static void links_changed(struct coax_subject_watch *watch)
+{
+	const struct coax_resource *resource =
+		caa_container_of(watch, struct coax_resource, links_watch);
+
+	coax_subject_changed(resource->site->subject);
+}
+
+/* Who has a response to tell says nothing of links by that. */
+static int links_notified(struct coax_subject_watch *watch, const struct coax_message *response,
+			  bool last)
+{
+	(void)watch;
+	(void)response;
+	(void)last;
+	return 0;
+}
+
+/* It is to be found: what was said of its absence, and the list without it, is over. */
+static void announce(struct coax_site *site, struct coax_resource *resource,
+		     struct coax_subject *links_subject)
+{
+	if (resource->links_are_told) {
+		resource->links_watch.changed = links_changed;
+		resource->links_watch.notify = links_notified;
+		coax_subject_watch(links_subject, &resource->links_watch);
+	}
+	coax_subject_changed(site->subject);
+}
+
 int coax_site_add(struct coax_site *site, const struct coax_resource_options *options,
 		  struct coax_resource **result)
 {
@@ -161,8 +196,10 @@ int coax_site_add(struct coax_site *site, const struct coax_resource_options *op
 	resource->site = site;
 	former = coax_site_find(site, &pattern.path);
 	err = insert(site, resource);
-	if (!err)
+	if (!err) {
 		take_over(site, resource, former);
+		announce(site, resource, options->links_subject);
+	}
 	rcu_read_unlock();
 	pthread_mutex_unlock(&site->lock);
 
@@ -196,6 +233,7 @@ void coax_site_remove(struct coax_site *site, struct coax_resource *resource)
 	site->count--;
 	if (has_shape(resource))
 		coax_shapes_remove(&site->shapes, resource->parameters, resource->depth);
+	coax_subject_changed(site->subject);
 	pthread_mutex_unlock(&site->lock);
 
 	synchronize_rcu();

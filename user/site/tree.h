@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <coax/site.h>
+#include "accel/accel.h"
 #include "hash.h"
 #include "rcu.h"
 #include "site/pattern.h"
@@ -38,6 +39,8 @@ struct coax_resource {
 	uint16_t formats[COAX_RESOURCE_FORMATS_MAX];
 	uint16_t accepts[COAX_RESOURCE_FORMATS_MAX];
 	coax_links_fn links;
+	bool links_are_told; /* when they change, by links_watch */
+	struct coax_subject_watch links_watch;
 	char *link; /* its link in /.well-known/core, complete */
 	size_t link_length;
 	uint64_t parameters; /* bit n: segment n of the path is one */
@@ -52,6 +55,8 @@ struct coax_site {
 	struct cds_lfht *table;
 	struct coax_hash_key hash_key;
 	struct coax_shapes *shapes; /* of subtrees and resources with parameters */
+	/* Changes when resources come or go: of their list, and of what there is not. */
+	struct coax_subject *subject;
 	/* Grows when a new resource has taken paths over from a subtree. */
 	unsigned long version;
 	/* Whether it has been said that the list of links is too large: anybody may ask for it. */

@@ -31,6 +31,7 @@ struct listing {
 	size_t link_count;
 	size_t length; /* of the document that they make */
 	size_t scratch_used;
+	bool untold; /* something in it changes without a word */
 	char scratch[SCRATCH_MAX];
 	char document[DOCUMENT_MAX];
 };
@@ -162,6 +163,7 @@ static int list_all(struct listing *listing, const struct coax_site *site)
 		coax_taken_over(resource);
 		if (resource->hidden)
 			continue;
+		listing->untold |= resource->links && !resource->links_are_told;
 		err = resource->links ? list_subtree(listing, resource)
 				      : list_resource(listing, resource);
 		if (err == -EBADMSG)
@@ -204,9 +206,11 @@ static void respond(struct coax_responder *responder, struct coax_site *site,
 		    struct listing *listing)
 {
 	struct coax_message *response = coax_responder_response(responder);
+	uint64_t generation = coax_subject_generation(site->subject);
 
 	listing->responder = responder;
 	listing->filter_count = listing->link_count = listing->length = listing->scratch_used = 0;
+	listing->untold = false;
 	if (read_filters(listing) < 0) {
 		coax_respond_error(responder, COAX_BAD_REQUEST, "more than %d filters",
 				   FILTERS_MAX);
@@ -217,6 +221,7 @@ static void respond(struct coax_responder *responder, struct coax_site *site,
 		return;
 	}
 	write_document(listing);
+	coax_responder_subject(responder, listing->untold ? NULL : site->subject, generation);
 	if (coax_message_add_uint(response, COAX_CONTENT_FORMAT, COAX_FORMAT_LINK) < 0 ||
 	    coax_responder_set_payload(responder, listing->document, listing->length) < 0)
 		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE, "no room");

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Has this very message come before? Userspace has written down in `exchanges` what duplicates get
+ * (RFC 7252 section 4.5), and that alone is repeated: a request that it has not seen, or not
+ * decided about, passes.
+ */
+#ifndef COAX_BPF_DEDUP_H
+#define COAX_BPF_DEDUP_H
+
+#include <linux/in.h>
+#include "checksum.h"
+#include "maps.h"
+#include "packet.h"
+#include "reply.h"
+#include "slot.h"
+#include "stats.h"
+
+#define REPEATED_WORDS	   (COAX_REPEATED_MAX / 8)
+#define LINK_LOCAL	   0xfe800000
+#define LINK_LOCAL_MASK	   0xffc00000
+#define NAME_ADDRESS_WORDS 4
+
+union exchange_name {
+	struct coax_exchange_name name;
+	__u32 halves[10];
+	__u64 words[5];
+};
+
+_Static_assert(sizeof(union exchange_name) == sizeof(struct coax_exchange_name), "without padding");
+_Static_assert(sizeof(struct coax_exchange_record) == 256, "each record begins a cache line");
+_Static_assert(__builtin_offsetof(struct coax_exchange_record, reply_sum) == 64,
+	       "what decides is in one cache line");
+
+/* What is known of a message that came before. */
+struct repeated {
+	struct coax_exchange_record *record;
+	__u64 length; /* of the reply; 0: there is none */
+	__u64 digest;
+	__u32 sequence;
+	__u16 sum; /* of the reply */
+};
+
+/* A message, to be looked at by words. One more, as the verifier does not count in them. */
+struct message_words {
+	__u64 words[REPEATED_WORDS + 1];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct message_words);
+} message_words SEC(".maps");
+
+static __always_inline const struct coax_digest_secret *digest_secret(void)
+{
+	const __u32 only = 0;
+
+	return bpf_map_lookup_elem(&secret, &only);
+}
+
+/* Whether a packet that goes up for this reason may be a duplicate. */
+static __always_inline bool may_be_duplicate(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME(pass_method):
+	case OUTCOME(pass_long):
+	case OUTCOME(pass_unknown):
+	case OUTCOME(pass_withdrawn):
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * The whole message's. A function of its own, that the verifier looks at once. Returns 0, or
+ * a negative errno.
+ */
+__attribute__((noinline)) int digest_message(struct xdp_md *ctx, __u32 from, __u32 length,
+					     __u64 wanted)
+{
+	const struct coax_digest_secret *key = digest_secret();
+	struct coax_digest_sums sums = {};
+	struct message_words *message;
+	const __u32 only = 0;
+	__u64 last = length;
+
+	message = bpf_map_lookup_elem(&message_words, &only);
+	if (!key || !message)
+		return -1;
+	last -= 1;
+	OPAQUE(last);
+	if (last >= COAX_REPEATED_MAX)
+		return -1;
+	/* Zeros behind it. */
+	message->words[last / 8] = 0;
+	last += 1;
+	OPAQUE(last);
+	if (bpf_xdp_load_bytes(ctx, from, message->words, last))
+		return -1;
+	for (__u32 i = 0; i < REPEATED_WORDS && 8 * i < length; i++)
+		coax_digest_add(&sums, key, i, message->words[i]);
+	return coax_digest_end(&sums, key, length) == wanted ? 0 : -1;
+}
+
+static __always_inline void name_ipv4(const struct iphdr *ip, union exchange_name *name)
+{
+	name->halves[0] = name->halves[1] = 0;
+	name->halves[2] = bpf_htonl(0x0000ffff);
+	name->halves[3] = ip->saddr;
+	name->halves[4] = name->halves[5] = 0;
+	name->halves[6] = bpf_htonl(0x0000ffff);
+	name->halves[7] = ip->daddr;
+}
+
+static __always_inline bool is_link_local(__u32 first)
+{
+	return (bpf_ntohl(first) & LINK_LOCAL_MASK) == LINK_LOCAL;
+}
+
+static __always_inline bool name_ipv6(const struct xdp_md *ctx, const struct ipv6hdr *ip,
+				      union exchange_name *name, __u16 *zone)
+{
+	const __u32 *source = ip->saddr.in6_u.u6_addr32;
+	const __u32 *destination = ip->daddr.in6_u.u6_addr32;
+
+#pragma unroll
+	for (int i = 0; i < NAME_ADDRESS_WORDS; i++) {
+		name->halves[i] = source[i];
+		name->halves[NAME_ADDRESS_WORDS + i] = destination[i];
+	}
+	*zone = 0;
+	if (!is_link_local(source[0]))
+		return true;
+	*zone = ctx->ingress_ifindex;
+	return ctx->ingress_ifindex == *zone;
+}
+
+static __always_inline bool read_name(const struct xdp_md *ctx, const struct packet *packet,
+				      union exchange_name *name)
+{
+	const void *ip = frame_start(ctx) + packet->network;
+	const struct udphdr *udp = frame_start(ctx) + packet->transport;
+	const struct coap_header *coap = (const void *)(udp + 1);
+	__u16 zone = 0;
+
+	OPAQUE(udp);
+	coap = (const void *)(udp + 1);
+	if ((const void *)(coap + 1) > frame_end(ctx))
+		return false;
+	if (packet->ipv6) {
+		if (ip + sizeof(struct ipv6hdr) > frame_end(ctx) ||
+		    !name_ipv6(ctx, ip, name, &zone))
+			return false;
+	} else {
+		if (ip + sizeof(struct iphdr) > frame_end(ctx))
+			return false;
+		name_ipv4(ip, name);
+	}
+	name->name.peer_port = bpf_ntohs(udp->source);
+	name->name.local_port = bpf_ntohs(udp->dest);
+	name->name.message_id = bpf_ntohs(coap->message_id);
+	name->name.zone = zone;
+	return true;
+}
+
+static __always_inline bool name_is(const struct coax_exchange_record *record,
+				    const union exchange_name *name)
+{
+	const __u64 *words = (const __u64 *)&record->name;
+	__u64 difference = 0;
+
+#pragma unroll
+	for (int i = 0; i < 5; i++)
+		difference |= words[i] ^ name->words[i];
+	return !difference;
+}
+
+static __always_inline bool record_unchanged(const struct repeated *repeated)
+{
+	read_barrier();
+	return *(volatile __u32 *)&repeated->record->sequence == repeated->sequence;
+}
+
+/* Until record_unchanged() confirms it, all that is read may be a mixture. */
+static __always_inline bool read_record(__u32 number, const union exchange_name *name, __u64 now,
+					struct repeated *repeated)
+{
+	struct coax_exchange_record *record = bpf_map_lookup_elem(&exchanges, &number);
+
+	if (!record)
+		return false;
+	repeated->record = record;
+	repeated->sequence = *(volatile __u32 *)&record->sequence;
+	if (repeated->sequence & 1)
+		return false;
+	read_barrier();
+	if (!name_is(record, name) || now >= record->expires ||
+	    record->verdict == COAX_EXCHANGE_NONE)
+		return false;
+	repeated->digest = record->digest;
+	repeated->length = record->reply_length;
+	repeated->sum = record->reply_sum;
+	return record_unchanged(repeated);
+}
+
+static __always_inline bool find_record(const struct xdp_md *ctx, const struct packet *packet,
+					__u64 now, __u32 records, struct repeated *repeated)
+{
+	const struct coax_digest_secret *key = digest_secret();
+	struct coax_digest_sums sums = {};
+	union exchange_name name;
+	__u32 first;
+
+	if (!key || !read_name(ctx, packet, &name))
+		return false;
+#pragma unroll
+	for (int i = 0; i < 5; i++)
+		coax_digest_add(&sums, key, i, name.words[i]);
+	first = coax_digest_end(&sums, key, sizeof(name)) & (records - 1) &
+		~(COAX_EXCHANGE_WAYS - 1);
+	return read_record(first, &name, now, repeated) ||
+	       read_record(first + 1, &name, now, repeated);
+}
+
+_Static_assert(COAX_EXCHANGE_WAYS == 2, "find_record() looks at both");
+
+/* The message is the one that is on record, so its checksum need not go into the reply's. */
+static __always_inline bool write_repeat(struct xdp_md *ctx, const struct packet *packet,
+					 const struct repeated *repeated, __u32 length)
+{
+	void *frame = frame_start(ctx);
+	struct udphdr *udp = frame + packet->transport;
+	__u64 last = repeated->length - 1;
+	__u64 sum;
+
+	if ((void *)(udp + 1) > frame_end(ctx))
+		return false;
+	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
+	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
+	      repeated->sum;
+	write_transport(frame, packet, udp, length, sum);
+	OPAQUE(last);
+	if (last >= COAX_REPEAT_MAX)
+		return false;
+	last += 1;
+	OPAQUE(last);
+	return !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), repeated->record->reply,
+				    last);
+}
+
+static __always_inline enum outcome send_repeat(struct xdp_md *ctx, const struct packet *packet,
+						const struct repeated *repeated)
+{
+	__u32 length = packet->transport + sizeof(struct udphdr) + repeated->length;
+	struct next_hop hop;
+	enum outcome outcome;
+
+	outcome = make_way(ctx, packet, length, &hop);
+	if (outcome != GO_ON)
+		return outcome;
+	if (!turn_to(ctx, &hop) || !write_repeat(ctx, packet, repeated, length) ||
+	    !record_unchanged(repeated))
+		return OUTCOME(drop_raced);
+	return OUTCOME(repeat);
+}
+
+/* `otherwise`: what becomes of a packet that is no duplicate. */
+static __always_inline enum outcome repeat(struct xdp_md *ctx, const struct packet *packet,
+					   __u64 now, __u32 records, enum outcome otherwise)
+{
+	__u32 message = packet->transport + sizeof(struct udphdr);
+	struct repeated repeated;
+
+	if (!records || !find_record(ctx, packet, now, records, &repeated))
+		return otherwise;
+	if (digest_message(ctx, message, packet->request + packet->request_length - message,
+			   repeated.digest))
+		return otherwise;
+	if (!repeated.length)
+		return OUTCOME(drop_duplicate);
+	if (repeated.length > COAX_REPEAT_MAX)
+		return otherwise;
+	return send_repeat(ctx, packet, &repeated);
+}
+
+#endif

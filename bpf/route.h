@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Would the reply leave by where the request came in? Asked only with `route_replies`: else
+ * it goes back to whom the frame came from.
+ */
+#ifndef COAX_BPF_ROUTE_H
+#define COAX_BPF_ROUTE_H
+
+#include <linux/in.h>
+#include "maps.h"
+#include "packet.h"
+#include "stats.h"
+
+#define FAMILY_IPV4 2
+#define FAMILY_IPV6 10
+/* Where packets of the host's own come from, in the eyes of its routing rules. */
+#define LOOPBACK_INDEX 1
+
+struct next_hop {
+	__u16 mac[3];
+};
+
+static __always_inline bool is_source(const struct ethernet_header *ethernet,
+				      const struct next_hop *hop)
+{
+	return ethernet->source[0] == hop->mac[0] && ethernet->source[1] == hop->mac[1] &&
+	       ethernet->source[2] == hop->mac[2];
+}
+
+static __always_inline bool describe_reply(const struct xdp_md *ctx, const struct packet *packet,
+					   struct bpf_fib_lookup *way)
+{
+	const void *ip = frame_start(ctx) + packet->network;
+	const struct ipv6hdr *ipv6 = ip;
+	const struct iphdr *ipv4 = ip;
+	const struct udphdr *udp = frame_start(ctx) + packet->transport;
+
+	if ((const void *)(udp + 1) > frame_end(ctx))
+		return false;
+	way->l4_protocol = IPPROTO_UDP;
+	way->sport = udp->dest;
+	way->dport = udp->source;
+	way->ifindex = LOOPBACK_INDEX;
+	if (packet->ipv6) {
+		if ((const void *)(ipv6 + 1) > frame_end(ctx))
+			return false;
+		way->family = FAMILY_IPV6;
+		__builtin_memcpy(way->ipv6_src, &ipv6->daddr, sizeof(way->ipv6_src));
+		__builtin_memcpy(way->ipv6_dst, &ipv6->saddr, sizeof(way->ipv6_dst));
+		return true;
+	}
+	if ((const void *)(ipv4 + 1) > frame_end(ctx))
+		return false;
+	way->family = FAMILY_IPV4;
+	way->ipv4_src = ipv4->daddr;
+	way->ipv4_dst = ipv4->saddr;
+	return true;
+}
+
+/*
+ * Sets *hop. `length` is the reply's, from the IP header on. A VLAN is a device of its own, whose
+ * frames are left to the stack. So are those for another neighbour behind a port of a bridge: that
+ * one may be behind another.
+ */
+static __always_inline enum outcome find_route(struct xdp_md *ctx, const struct packet *packet,
+					       __u32 length, struct next_hop *hop)
+{
+	struct bpf_fib_lookup way = {.tot_len = length};
+	const struct ethernet_header *ethernet;
+
+	if (!coax_setup.route_replies)
+		return GO_ON;
+	if (packet->network != sizeof(*ethernet) || !describe_reply(ctx, packet, &way))
+		return OUTCOME(pass_route);
+	if (bpf_fib_lookup(ctx, &way, sizeof(way), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	    way.ifindex != coax_place.device)
+		return OUTCOME(pass_route);
+	__builtin_memcpy(hop->mac, way.dmac, sizeof(hop->mac));
+	ethernet = frame_start(ctx);
+	if ((const void *)(ethernet + 1) > frame_end(ctx))
+		return OUTCOME(pass_route);
+	return coax_place.port && !is_source(ethernet, hop) ? OUTCOME(pass_route) : GO_ON;
+}
+
+/* Make the request one from the neighbour that its reply goes to. */
+static __always_inline bool turn_to(const struct xdp_md *ctx, const struct next_hop *hop)
+{
+	struct ethernet_header *ethernet = frame_start(ctx);
+
+	if (!coax_setup.route_replies)
+		return true;
+	if ((void *)(ethernet + 1) > frame_end(ctx))
+		return false;
+	ethernet->source[0] = hop->mac[0];
+	ethernet->source[1] = hop->mac[1];
+	ethernet->source[2] = hop->mac[2];
+	return true;
+}
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the kernel half has to do with a frame, in plain C: written from the RFCs and from what
+ * <coax/maps.h> says of the maps, without a line of the program. Slow, and one subject after the
+ * other: model_run() goes the packet's way, each step is a function that says how the packet ends,
+ * or MODEL_GO_ON.
+ *
+ * The model looks at the same config, link state and slots as the program; endpoints and index
+ * entries are told to it.
+ */
+#ifndef COAX_TEST_MODEL_H
+#define COAX_TEST_MODEL_H
+
+#include "fixture.h"
+
+#define MODEL_ENDPOINTS	   8
+#define MODEL_INDEX	   KERNEL_INDEX
+#define MODEL_OUTCOME(end) offsetof(struct coax_stats, end)
+#define MODEL_GO_ON	   MODEL_OUTCOME(packets)
+/* RSTs leave for messages of up to so many bytes. */
+#define MODEL_REJECTED_MAX 68
+
+struct model {
+	const struct kernel *kernel;
+	uint64_t now;
+	struct {
+		struct coax_endpoint_key key;
+		uint32_t service;
+	} endpoints[MODEL_ENDPOINTS];
+	size_t endpoint_count;
+	struct {
+		struct coax_index_key key;
+		uint32_t slot;
+	} index[MODEL_INDEX];
+	size_t index_count;
+};
+
+/* A frame on its way, and what is known of it so far. */
+struct model_packet {
+	const struct model *model;
+	struct frame frame; /* with its offsets */
+	struct frame_flow flow;
+	size_t fragment_or_options;
+	uint32_t service;
+	const uint8_t *message;
+	size_t message_length;
+	const uint8_t *rest; /* behind the token */
+	size_t rest_length;
+	const struct coax_slot *answer; /* to be sent */
+	size_t reset;			/* or how it ends with the RST that is */
+};
+
+struct model_verdict {
+	size_t outcome;
+	struct frame reply; /* when its action is XDP_TX */
+};
+
+typedef size_t (*model_step)(struct model_packet *packet);
+
+/* Maps: */
+
+static inline void model_add_endpoint(struct model *model, const struct coax_endpoint_key *key,
+				      uint32_t service)
+{
+	model->endpoints[model->endpoint_count].key = *key;
+	model->endpoints[model->endpoint_count++].service = service;
+}
+
+static inline size_t model_find(const struct model *model, const struct coax_index_key *key)
+{
+	size_t at = 0;
+
+	while (at < model->index_count && memcmp(&model->index[at].key, key, sizeof(*key)) != 0)
+		at++;
+	return at;
+}
+
+static inline void model_index(struct model *model, const struct coax_index_key *key, uint32_t slot)
+{
+	size_t at = model_find(model, key);
+
+	if (at == model->index_count)
+		model->index[model->index_count++].key = *key;
+	model->index[at].slot = slot;
+}
+
+static inline void model_unindex(struct model *model, const struct coax_index_key *key)
+{
+	size_t at = model_find(model, key);
+
+	if (at < model->index_count)
+		model->index[at] = model->index[--model->index_count];
+}
+
+/* Steps: */
+
+static inline size_t model_switch(struct model_packet *packet)
+{
+	const volatile struct coax_config *config = packet->model->kernel->config;
+
+	/* The fixture's program belongs to the first owner. */
+	return config->enabled && config->owner == 0 ? MODEL_GO_ON : MODEL_OUTCOME(pass_disabled);
+}
+
+static inline bool model_all_zero(const uint8_t *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* To our MAC address, with at most two VLAN tags. */
+static inline size_t model_ethernet(struct model_packet *packet)
+{
+	const uint8_t *mac = packet->model->kernel->link->mac;
+	const uint8_t *bytes = packet->frame.bytes;
+	size_t at = 12;
+
+	if (packet->frame.length < 14)
+		return MODEL_OUTCOME(pass_not_ours);
+	if (memcmp(bytes, mac, 6) != 0 || model_all_zero(mac, 6))
+		return MODEL_OUTCOME(pass_not_ours);
+	memcpy(packet->flow.destination_mac, bytes, 6);
+	memcpy(packet->flow.source_mac, bytes + 6, 6);
+	while (packet->flow.tags < 2) {
+		uint16_t protocol = frame_get16(bytes + at);
+
+		if (protocol != 0x8100 && protocol != 0x88a8)
+			break;
+		if (at + 6 > packet->frame.length)
+			return MODEL_OUTCOME(pass_not_ours);
+		packet->flow.tag_protocol[packet->flow.tags] = protocol;
+		packet->flow.tag_control[packet->flow.tags++] = frame_get16(bytes + at + 2);
+		at += 4;
+	}
+	packet->frame.network = at + 2;
+	return MODEL_GO_ON;
+}
+
+static inline size_t model_ipv4(struct model_packet *packet)
+{
+	const uint8_t *ip = packet->frame.bytes + packet->frame.network;
+	uint16_t fragment;
+
+	if (packet->frame.length - packet->frame.network < 20)
+		return MODEL_OUTCOME(pass_not_ours);
+	fragment = frame_get16(ip + 6);
+	if (ip[0] >> 4 != 4 || ip[9] != 17 || fragment & 0x1fff)
+		return MODEL_OUTCOME(pass_not_ours);
+	packet->fragment_or_options = (ip[0] & 0xf) != 5 || fragment & 0x2000;
+	packet->frame.transport = packet->frame.network + (ip[0] & 0xfu) * 4;
+	memcpy(packet->flow.source_ip, ip + 12, 4);
+	memcpy(packet->flow.destination_ip, ip + 16, 4);
+	return MODEL_GO_ON;
+}
+
+static inline size_t model_ipv6(struct model_packet *packet)
+{
+	const uint8_t *ip = packet->frame.bytes + packet->frame.network;
+
+	if (packet->frame.length - packet->frame.network < 40)
+		return MODEL_OUTCOME(pass_not_ours);
+	if (ip[0] >> 4 != 6 || ip[6] != 17)
+		return MODEL_OUTCOME(pass_not_ours);
+	packet->frame.ipv6 = packet->flow.ipv6 = true;
+	packet->frame.transport = packet->frame.network + 40;
+	memcpy(packet->flow.source_ip, ip + 8, 16);
+	memcpy(packet->flow.destination_ip, ip + 24, 16);
+	return MODEL_GO_ON;
+}
+
+static inline size_t model_ip(struct model_packet *packet)
+{
+	switch (frame_get16(packet->frame.bytes + packet->frame.network - 2)) {
+	case 0x0800:
+		return model_ipv4(packet);
+	case 0x86dd:
+		return model_ipv6(packet);
+	default:
+		return MODEL_OUTCOME(pass_not_ours);
+	}
+}
+
+static inline size_t model_endpoint(struct model_packet *packet)
+{
+	const struct model *model = packet->model;
+	const uint8_t *udp = packet->frame.bytes + packet->frame.transport;
+	struct coax_endpoint_key key = {0};
+
+	if (packet->frame.transport + 8 > packet->frame.length)
+		return MODEL_OUTCOME(pass_not_ours);
+	packet->flow.source_port = frame_get16(udp);
+	packet->flow.destination_port = frame_get16(udp + 2);
+	key.port_be = htobe16(packet->flow.destination_port);
+	if (packet->flow.ipv6) {
+		/* No IPv4 address in the guise of an IPv6 one. */
+		if (model_all_zero(packet->flow.destination_ip, 8))
+			return MODEL_OUTCOME(pass_not_ours);
+		memcpy(key.address, packet->flow.destination_ip, 16);
+	} else {
+		key.address[10] = key.address[11] = 0xff;
+		memcpy(key.address + 12, packet->flow.destination_ip, 4);
+	}
+	for (size_t i = 0; i < model->endpoint_count; i++) {
+		packet->service = model->endpoints[i].service;
+		if (memcmp(&model->endpoints[i].key, &key, sizeof(key)) == 0)
+			return MODEL_GO_ON;
+	}
+	return MODEL_OUTCOME(pass_not_ours);
+}
+
+static inline bool model_source_usable(const struct model_packet *packet)
+{
+	const uint8_t *source = packet->flow.source_ip;
+	size_t length = packet->flow.ipv6 ? 16 : 4;
+
+	if ((packet->flow.source_mac[0] & 1) || !packet->flow.source_port)
+		return false;
+	if (memcmp(source, packet->flow.destination_ip, length) == 0)
+		return false;
+	if (packet->flow.ipv6)
+		return source[0] != 0xff && !model_all_zero(source, 8);
+	return source[0] != 0 && source[0] != 127 && source[0] < 224;
+}
+
+/* A whole and plain datagram: all lengths agree, and are within the frame. */
+static inline size_t model_datagram(struct model_packet *packet)
+{
+	const uint8_t *ip = packet->frame.bytes + packet->frame.network;
+	const uint8_t *udp = packet->frame.bytes + packet->frame.transport;
+	size_t header = packet->flow.ipv6 ? 40 : 20;
+	size_t length = packet->flow.ipv6 ? 40u + frame_get16(ip + 4) : frame_get16(ip + 2);
+
+	if (packet->fragment_or_options || !model_source_usable(packet))
+		return MODEL_OUTCOME(pass_unusual);
+	if (!packet->flow.ipv6 && frame_sum(ip, 20, 0) != 0xffff)
+		return MODEL_OUTCOME(pass_unusual);
+	if (length < header + 8 || length > packet->frame.length - packet->frame.network)
+		return MODEL_OUTCOME(pass_unusual);
+	if (frame_get16(udp + 4) != length - header)
+		return MODEL_OUTCOME(pass_unusual);
+	if (packet->flow.ipv6 && !frame_get16(udp + 6))
+		return MODEL_OUTCOME(pass_checksum);
+	packet->frame.coap = packet->frame.transport + 8;
+	packet->message = packet->frame.bytes + packet->frame.coap;
+	packet->message_length = length - header - 8;
+	return MODEL_GO_ON;
+}
+
+static inline size_t model_lease(struct model_packet *packet)
+{
+	const struct model *model = packet->model;
+
+	return model->now < model->kernel->config->lease ? MODEL_GO_ON : MODEL_OUTCOME(pass_lease);
+}
+
+/* With nothing allowed or denied, and no limits. */
+static inline size_t model_source(struct model_packet *packet)
+{
+	switch (packet->flow.source_port) {
+#define MODEL_REFLECTOR(number, name) case number:
+		COAX_REFLECTORS(MODEL_REFLECTOR)
+#undef MODEL_REFLECTOR
+		return MODEL_OUTCOME(drop_reflector);
+	default:
+		return MODEL_GO_ON;
+	}
+}
+
+/* RFC 7252 sections 4.2, 4.3: RST to a CON, else silence. The reset takes the place of the reply.
+ */
+static inline size_t model_reject(struct model_packet *packet, size_t reset, size_t dropped)
+{
+	if ((packet->message[0] >> 4 & 3) != COAX_TYPE_CON)
+		return dropped;
+	if (packet->message_length > MODEL_REJECTED_MAX)
+		return MODEL_OUTCOME(pass_malformed);
+	packet->reset = reset;
+	return MODEL_GO_ON;
+}
+
+/* RFC 7252 section 3, RFC 8974 section 2.1. An Empty message is a header and nothing else. */
+static inline size_t model_header(struct model_packet *packet)
+{
+	uint8_t field;
+
+	if (packet->message_length < 4)
+		return MODEL_OUTCOME(drop_short);
+	if (packet->message[0] >> 6 != 1)
+		return MODEL_OUTCOME(drop_version);
+	field = packet->message[0] & 0xf;
+	if (packet->message[1] == COAX_EMPTY)
+		return field || packet->message_length > 4
+			       ? model_reject(packet, MODEL_OUTCOME(reset_empty),
+					      MODEL_OUTCOME(drop_empty))
+			       : MODEL_GO_ON;
+	if (field == 13 || field == 14)
+		return MODEL_OUTCOME(pass_token);
+	if (field == 15 || 4u + field > packet->message_length)
+		return model_reject(packet, MODEL_OUTCOME(reset_token), MODEL_OUTCOME(drop_token));
+	if (field > 8)
+		return MODEL_OUTCOME(pass_token);
+	packet->rest = packet->message + 4 + field;
+	packet->rest_length = packet->message_length - 4 - field;
+	return MODEL_GO_ON;
+}
+
+static inline size_t model_code(struct model_packet *packet)
+{
+	uint8_t type = packet->message[0] >> 4 & 3;
+	uint8_t class = packet->message[1] >> 5;
+
+	if (packet->reset)
+		return MODEL_GO_ON;
+	if (class == 1 || class == 6 || class == 7)
+		return model_reject(packet, MODEL_OUTCOME(reset_code), MODEL_OUTCOME(drop_code));
+	if (type == COAX_TYPE_ACK || type == COAX_TYPE_RST || class != 0)
+		return MODEL_OUTCOME(pass_message);
+	if (packet->message[1] == COAX_EMPTY)
+		return model_reject(packet, MODEL_OUTCOME(pong), MODEL_OUTCOME(drop_empty));
+	if (packet->message[1] != COAX_GET && packet->message[1] != COAX_FETCH)
+		return MODEL_OUTCOME(pass_method);
+	return MODEL_GO_ON;
+}
+
+/* What a server sends may be a client's, and what it makes of an answer is its own affair. */
+static inline size_t model_server(struct model_packet *packet)
+{
+	uint16_t port = packet->flow.source_port;
+
+	if (!packet->reset && packet->rest_length > COAX_KEY_MAX)
+		return MODEL_GO_ON;
+	return port == 5683 || port == 5684 ? MODEL_OUTCOME(pass_server_port) : MODEL_GO_ON;
+}
+
+static inline size_t model_lookup(struct model_packet *packet)
+{
+	const struct model *model = packet->model;
+	struct coax_index_key key = {.service = packet->service, .code = packet->message[1]};
+	const struct coax_slot *slot;
+	size_t at;
+
+	if (packet->reset)
+		return MODEL_GO_ON;
+	if (packet->rest_length > COAX_KEY_MAX)
+		return MODEL_OUTCOME(pass_long);
+	key.length = (uint16_t)packet->rest_length;
+	memcpy(key.request, packet->rest, packet->rest_length);
+	at = model_find(model, &key);
+	if (at == model->index_count)
+		return MODEL_OUTCOME(pass_unknown);
+	if (model->index[at].slot >= KERNEL_SLOTS)
+		return MODEL_OUTCOME(pass_withdrawn);
+	slot = &model->kernel->slots[model->index[at].slot];
+	if (slot->sequence % 2 || model->now >= slot->deadline ||
+	    slot->reply_length > COAX_REPLY_MAX)
+		return MODEL_OUTCOME(pass_withdrawn);
+	if (slot->service != key.service || slot->key_code != key.code ||
+	    slot->key_length != key.length || memcmp(slot->key, key.request, COAX_KEY_MAX) != 0)
+		return MODEL_OUTCOME(pass_withdrawn);
+	packet->answer = slot;
+	return MODEL_GO_ON;
+}
+
+/* The reply's message: header and token of the request, or RST. Returns its length. */
+static inline size_t model_message(const struct model_packet *packet, uint8_t *bytes)
+{
+	const uint8_t *request = packet->message;
+	uint16_t id = frame_get16(request + 2);
+	uint8_t type = request[0] >> 4 & 3;
+
+	if (packet->reset)
+		return frame_message(bytes, COAX_TYPE_RST, COAX_EMPTY, id, NULL, 0, NULL, 0);
+	return frame_message(bytes, type == COAX_TYPE_CON ? COAX_TYPE_ACK : COAX_TYPE_NON,
+			     packet->answer->reply_code, id, request + 4, request[0] & 0xf,
+			     packet->answer->reply, packet->answer->reply_length);
+}
+
+/*
+ * A request damaged on its way, which its checksum says, gets a reply that is damaged as much.
+ * What has no checksum, or only the pseudo header's (it is left to a card), says nothing.
+ */
+static inline void model_damage(const struct model_packet *packet, struct frame *reply)
+{
+	const uint8_t *udp = packet->frame.bytes + packet->frame.transport;
+	uint16_t check = frame_get16(udp + 6), sum;
+	uint8_t both[4];
+
+	if (!check || check == frame_pseudo_sum(&packet->frame))
+		return;
+	sum = frame_sum(udp, frame_get16(udp + 4), frame_pseudo_sum(&packet->frame));
+	frame_put16(both, sum);
+	memcpy(both + 2, reply->bytes + reply->transport + 6, 2);
+	frame_put16(reply->bytes + reply->transport + 6, frame_sum(both, 4, 0));
+}
+
+static inline size_t model_reply(const struct model_packet *packet, struct frame *reply)
+{
+	struct frame_flow back = frame_flow_back(&packet->flow);
+	uint8_t bytes[4 + COAX_TOKEN_MAX + COAX_REPLY_MAX];
+	size_t length = model_message(packet, bytes);
+
+	frame_build(reply, &back, bytes, length);
+	model_damage(packet, reply);
+	if (packet->reset)
+		return packet->reset;
+	return reply->length - reply->network > packet->model->kernel->link->mtu
+		       ? MODEL_OUTCOME(pass_no_room)
+		       : MODEL_OUTCOME(reply);
+}
+
+static inline void model_run(const struct model *model, const struct frame *frame,
+			     struct model_verdict *verdict)
+{
+	static const model_step steps[] = {
+		model_switch,	model_ethernet, model_ip,     model_endpoint,
+		model_datagram, model_lease,	model_source, model_header,
+		model_code,	model_server,	model_lookup,
+	};
+	struct model_packet packet = {.model = model};
+
+	memcpy(packet.frame.bytes, frame->bytes, frame->length);
+	packet.frame.length = frame->length;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		verdict->outcome = steps[i](&packet);
+		if (verdict->outcome != MODEL_GO_ON)
+			return;
+	}
+	verdict->outcome = model_reply(&packet, &verdict->reply);
+}
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What duplicates get from the kernel: records in `exchanges`, written by plain stores.
+ *
+ * A record that another thread is writing is left to that: it is being given to another message.
+ * Losing one only means that duplicates come up.
+ */
+#include <errno.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include "accel/internal.h"
+#include "bpf/coax.skel.h"
+
+#define NAME_WORDS 5
+
+union name {
+	struct coax_exchange_name name;
+	uint64_t words[NAME_WORDS];
+};
+
+_Static_assert(sizeof(union name) == sizeof(struct coax_exchange_name), "without padding");
+
+const struct coax_digest_secret *coax_accel_digest(const struct coax_accel *accel)
+{
+	return &accel->digest;
+}
+
+/* Nobody handles any more what a former process held. What it answered, it answered. */
+static void take_over(struct coax_accel *accel)
+{
+	for (uint32_t i = 0; i < accel->exchange_count; i++) {
+		struct coax_exchange_record *record = &accel->exchanges[i];
+
+		if (!(record->sequence & 1) && record->verdict != COAX_EXCHANGE_HELD)
+			continue;
+		record->verdict = COAX_EXCHANGE_NONE;
+		record->expires = 0;
+		record->sequence = (record->sequence | 1) + 1;
+	}
+}
+
+/* It was killed before it had one, when there is none. */
+static int read_secret(int fd, struct coax_digest_secret *secret)
+{
+	const uint32_t only = 0;
+	int err = bpf_map_lookup_elem(fd, &only, secret);
+
+	return !err && !secret->end[0] ? -ENODATA : err;
+}
+
+int accel_exchanges_init(struct coax_accel *accel, bool reused)
+{
+	int fd = bpf_map__fd(accel->shared->maps.secret);
+	const uint32_t only = 0;
+	int err;
+
+	if (reused) {
+		take_over(accel);
+		err = read_secret(fd, &accel->digest);
+		if (err != -ENODATA)
+			return err;
+	}
+	err = coax_digest_secret_random(&accel->digest);
+	return err ? err : bpf_map_update_elem(fd, &only, &accel->digest, BPF_ANY);
+}
+
+static void put_ipv4(uint8_t out[16], const struct in_addr *address)
+{
+	memset(out, 0, 10);
+	memset(out + 10, 0xff, 2);
+	memcpy(out + 12, address, 4);
+}
+
+/* Returns whether the kernel can know such a message. */
+static bool make_name(const struct coax_accel_verdict *verdict, union name *name)
+{
+	const union coax_address *remote = verdict->remote, *local = verdict->local;
+	struct coax_exchange_name *n = &name->name;
+
+	n->peer_port = coax_address_port(remote);
+	n->local_port = coax_address_port(local);
+	n->message_id = verdict->message_id;
+	n->zone = 0;
+	if (remote->sa.sa_family != local->sa.sa_family)
+		return false;
+	if (remote->sa.sa_family == AF_INET) {
+		put_ipv4(n->peer, &remote->in.sin_addr);
+		put_ipv4(n->local, &local->in.sin_addr);
+		return true;
+	}
+	if (remote->sa.sa_family != AF_INET6)
+		return false;
+	memcpy(n->peer, &remote->in6.sin6_addr, 16);
+	memcpy(n->local, &local->in6.sin6_addr, 16);
+	if (!IN6_IS_ADDR_LINKLOCAL(&remote->in6.sin6_addr))
+		return true;
+	n->zone = (uint16_t)verdict->ifindex;
+	return verdict->ifindex && n->zone == verdict->ifindex;
+}
+
+/* Other threads read names while they look for theirs. */
+static bool has_name(const struct coax_exchange_record *record, const union name *name)
+{
+	const uint64_t *words = (const uint64_t *)&record->name;
+	uint64_t difference = 0;
+
+	for (int i = 0; i < NAME_WORDS; i++)
+		difference |= __atomic_load_n(&words[i], __ATOMIC_RELAXED) ^ name->words[i];
+	return !difference;
+}
+
+static uint64_t expires(const struct coax_exchange_record *record)
+{
+	return __atomic_load_n(&record->expires, __ATOMIC_RELAXED);
+}
+
+static struct coax_exchange_record *find(struct coax_exchange_record *set, const union name *name)
+{
+	for (int way = 0; way < COAX_EXCHANGE_WAYS; way++)
+		if (has_name(&set[way], name))
+			return &set[way];
+	return NULL;
+}
+
+/* What is free or has expired, or would first. */
+static struct coax_exchange_record *oldest(struct coax_exchange_record *set)
+{
+	struct coax_exchange_record *found = set;
+
+	for (int way = 1; way < COAX_EXCHANGE_WAYS; way++)
+		if (expires(&set[way]) < expires(found))
+			found = &set[way];
+	return found;
+}
+
+/* The sequence lock's writer, as in slot.c, but one of several. */
+static bool write_begin(struct coax_exchange_record *record)
+{
+	uint32_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_RELAXED);
+
+	if (sequence & 1 || !__atomic_compare_exchange_n(&record->sequence, &sequence, sequence | 1,
+							 false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return true;
+}
+
+static void write_end(struct coax_exchange_record *record)
+{
+	uint32_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&record->sequence, sequence + 1, __ATOMIC_RELEASE);
+}
+
+static void withdraw(struct coax_exchange_record *record, const union name *name)
+{
+	if (!write_begin(record))
+		return;
+	if (has_name(record, name)) {
+		record->verdict = COAX_EXCHANGE_NONE;
+		__atomic_store_n(&record->expires, 0, __ATOMIC_RELAXED);
+	}
+	write_end(record);
+}
+
+static void write_record(struct coax_exchange_record *record, const union name *name,
+			 const struct coax_exchange_record *wanted)
+{
+	uint64_t *words = (uint64_t *)&record->name;
+
+	if (!write_begin(record))
+		return;
+	for (int i = 0; i < NAME_WORDS; i++)
+		__atomic_store_n(&words[i], name->words[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&record->expires, wanted->expires, __ATOMIC_RELAXED);
+	record->digest = wanted->digest;
+	record->verdict = wanted->verdict;
+	record->reply_length = wanted->reply_length;
+	record->reply_sum = wanted->reply_sum;
+	memcpy(record->reply, wanted->reply, wanted->reply_length);
+	write_end(record);
+}
+
+static void settle(struct coax_exchange_record *set, const struct coax_exchange_record *wanted)
+{
+	const union name name = {.name = wanted->name};
+	struct coax_exchange_record *record = find(set, &name);
+
+	if (wanted->verdict != COAX_EXCHANGE_NONE)
+		write_record(record ? record : oldest(set), &name, wanted);
+	else if (record)
+		withdraw(record, &name);
+}
+
+void coax_accel_settle(struct coax_accel_verdicts *verdicts)
+{
+	for (uint32_t i = 0; i < verdicts->count; i++)
+		settle(verdicts->at[i].set, &verdicts->at[i].record);
+	verdicts->count = 0;
+}
+
+/* Of each record what decides, and the beginning of the reply. */
+static void prefetch(const struct coax_exchange_record *set)
+{
+	for (int way = 0; way < COAX_EXCHANGE_WAYS; way++) {
+		__builtin_prefetch(&set[way], 1);
+		__builtin_prefetch(&set[way].reply_sum, 1);
+	}
+}
+
+static void fill_record(struct coax_exchange_record *record,
+			const struct coax_accel_verdict *verdict)
+{
+	record->verdict = verdict->verdict;
+	record->expires = verdict->expires;
+	record->digest = verdict->digest;
+	record->reply_length = (uint16_t)verdict->reply_length;
+	record->reply_sum = 0;
+	if (verdict->reply_length > COAX_REPEAT_MAX) {
+		record->verdict = COAX_EXCHANGE_NONE;
+		record->reply_length = 0;
+	} else if (verdict->reply_length) {
+		record->reply_sum = accel_sum(verdict->reply, verdict->reply_length);
+		memcpy(record->reply, verdict->reply, verdict->reply_length);
+	}
+}
+
+void coax_accel_decide(struct coax_accel *accel, struct coax_accel_verdicts *verdicts,
+		       const struct coax_accel_verdict *verdict)
+{
+	struct coax_exchange_record *set;
+	union name name;
+	uint64_t hash;
+
+	if (!make_name(verdict, &name))
+		return;
+	hash = coax_digest(&accel->digest, &name, sizeof(name));
+	set = &accel->exchanges[hash & (accel->exchange_count - 1) &
+				~(uint64_t)(COAX_EXCHANGE_WAYS - 1)];
+	prefetch(set);
+	if (verdicts->count == COAX_ACCEL_VERDICTS_MAX)
+		coax_accel_settle(verdicts);
+	verdicts->at[verdicts->count].set = set;
+	verdicts->at[verdicts->count].record.name = name.name;
+	fill_record(&verdicts->at[verdicts->count].record, verdict);
+	verdicts->count++;
+}
