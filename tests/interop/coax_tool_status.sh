@@ -311,7 +311,7 @@ set -- $(bpftool map lookup pinned $config key 0 0 0 0 -j |
 shift
 bpftool map update pinned $config key 0 0 0 0 value 0x63 "$@"
 bpftool map dump pinned $config >"$work/before"
-for command in status cache on off; do
+for command in status cache peers on off; do
 	run "$command" -i edge
 	expect_status 1
 	expect_out ''

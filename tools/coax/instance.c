@@ -100,6 +100,9 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.endpoints = -1,
 		.index = -1,
 		.slots = -1,
+		.limits = -1,
+		.verified = -1,
+		.prefixes = -1,
 		.exchanges = -1,
 	};
 	status = open_map(instance, "config", sizeof(__u32), sizeof(struct coax_config),
@@ -119,6 +122,15 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		status = open_map(instance, "slots", sizeof(__u32), sizeof(struct coax_slot),
 				  &instance->slots);
 	if (!status)
+		status = open_map(instance, "limits", sizeof(__u32), sizeof(struct coax_limit),
+				  &instance->limits);
+	if (!status)
+		status = open_map(instance, "verified", sizeof(struct coax_verified_key),
+				  sizeof(struct coax_verified_value), &instance->verified);
+	if (!status)
+		status = open_map(instance, "prefixes", sizeof(struct coax_prefix_key),
+				  sizeof(struct coax_prefix_value), &instance->prefixes);
+	if (!status)
 		status = open_map(instance, "exchanges", sizeof(__u32),
 				  sizeof(struct coax_exchange_record), &instance->exchanges);
 	return status;
@@ -126,8 +138,9 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 
 void instance_close(struct instance *instance)
 {
-	const int fds[] = {instance->config, instance->stats, instance->endpoints,
-			   instance->index,  instance->slots, instance->exchanges};
+	const int fds[] = {instance->config, instance->stats,	 instance->endpoints,
+			   instance->index,  instance->slots,	 instance->exchanges,
+			   instance->limits, instance->verified, instance->prefixes};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)

@@ -19,6 +19,9 @@ struct instance {
 	int endpoints;
 	int index;
 	int slots;
+	int limits;
+	int verified;
+	int prefixes;
 	int exchanges;
 };
 

@@ -22,7 +22,7 @@ struct xdp_program;
 #define ACCEL_SLOTS_DEFAULT	8192
 #define ACCEL_LEASE_DEFAULT	3000 /* ms */
 #define ACCEL_EXCHANGES_DEFAULT 16384
-#define ACCEL_MAPS		8
+#define ACCEL_MAPS		11
 
 /* One service an instance: all endpoints of a Context answer alike. */
 #define ACCEL_SERVICE 0
@@ -149,6 +149,8 @@ struct coax_accel {
 	struct coax_slot *slots;
 	size_t slots_size;
 	uint32_t slot_count;
+	struct coax_limit *limits;
+	size_t limits_size;
 	struct coax_nearby *nearby;
 	struct coax_exchange_record *exchanges;
 	size_t exchanges_size;
@@ -156,6 +158,8 @@ struct coax_accel {
 	struct coax_digest_secret digest;
 	int index_fd;
 	int endpoints_fd;
+	int verified_fd;
+	int prefixes_fd;
 
 	/* They come and go on a worker's thread, and on request on others. */
 	pthread_mutex_t interfaces_lock;

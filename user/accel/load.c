@@ -178,6 +178,10 @@ static int map_maps(struct coax_accel *accel)
 	accel->slots = map_memory(bpf_map__fd(accel->shared->maps.slots), accel->slots_size);
 	if (!accel->slots)
 		return -errno;
+	accel->limits_size = (COAX_LIMITS * sizeof(*accel->limits) + page - 1) / page * page;
+	accel->limits = map_memory(bpf_map__fd(accel->shared->maps.limits), accel->limits_size);
+	if (!accel->limits)
+		return -errno;
 	accel->nearby = map_memory(bpf_map__fd(accel->shared->maps.nearby), NEARBY_SIZE);
 	if (!accel->nearby)
 		return -errno;
@@ -189,6 +193,8 @@ static int map_maps(struct coax_accel *accel)
 		return -errno;
 	accel->index_fd = bpf_map__fd(accel->shared->maps.index);
 	accel->endpoints_fd = bpf_map__fd(accel->shared->maps.endpoints);
+	accel->verified_fd = bpf_map__fd(accel->shared->maps.verified);
+	accel->prefixes_fd = bpf_map__fd(accel->shared->maps.prefixes);
 	return 0;
 }
 
@@ -235,6 +241,7 @@ static void empty_hash(int fd, size_t key_size)
 static void clear(struct coax_accel *accel)
 {
 	_Static_assert(sizeof(struct coax_endpoint_key) <= sizeof(struct coax_index_key), "");
+	_Static_assert(sizeof(struct coax_prefix_key) <= sizeof(struct coax_index_key), "");
 
 	accel->config->enabled = 0;
 	__atomic_store_n(&accel->config->lease, 0, __ATOMIC_SEQ_CST);
@@ -242,6 +249,10 @@ static void clear(struct coax_accel *accel)
 	accel_nearby_sync(accel);
 	accel_exchanges_inherit(accel);
 	empty_hash(accel->index_fd, sizeof(struct coax_index_key));
+	empty_hash(accel->verified_fd, sizeof(struct coax_verified_key));
+	empty_hash(accel->prefixes_fd, sizeof(struct coax_prefix_key));
+	memset(&accel->config->guard, 0, sizeof(accel->config->guard));
+	memset(accel->limits, 0, COAX_LIMITS * sizeof(*accel->limits));
 	for (uint32_t i = 0; i < accel->slot_count; i++)
 		accel_slot_reset(&accel->slots[i]);
 	memset(accel->config->attachments, 0, sizeof(accel->config->attachments));
@@ -373,6 +384,8 @@ void coax_accel_close(struct coax_accel *accel)
 		close(accel->netlink);
 	if (accel->slots)
 		munmap(accel->slots, accel->slots_size);
+	if (accel->limits)
+		munmap(accel->limits, accel->limits_size);
 	if (accel->nearby)
 		munmap(accel->nearby, NEARBY_SIZE);
 	if (accel->exchanges)

@@ -35,7 +35,8 @@
 #define NUMBERS_MAX 1000000
 
 const char *const accel_map_names[ACCEL_MAPS] = {
-	"endpoints", "nearby", "index", "slots", "exchanges", "secret", "config", "stats",
+	"endpoints", "nearby", "index",	 "slots",    "exchanges", "secret",
+	"config",    "stats",  "limits", "verified", "prefixes",
 };
 
 /* What goes on with the next owner: it says nothing that a change could make wrong. */

@@ -19,6 +19,8 @@ struct coaxd_options {
 	const char *bind[COAXD_LIST_MAX];
 	const char *interfaces[COAXD_LIST_MAX];
 	const char *groups[COAXD_LIST_MAX];
+	const char *allow[COAXD_LIST_MAX];
+	const char *deny[COAXD_LIST_MAX];
 };
 
 /*

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "accel/guard.h"
 #include "blocks.h"
 #include "binding.h"
 #include "clock.h"
@@ -29,6 +30,8 @@ static int load_accel(struct coax_context *context, const struct coax_context_op
 	err = coax_accel_open(&context->accel, &accel, &context->logger);
 	if (err)
 		return err;
+	if (context->guard)
+		err = coax_guard_share(context->guard, context->accel);
 	for (uint32_t i = 0; i < context->shared_sockets && !err; i++)
 		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
 	if (!err && accel.lock)
@@ -73,6 +76,8 @@ static int start_accel(struct coax_context *context, const struct coax_context_o
 	if (!accel_err)
 		accel_err = attach_accel(context);
 	if (accel_err) {
+		if (context->guard)
+			coax_guard_unshare(context->guard);
 		coax_accel_close(context->accel);
 		context->accel = NULL;
 		coax_log(&context->logger, COAX_LOG_WARNING,
@@ -128,6 +133,7 @@ static void close_all(struct coax_context *context)
 			coax_worker_destroy(context->workers[i]);
 	coax_groups_destroy(context->groups);
 	coax_accel_close(context->accel);
+	coax_guard_destroy(context->guard);
 	free(context->digest);
 	free(context->workers);
 	coax_context_unreference(context);
@@ -142,6 +148,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		return -ENOMEM;
 	atomic_init(&context->references, 1);
 	err = coax_options_apply(context, options);
+	if (!err && coax_options_are_servers(options))
+		err = coax_guard_create(&context->guard, &options->guard, &context->logger);
 	if (!err) {
 		context->workers = calloc(context->worker_count, sizeof(*context->workers));
 		err = context->workers ? 0 : -ENOMEM;

@@ -26,6 +26,7 @@
 struct coax_blocks;
 struct coax_deferred;
 struct coax_groups;
+struct coax_guard;
 struct coax_observers;
 struct coax_resolver;
 struct coax_responder;
@@ -89,6 +90,7 @@ struct coax_context {
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
+	struct coax_guard *guard;	   /* NULL: no server */
 	struct coax_digest_secret *digest; /* the kernel half's; NULL: none was asked for */
 	struct coax_groups *groups;	   /* NULL: none to listen to */
 	struct coax_observers *observers;  /* here */

@@ -28,7 +28,8 @@ struct coax_path {
 	 * not said, or a group (a group's IPv6 scope ID says more than this).
 	 */
 	uint32_t ifindex;
-	uint32_t socket; /* which of the transport's sockets */
+	uint16_t socket; /* which of the transport's sockets */
+	bool crowded;	 /* from a stranger among many: the guard's word for who serves it */
 };
 
 struct coax_datagram {
