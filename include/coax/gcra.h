@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The guard's arithmetic, for both halves alike. Include <linux/types.h> before it.
+ * The guard's arithmetic, for both halves alike.
  *
  * A limit is one number, the theoretical arrival time of what comes next (the generic cell rate
  * algorithm): what comes while it is less than the tolerance ahead of now conforms, and moves it by
@@ -10,6 +10,7 @@
 #ifndef COAX_GCRA_H
 #define COAX_GCRA_H
 
+#include <linux/types.h>
 #include <coax/maps.h>
 
 /* Ethernet, IPv6 and UDP headers, as RFC 9175 section 2.4 counts them. */

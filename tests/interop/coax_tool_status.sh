@@ -132,7 +132,7 @@ expect_out '0 replies withdrawn
 '
 run cache flush /hello.txt -i edge
 expect_status 0
-expect_out '1 reply withdrawn
+expect_out '2 replies withdrawn
 '
 run cache show -i edge
 grep -q '/hello\.txt' "$work/out" && fault "it is there still"
