@@ -26,7 +26,7 @@ $(error tools/deps could not install what the build needs; it says why above)
 endif
 endif
 
-PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium
+PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium libcap
 WARN    := -Wall -Wextra -Werror
 CFLAGS  += -std=gnu11 $(OPT) $(WARN) -fPIC -D_GNU_SOURCE -pthread \
            -DCOAX_VERSION_TEXT='"$(VERSION)"' -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(PKGS))
@@ -128,7 +128,16 @@ $(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/exchange/*.c user/hash.c 
 	$(call say,FUZZ,$@)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: all $(TESTS) $(PEERS)
+# The daemon as one with another layout of the maps would be.
+OTHER_SRC := $(shell grep -l COAX_LAYOUT user/accel/*.c)
+$(B)/other/%.o: %.c $(B)/bpf/coax.skel.h
+	$(call say,CC,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -DCOAX_LAYOUT=99 -MMD -MP -c $< -o $@
+
+$(B)/tests/coaxd_other: $(COAXD_SRC:%.c=$(B)/%.o) $(OTHER_SRC:%.c=$(B)/other/%.o) $(B)/libcoax.a
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+tests: all $(TESTS) $(PEERS) $(B)/tests/coaxd_other
 fuzzers: $(FUZZERS)
 
 -include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
@@ -164,7 +173,9 @@ bench: all ## measure, side by side with coap-server; ends with lines "figure NA
 
 install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/coax
+		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/coaxd.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/coaxd.service
 	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/coaxd $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 include/coax/*.h $(DESTDIR)$(PREFIX)/include/coax

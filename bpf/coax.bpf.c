@@ -15,28 +15,104 @@
 #include "datagram.h"
 #include "message.h"
 #include "cache.h"
+#include "guard.h"
 #include "reply.h"
 #include "dedup.h"
 #include "reset.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline const volatile struct coax_config *configuration(void)
+static __always_inline const struct coax_config *configuration(void)
 {
 	const __u32 only = 0;
 
 	return bpf_map_lookup_elem(&config, &only);
 }
 
+/* Words that userspace changes while this runs: read once, each time. */
+#define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
+
+/*
+ * The coarse clock is behind by up to a tick, 10 ms at most. For limits it runs ahead instead: what
+ * is over one here is over it in userspace, too.
+ */
+#define TICK_MAX 10000000
+
+/* The reply has been found: it is sent if its receiver may get so much. */
+static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struct packet *packet,
+						 const struct coax_guard_config *guard,
+						 const struct reply *reply, __u64 now)
+{
+	__u64 length = packet->request - packet->transport - sizeof(struct udphdr) + reply->length;
+	enum outcome outcome;
+
+	if (!is_amplified(packet, reply, guard)) {
+		if (is_time_to_note(guard, now))
+			note_hit(ctx, address_place(packet), now);
+		return send_reply(ctx, packet, reply);
+	}
+	outcome = limit_reply(ctx, address_place(packet), length, now);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = send_reply(ctx, packet, reply);
+	if (outcome == OUTCOME(pass_no_room))
+		refund_reply(ctx, address_place(packet), length);
+	return outcome;
+}
+
+/* `outcome`: what parse_message() has said. */
+static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
+					    const struct coax_config *config, __u64 now,
+					    enum outcome outcome)
+{
+	struct reply reply;
+
+	if (outcome == GO_ON) {
+		if (packet->reset)
+			return send_reset(ctx, packet);
+		outcome = find_reply(ctx, packet, now, &reply);
+	}
+	if (outcome == GO_ON)
+		return send_limited(ctx, packet, &config->guard, &reply, now + TICK_MAX);
+	if (may_be_duplicate(outcome))
+		return repeat(ctx, packet, now, SWITCH(config, exchanges), outcome);
+	return outcome;
+}
+
+/* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
+static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *packet,
+					    const struct coax_config *config, __u64 now)
+{
+	enum outcome parsed = parse_message(ctx, packet);
+	enum outcome outcome;
+
+	if (parsed == GO_ON && is_from_server(packet))
+		return OUTCOME(pass_server_port);
+	if (config->guard.requests.cost) {
+		outcome = limit_requests(ctx, address_place(packet), now + TICK_MAX);
+		if (outcome != GO_ON)
+			return outcome;
+	}
+	outcome = look_up(ctx, packet, config, now, parsed);
+	if (config->guard.requests.cost && action_of(outcome) == XDP_PASS)
+		refund_request(ctx, address_place(packet));
+	return outcome;
+}
+
+/* Whether userspace gets it, as one of those that strangers have a share of. */
+static __always_inline bool goes_up(enum outcome outcome)
+{
+	return action_of(outcome) == XDP_PASS && outcome != OUTCOME(pass_limited);
+}
+
 static __always_inline enum outcome answer(struct xdp_md *ctx)
 {
-	const volatile struct coax_config *switches = configuration();
+	const struct coax_config *config = configuration();
 	struct packet packet;
-	struct reply reply;
 	enum outcome outcome;
 	__u64 now;
 
-	if (!switches || !switches->enabled || switches->owner != coax_setup.owner)
+	if (!config || !SWITCH(config, enabled) || SWITCH(config, owner) != coax_setup.owner)
 		return OUTCOME(pass_disabled);
 
 	outcome = parse_packet(ctx, &packet);
@@ -50,19 +126,15 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 		return outcome;
 
 	now = bpf_ktime_get_coarse_ns();
-	if (now >= switches->lease)
+	if (now >= SWITCH(config, lease))
 		return OUTCOME(pass_lease);
 
-	outcome = parse_message(ctx, &packet);
-	if (outcome == GO_ON) {
-		if (packet.reset)
-			return send_reset(ctx, &packet);
-		outcome = find_reply(ctx, &packet, now, &reply);
-	}
-	if (outcome == GO_ON)
-		return send_reply(ctx, &packet, &reply);
-	if (may_be_duplicate(outcome))
-		return repeat(ctx, &packet, now, switches->exchanges, outcome);
+	outcome = check_source(ctx, &packet, &config->guard);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = respond(ctx, &packet, config, now);
+	if (config->guard.strangers.cost && goes_up(outcome))
+		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);
 	return outcome;
 }
 

@@ -38,6 +38,7 @@ static __always_inline enum outcome check_ipv4(const struct iphdr *ip, struct pa
 	const __u32 *words = (const void *)ip;
 	__u32 total = bpf_ntohs(ip->tot_len);
 
+	packet->source_end = ip->saddr;
 	packet->address_sum = (__u64)ip->saddr + ip->daddr;
 	if (sum_fold(sum_words(words, 3) + packet->address_sum) != 0xffff)
 		return OUTCOME(pass_unusual);
@@ -50,6 +51,7 @@ static __always_inline enum outcome check_ipv4(const struct iphdr *ip, struct pa
 static __always_inline enum outcome check_ipv6(const struct ipv6hdr *ip, struct packet *packet,
 					       __u32 room, __u32 *length)
 {
+	packet->source_end = ip->saddr.in6_u.u6_addr32[3];
 	packet->address_sum = sum_words(ip->saddr.in6_u.u6_addr32, 8);
 	*length = bpf_ntohs(ip->payload_len);
 	if (!ipv6_source_usable(ip) || sizeof(*ip) + *length > room)
@@ -57,7 +59,7 @@ static __always_inline enum outcome check_ipv6(const struct ipv6hdr *ip, struct 
 	return GO_ON;
 }
 
-/* Sets packet->address_sum, and packet->request_length to that of the whole message. */
+/* Sets packet->address_sum, source_port, source_end, and request_length to the whole message's. */
 static __always_inline enum outcome check_datagram(struct xdp_md *ctx, struct packet *packet)
 {
 	__u64 whole = bpf_xdp_get_buff_len(ctx);
@@ -91,6 +93,7 @@ static __always_inline enum outcome check_datagram(struct xdp_md *ctx, struct pa
 		return OUTCOME(pass_unusual);
 	if (packet->ipv6 && !udp->check)
 		return OUTCOME(pass_checksum);
+	packet->source_port = bpf_ntohs(udp->source);
 	packet->request_length = length - sizeof(*udp);
 	return GO_ON;
 }

@@ -12,7 +12,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "reply.h"
-#include "slot.h"
+#include "barrier.h"
 #include "stats.h"
 
 #define REPEATED_WORDS	   (COAX_REPEATED_MAX / 8)

@@ -75,6 +75,29 @@ struct {
 	__type(value, struct coax_stats);
 } stats SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, COAX_LIMITS);
+	__type(key, __u32);
+	__type(value, struct coax_limit);
+} limits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct coax_verified_key);
+	__type(value, struct coax_verified_value);
+} verified SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, COAX_PREFIXES_MAX);
+	__type(key, struct coax_prefix_key);
+	__type(value, struct coax_prefix_value);
+} prefixes SEC(".maps");
+
 /* Where this program found requests last: see cache.h. Not shared, a power of two. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -49,6 +49,8 @@ struct packet {
 	__u64 ipv6;	   /* or IPv4 */
 	__u64 unusual;	   /* a fragment, or IP options */
 	__u64 address_sum; /* one's-complement sum of both IP addresses, not folded */
+	__u64 source_port; /* host order */
+	__u64 source_end;  /* the last four bytes of the source address, as they lie there */
 	__u32 service;
 	__u32 reset; /* the outcome when RST is what answers it; 0: it is not */
 	__u8 type;

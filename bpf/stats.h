@@ -42,6 +42,13 @@ static __always_inline enum xdp_action action_of(enum outcome outcome)
 	case OUTCOME(reset_empty):
 		return XDP_TX;
 	case OUTCOME(drop_raced):
+	case OUTCOME(drop_denied):
+	case OUTCOME(drop_reflector):
+	case OUTCOME(drop_own):
+	case OUTCOME(drop_source):
+	case OUTCOME(drop_requests):
+	case OUTCOME(drop_strangers):
+	case OUTCOME(drop_amplified):
 	case OUTCOME(drop_duplicate):
 	case OUTCOME(drop_short):
 	case OUTCOME(drop_version):

@@ -56,9 +56,10 @@ lab_private() {
 		export COAX_LAB
 		exec unshare --mount --propagation private -- "$@"
 	fi
-	mkdir -p /run/netns /run/coax-lab
+	mkdir -p /run/netns /run/coax-lab /run/coax
+	mount -t tmpfs -o mode=0755 tmpfs /run/coax
 	mount -t tmpfs -o mode=0755 tmpfs /run/netns
-	mount -t tmpfs -o mode=0700 tmpfs /run/coax-lab
+	mount -t tmpfs -o mode=0711 tmpfs /run/coax-lab
 	mount -t bpf bpf /sys/fs/bpf
 }
 
@@ -205,7 +206,7 @@ lab_side() { # namespace link MAC IPv4 IPv6 peer-MAC peer-IPv4 peer-IPv6
 }
 
 lab_set_up() {
-	LAB_DIR=$(mktemp -d /run/coax-lab/XXXXXX) &&
+	LAB_DIR=$(mktemp -d /run/coax-lab/XXXXXX) && chmod 711 "$LAB_DIR" &&
 		ip netns add "$LAB_A" && ip netns add "$LAB_B" &&
 		ip -n "$LAB_A" link add "$LAB_CLIENT_LINK" type veth \
 			peer name "$LAB_SERVER_LINK" netns "$LAB_B" &&
@@ -230,10 +231,21 @@ lab_begin() {
 	lab_set_up || lab_fail "cannot be built, see above" || exit 1
 }
 
+# lab_give DIRECTORY: make it the user's whom coaxd serves as, and all that is in it.
+lab_give() {
+	if id coax >/dev/null 2>&1; then
+		chown -R coax "$1"
+	else
+		chown -R nobody "$1"
+	fi
+}
+
 # lab_coaxd OPTIONS... DIRECTORY: start coaxd on the server's side and wait until it serves. Its process
-# ID is in LAB_PID.
+# ID is in LAB_PID. The directory becomes that of the user whom it serves as.
 lab_coaxd() {
 	: >"$LAB_DIR/ready"
+	for lab_served; do :; done
+	lab_give "$lab_served"
 	lab_start_server "$LAB_BUILD/coaxd" --ready-fd 9 "$@" 9>"$LAB_DIR/ready"
 	lab_wait_for 10 lab_ready_or_gone || :
 	[ -s "$LAB_DIR/ready" ] || lab_fail "coaxd does not serve"

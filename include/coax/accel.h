@@ -56,6 +56,18 @@ struct coax_accel_options {
 	uint32_t slots;	    /* published replies at most; 0: 8192 */
 	uint32_t exchanges; /* requests whose duplicates it knows, rounded up; 0: 16384 */
 	uint32_t lease_ms;  /* 0: 3000 */
+	/*
+	 * Called by coax_context_create() when it has attached, or has given up to, or had not to:
+	 * before it starts threads, so that they never have what only attaching needs. NULL:
+	 * nothing is.
+	 */
+	void (*attached)(void *arg);
+	void *arg;
+	/*
+	 * The instance's lock, handed over by its owner, which goes on until the interfaces are
+	 * attached to (<coax/control.h>). 0: none, the owner of what is found is gone.
+	 */
+	int lock;
 };
 
 #endif

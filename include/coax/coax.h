@@ -10,6 +10,8 @@
 #include <coax/block.h>
 #include <coax/body.h>
 #include <coax/context.h>
+#include <coax/control.h>
+#include <coax/guard.h>
 #include <coax/link.h>
 #include <coax/log.h>
 #include <coax/message.h>

@@ -11,11 +11,13 @@
 #include <stdint.h>
 #include <coax/accel.h>
 #include <coax/address.h>
+#include <coax/guard.h>
 #include <coax/log.h>
 #include <coax/message.h>
 #include <coax/site.h>
 
 struct coax_context;
+struct coax_succession;
 
 /*
  * RFC 7252 section 4.8, and limits of our own, which bound what peers can make grow; those of
@@ -67,6 +69,9 @@ struct coax_context_options {
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel_options accel;
+	struct coax_guard_options guard; /* of a server */
+	/* To take another Context's place (<coax/control.h>); NULL: there is none. */
+	const struct coax_succession *succession;
 };
 
 /* What a Context has seen, summed over its workers. */
@@ -99,6 +104,9 @@ struct coax_context_stats {
 	uint64_t blocks_in;	 /* of bodies of requests */
 	uint64_t blocks_out;	 /* of bodies of responses */
 	uint64_t bodies;	 /* bytes of bodies held now */
+	uint64_t denied;	 /* datagrams ignored for where they came from */
+	uint64_t limited;	 /* requests answered 4.29: too many of their prefix */
+	uint64_t challenged;	 /* requests answered 4.01 with an Echo: not verified */
 };
 
 /**

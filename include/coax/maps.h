@@ -10,8 +10,13 @@
 #ifndef COAX_MAPS_H
 #define COAX_MAPS_H
 
-/* Changes with every change of this file that a program already loaded would misread. */
-#define COAX_LAYOUT	      2
+/*
+ * Changes with every change of this file that a program already loaded would misread. From outside
+ * comes another only in a test of what happens then.
+ */
+#ifndef COAX_LAYOUT
+#define COAX_LAYOUT 2
+#endif
 
 #define COAX_PIN_ROOT	      "/sys/fs/bpf/coax"
 #define COAX_INSTANCE_DEFAULT "default"
@@ -203,6 +208,114 @@ struct coax_attachment {
 	char name[16];
 };
 
+/*
+ * `limits`: array, mmapable. What the guard remembers of prefixes of source addresses, under a
+ * seeded hash of each in either of two rows of COAX_LIMITS_ROW; which others share a place with it
+ * in both rows cannot be known from outside. Behind the rows, the totals. <coax/gcra.h> has the
+ * arithmetic. Both halves write, without locks: what a race loses is a few tokens.
+ */
+#define COAX_LIMITS_BITS  15
+#define COAX_LIMITS_ROW	  (1U << COAX_LIMITS_BITS)
+#define COAX_LIMITS_TOTAL (2 * COAX_LIMITS_ROW)
+#define COAX_LIMITS	  (COAX_LIMITS_TOTAL + 1)
+
+struct coax_limit {
+	__u64 requests; /* theoretical arrival time of the next one; in the totals: of strangers' */
+	__u64 replies;	/* of the next byte that goes beyond the amplification factor */
+	__u64 over;	/* requests that were over a limit */
+	__u32 familiar; /* a prefix that was here before, by another hash */
+	__u32 familiar_until; /* in units of 2^30 ns */
+};
+
+/* A rate, and how far it may be exceeded for a while. */
+struct coax_rate {
+	__u64 cost;	 /* of one request or byte, in 1/65536 ns; 0: no limit */
+	__u64 tolerance; /* how far a theoretical arrival time may be ahead of now, ns */
+};
+
+/* `verified`: LRU hash. Source addresses that have proven to be where they say they are. */
+struct coax_verified_key {
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+struct coax_verified_value {
+	__u64 until;
+	char text[48]; /* for people: "192.0.2.1" */
+};
+
+/* `prefixes`: longest prefix match. What is in none is limited like everybody. */
+enum coax_prefix_verdict {
+	COAX_PREFIX_LIMITED = 0,
+	COAX_PREFIX_ALLOWED = 1, /* without limits */
+	COAX_PREFIX_DENIED = 2,	 /* dropped */
+};
+
+struct coax_prefix_key {
+	__u32 length;	  /* in bits; of IPv4 96 more than people write */
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+struct coax_prefix_value {
+	enum coax_prefix_verdict verdict;
+	char text[52]; /* for people: "192.0.2.0/24" */
+};
+
+#define COAX_PREFIXES_MAX 256
+
+/*
+ * Source ports that are never answered: no client sends from them, and their services answer
+ * strangers.
+ */
+#define COAX_REFLECTORS(X)           \
+	X(7, "echo")                 \
+	X(9, "discard")              \
+	X(13, "daytime")             \
+	X(17, "quote of the day")    \
+	X(19, "character generator") \
+	X(37, "time")                \
+	X(49, "TACACS")              \
+	X(53, "DNS")                 \
+	X(69, "TFTP")                \
+	X(111, "portmapper")         \
+	X(123, "NTP")                \
+	X(137, "NetBIOS names")      \
+	X(138, "NetBIOS datagrams")  \
+	X(161, "SNMP")               \
+	X(162, "SNMP traps")         \
+	X(389, "CLDAP")              \
+	X(500, "IKE")                \
+	X(520, "RIP")                \
+	X(521, "RIPng")              \
+	X(623, "IPMI")               \
+	X(1194, "OpenVPN")           \
+	X(1434, "MS SQL monitor")    \
+	X(1701, "L2TP")              \
+	X(1900, "SSDP")              \
+	X(3478, "STUN")              \
+	X(3702, "WS-Discovery")      \
+	X(5353, "mDNS")              \
+	X(11211, "memcached")
+
+/*
+ * How the guard is set: what is zero is off. A reply goes beyond the amplification factor when it
+ * is larger than `factor` times the request, both with COAX_FRAME_HEADERS added.
+ */
+struct coax_guard_config {
+	__u64 seeds[3];	 /* random, odd: one for each row, one for `familiar` */
+	__u64 mask_ipv6; /* of the address's first half, as it lies in memory */
+	__u32 mask_ipv4; /* likewise */
+	__u32 factor;
+	__u32 pass_every; /* of requests over a limit, one in so many goes up; 0: none does */
+	__u32 listed;	  /* entries of `prefixes` */
+	__u32 strict;	  /* the way back to a source must be the interface it came in by */
+	__u32 reserved;
+	struct coax_rate requests;	/* of a prefix */
+	struct coax_rate strangers;	/* requests for userspace, of all that are not familiar */
+	struct coax_rate replies;	/* bytes beyond the factor to a prefix */
+	struct coax_rate replies_total; /* the same to all */
+	__u64 own[4]; /* a bit for each of our addresses, by coax_own_bit(): no bit, not ours */
+};
+
 /* `config`: array of one, mmapable. */
 struct coax_config {
 	__u32 layout;  /* COAX_LAYOUT */
@@ -214,6 +327,7 @@ struct coax_config {
 	__u32 owner;	 /* how many have taken the maps over before */
 	__u32 exchanges; /* records, a power of two; 0: duplicates pass */
 	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
+	struct coax_guard_config guard __attribute__((aligned(64)));
 };
 
 /*
@@ -248,6 +362,16 @@ struct coax_config {
 	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")    \
 	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")          \
 	X(pass_checksum, "passed: UDP over IPv6 without a checksum")                     \
+	X(pass_server_port, "passed: a request from a CoAP server's port")               \
+	X(pass_limited, "passed: one of many over a limit, for userspace to say so")     \
+	X(pass_unchecked, "passed: sources cannot be checked where forwarding is off")   \
+	X(drop_denied, "dropped: from a prefix that is denied")                          \
+	X(drop_reflector, "dropped: from a port whose service answers anything")         \
+	X(drop_own, "dropped: from another interface, as if from an endpoint of ours")   \
+	X(drop_source, "dropped: the way back to its source is another interface")       \
+	X(drop_requests, "dropped: more requests than its prefix may make")              \
+	X(drop_strangers, "dropped: for userspace, from one of too many strangers")      \
+	X(drop_amplified, "dropped: too many large replies to unverified sources")       \
 	X(pass_route, "passed: the reply would leave by another interface")
 
 struct coax_stats {

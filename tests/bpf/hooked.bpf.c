@@ -10,15 +10,21 @@ struct {
 	__u32 no_head; /* nor in front of it */
 	__u32 race;    /* userspace writes `race_slot` while the frame is resized */
 	__u32 race_slot;
+	__u32 race_record; /* and this one of `exchanges` */
 } volatile hooks SEC(".data.hooks");
 
 static __always_inline void hooked_race(void)
 {
+	struct coax_exchange_record *record;
 	__u32 number = hooks.race_slot;
 	struct coax_slot *slot = bpf_map_lookup_elem(&slots, &number);
 
 	if (slot && hooks.race)
 		slot->sequence += 2;
+	number = hooks.race_record;
+	record = bpf_map_lookup_elem(&exchanges, &number);
+	if (record && hooks.race)
+		record->sequence += 2;
 }
 
 static __always_inline long hooked_adjust_tail(struct xdp_md *ctx, int delta)

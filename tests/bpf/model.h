@@ -270,6 +270,19 @@ static inline size_t model_lease(struct model_packet *packet)
 	return model->now < model->kernel->config->lease ? MODEL_GO_ON : MODEL_OUTCOME(pass_lease);
 }
 
+/* With nothing allowed or denied, and no limits. */
+static inline size_t model_source(struct model_packet *packet)
+{
+	switch (packet->flow.source_port) {
+#define MODEL_REFLECTOR(number, name) case number:
+		COAX_REFLECTORS(MODEL_REFLECTOR)
+#undef MODEL_REFLECTOR
+		return MODEL_OUTCOME(drop_reflector);
+	default:
+		return MODEL_GO_ON;
+	}
+}
+
 /* RFC 7252 sections 4.2, 4.3: RST to a CON, else silence. The reset takes the place of the reply.
  */
 static inline size_t model_reject(struct model_packet *packet, size_t reset, size_t dropped)
@@ -324,6 +337,16 @@ static inline size_t model_code(struct model_packet *packet)
 	if (packet->message[1] != COAX_GET && packet->message[1] != COAX_FETCH)
 		return MODEL_OUTCOME(pass_method);
 	return MODEL_GO_ON;
+}
+
+/* What a server sends may be a client's, and what it makes of an answer is its own affair. */
+static inline size_t model_server(struct model_packet *packet)
+{
+	uint16_t port = packet->flow.source_port;
+
+	if (!packet->reset && packet->rest_length > COAX_KEY_MAX)
+		return MODEL_GO_ON;
+	return port == 5683 || port == 5684 ? MODEL_OUTCOME(pass_server_port) : MODEL_GO_ON;
 }
 
 static inline size_t model_lookup(struct model_packet *packet)
@@ -508,8 +531,9 @@ static inline void model_run(const struct model *model, const struct frame *fram
 			     struct model_verdict *verdict)
 {
 	static const model_step steps[] = {
-		model_switch, model_ethernet, model_ip,	  model_endpoint, model_datagram,
-		model_lease,  model_header,   model_code, model_lookup,
+		model_switch,	model_ethernet, model_ip,     model_endpoint,
+		model_datagram, model_lease,	model_source, model_header,
+		model_code,	model_server,	model_lookup,
 	};
 	struct model_packet packet = {.model = model};
 

@@ -2,7 +2,7 @@
 /* What duplicates get, once userspace has written down what it decided about the first. */
 #include <time.h>
 #include <coax/digest.h>
-#include "exchange.h"
+#include "hooks.h"
 
 /* The kernel, its records, and the secret that both halves have. */
 struct dedup {
@@ -11,13 +11,12 @@ struct dedup {
 	struct coax_digest_secret secret;
 };
 
-static void dedup_open(struct dedup *dedup)
+static void dedup_prepare(struct dedup *dedup)
 {
 	uint8_t *bytes = (uint8_t *)&dedup->secret;
 	const uint32_t only = 0;
 	uint32_t state = 12345;
 
-	exchange_open(&dedup->kernel);
 	for (size_t i = 0; i < sizeof(dedup->secret); i++) {
 		state = state * 1664525 + 1013904223;
 		bytes[i] = (uint8_t)(state >> 24);
@@ -28,6 +27,20 @@ static void dedup_open(struct dedup *dedup)
 	dedup->records = kernel_mmap(kernel_map(&dedup->kernel, "exchanges"),
 				     KERNEL_EXCHANGES * sizeof(*dedup->records));
 	dedup->kernel.config->exchanges = KERNEL_EXCHANGES;
+}
+
+static void dedup_open(struct dedup *dedup)
+{
+	exchange_open(&dedup->kernel);
+	dedup_prepare(dedup);
+}
+
+static volatile struct hooks *dedup_open_hooked(struct dedup *dedup)
+{
+	volatile struct hooks *hooks = hooked_open(&dedup->kernel);
+
+	dedup_prepare(dedup);
+	return hooks;
 }
 
 static void dedup_close(struct dedup *dedup)
@@ -518,6 +531,50 @@ TEST("requests of any method, known or not, and long GETs have duplicates; other
 		post.type = i == 1 ? COAX_TYPE_CON : COAX_TYPE_ACK;
 		record(&dedup, &post, COAX_EXCHANGE_HELD, NULL, 0);
 		EXPECT_POST(&dedup, &post, pass_message);
+	}
+	dedup_close(&dedup);
+}
+
+TEST("a record that changes under the reply lets the frame be dropped, never sent or passed")
+{
+	struct post post = post_default(false);
+	uint8_t reply[COAX_REPEAT_MAX];
+	volatile struct hooks *hooks;
+	struct dedup dedup;
+	size_t length;
+
+	hooks = dedup_open_hooked(&dedup);
+	length = make_reply(&post, reply, 100);
+	hooks->race_record =
+		(uint32_t)(record(&dedup, &post, COAX_EXCHANGE_ANSWERED, reply, length) -
+			   dedup.records);
+	hooks->race = 1;
+	EXPECT_POST(&dedup, &post, drop_raced);
+	hooks->race_record ^= 1;
+	expect_repeat(&dedup, &post, reply, length, "another record changed");
+	dedup_close(&dedup);
+}
+
+TEST("a reply grows in front of the frame, or the duplicate passes as it came")
+{
+	uint8_t reply[COAX_REPEAT_MAX];
+	volatile struct hooks *hooks;
+	struct dedup dedup;
+
+	hooks = dedup_open_hooked(&dedup);
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct post post = post_default(ipv6);
+
+		hooks->no_tail = 1;
+		for (size_t payload = 0; payload <= 150; payload++) {
+			size_t length = make_reply(&post, reply, payload);
+
+			record(&dedup, &post, COAX_EXCHANGE_ANSWERED, reply, length);
+			expect_repeat(&dedup, &post, reply, length, "at the head");
+		}
+		hooks->no_head = 1;
+		EXPECT_POST(&dedup, &post, pass_no_room);
+		hooks->no_head = 0;
 	}
 	dedup_close(&dedup);
 }

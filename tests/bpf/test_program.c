@@ -64,7 +64,7 @@ TEST("every map has a type that tools can print")
 		}
 		maps++;
 	}
-	EXPECT_GE(maps, 5);
+	EXPECT_GE(maps, 8);
 	kernel_close(&kernel);
 }
 
@@ -81,6 +81,11 @@ TEST("the maps are as long and as wide as the layout says")
 		{"slots", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct coax_slot), BPF_F_MMAPABLE},
 		{"config", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct coax_config), BPF_F_MMAPABLE},
 		{"stats", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct coax_stats), 0},
+		{"limits", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct coax_limit), BPF_F_MMAPABLE},
+		{"verified", BPF_MAP_TYPE_LRU_HASH, sizeof(struct coax_verified_key),
+		 sizeof(struct coax_verified_value), 0},
+		{"prefixes", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct coax_prefix_key),
+		 sizeof(struct coax_prefix_value), BPF_F_NO_PREALLOC},
 	};
 	struct kernel kernel;
 

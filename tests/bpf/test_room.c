@@ -1,28 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Drivers that have no room for a longer frame, and writers that get in between. */
-#include "exchange.h"
-#include "tests/bpf/hooked.skel.h"
-
-/* As in hooked.bpf.c. */
-struct hooks {
-	uint32_t no_tail;
-	uint32_t no_head;
-	uint32_t race;
-	uint32_t race_slot;
-};
-
-static volatile struct hooks *hooked_open(struct kernel *kernel)
-{
-	struct exchange v4 = exchange_default(false), v6 = exchange_default(true);
-	size_t size;
-	const void *elf = hooked_bpf__elf_bytes(&size);
-
-	kernel_open_object(kernel, elf, size);
-	kernel_add_endpoint(kernel, &v4.flow);
-	kernel_add_endpoint(kernel, &v6.flow);
-	exchange_publish(kernel, EXCHANGE_SLOT, &v4);
-	return kernel_variables(kernel, ".data.hooks");
-}
+#include "hooks.h"
 
 TEST("where nothing fits behind the frame, a longer reply grows in front of it")
 {

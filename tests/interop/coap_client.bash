@@ -33,11 +33,19 @@ need_client() {
 	exit 4
 }
 
+# give DIRECTORY: as root, make it the user's whom coaxd serves as then, and all that is in it.
+give() {
+	[ "$(id -u)" -eq 0 ] || return 0
+	chmod 711 "$work"
+	chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$1"
+}
+
 # start_coaxd OPTIONS...: serve $served; when it returns, requests are answered at $port. A time limit
 # ends the wait if they are not; an end of the daemon ends it at once.
 start_coaxd() {
 	local ready
 	mkdir -p "$served"
+	give "$served"
 	mkfifo "$work/ready"
 	"$coaxd" -v --bind '127.0.0.1:0' --ready-fd 9 "$@" "$served" 9>"$work/ready" \
 		2> >(exec cat >"$work/log") &

@@ -106,8 +106,19 @@ delete() {
 		ask 4.05 /sub -m delete && [ -d "$served/sub" ]
 }
 
+# Limits are changed by who a process belongs to.
+as_daemon() {
+	local user group
+	user=$(awk '/^Uid:/ {print $2}' "/proc/$daemon/status") || return 1
+	group=$(awk '/^Gid:/ {print $2}' "/proc/$daemon/status") || return 1
+	if [ "$(id -u)" -eq 0 ]; then
+		set -- setpriv --reuid "$user" --regid "$group" --clear-groups "$@"
+	fi
+	"$@"
+}
+
 disk_full() {
-	prlimit --pid "$daemon" --fsize=8 && ask 5.00 /a.txt -m put -e "more than eight bytes" &&
+	as_daemon prlimit --pid "$daemon" --fsize=8 && ask 5.00 /a.txt -m put -e "more than eight bytes" &&
 		ask 2.05 /a.txt && body_is new && logged 'ERROR.*/a.txt' &&
 		[ -z "$(find "$served" -name '.coaxd-*')" ]
 }

@@ -94,11 +94,19 @@ start_peer() {
 	peer=coap://127.0.0.1:$port
 }
 
+# give DIRECTORY: as root, make it the user's whom coaxd serves as then, and all that is in it.
+give() {
+	[ "$(id -u)" -eq 0 ] || return 0
+	chmod 711 "$work"
+	chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$1"
+}
+
 # start_coaxd OPTIONS...: coaxd for $work/tree on 127.0.0.1, its URI in $files, its process ID in
 # $coaxd_pid and what it says in $work/coaxd.log.
 start_coaxd() {
 	local port
 	mkdir -p "$work/tree"
+	give "$work/tree"
 	port=$(free_port) || exit 1
 	"$build/coaxd" "$@" --bind "127.0.0.1:$port" "$work/tree" >"$work/coaxd.log" 2>&1 &
 	# shellcheck disable=SC2034 # for the tests

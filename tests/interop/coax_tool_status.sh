@@ -126,6 +126,47 @@ expect_out_line ' +"verdict": "COAX_EXCHANGE_ANSWERED",'
 expect_out_line ' +"local_port": 5683,'
 result "exchanges lists the change whose duplicates the kernel answers, and bpftool shows it"
 
+ask get "$uri/hello.txt"
+run cache flush /hello.tx -i edge
+expect_out '0 replies withdrawn
+'
+run cache flush /hello.txt -i edge
+expect_status 0
+expect_out '2 replies withdrawn
+'
+run cache show -i edge
+grep -q '/hello\.txt' "$work/out" && fault "it is there still"
+ask get "$uri/hello.txt"
+run cache flush -i edge -j
+expect_out_line '  "withdrawn": [1-9][0-9]*'
+ask get "$uri/hello.txt"
+expect_out changed
+result "cache flush withdraws a path, or all, and userspace publishes anew"
+
+run detach "$LAB_SERVER_LINK" -i edge
+expect_status 0
+expect_out "$LAB_SERVER_LINK: detached
+"
+ask get "$uri/hello.txt"
+expect_out changed
+run detach "$LAB_SERVER_LINK" -i edge
+expect_status 1
+expect_err_line "coax detach: detach $LAB_SERVER_LINK: .*it is so already"
+run attach "$LAB_SERVER_LINK" -i edge -j
+expect_status 0
+expect_out_line '  "attached": true,?'
+run attach nowhere0 -i edge
+expect_status 1
+expect_err_line 'coax attach: attach nowhere0: No such device'
+run status -i edge
+expect_out_line ".*$LAB_SERVER_LINK.*native.*"
+result "an interface is detached and attached while the daemon serves"
+
+run attach "$LAB_SERVER_LINK" -i nosuch
+expect_status 1
+expect_err_line 'coax attach: no coaxd of instance nosuch listens at /run/coax/nosuch'
+result "attach says when there is nobody to do it"
+
 ask get "$uri/large"
 expect_status 3
 expect_err_line 'coax get: 5\.00 Internal Server Error: .*'
@@ -270,7 +311,7 @@ set -- $(bpftool map lookup pinned $config key 0 0 0 0 -j |
 shift
 bpftool map update pinned $config key 0 0 0 0 value 0x63 "$@"
 bpftool map dump pinned $config >"$work/before"
-for command in status cache on off; do
+for command in status cache peers on off; do
 	run "$command" -i edge
 	expect_status 1
 	expect_out ''

@@ -30,12 +30,12 @@ run --help
 expect_status 0
 expect_no_err
 expect_out_line 'Usage: coax .*'
-for command in get put post delete fetch patch ipatch observe ping discover status cache on off; do
+for command in get put post delete fetch patch ipatch observe ping discover status cache peers on off; do
 	expect_out_line "  $command +[a-z].*"
 done
 result "help lists the commands"
 
-for command in get put post delete fetch patch ipatch observe ping discover status cache on off; do
+for command in get put post delete fetch patch ipatch observe ping discover status cache peers on off; do
 	run "$command" --help
 	expect_status 0
 	expect_no_err
@@ -63,7 +63,7 @@ result "without a command the help goes to standard error"
 run dis --help
 expect_status 0
 expect_out_line 'Usage: coax discover .*'
-refused 'coax: "p" is ambiguous; it could be put post patch ping' p coap://127.0.0.1
+refused 'coax: "p" is ambiguous; it could be put post patch ping peers' p coap://127.0.0.1
 refused 'coax: "o" is ambiguous; it could be observe on off' o
 refused 'coax: unknown command "search" .*' search coap://127.0.0.1
 refused 'coax: unknown command "" .*' ''
@@ -155,7 +155,7 @@ result "a request that does not fit a message is refused"
 refused 'coax discover: filter "": .*' discover coap://127.0.0.1 ''
 result "an empty filter is refused"
 
-for command in status cache on off; do
+for command in status cache peers on off; do
 	refused "coax $command: no instance no-such-instance below /sys/fs/bpf/coax; .*|coax $command: instance no-such-instance: not permitted; .*" \
 		"$command" --instance no-such-instance
 	refused "coax $command: --instance \"\.\./x\": .*" "$command" --instance ../x

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 coax=${COAX_BUILD:-build}/coax
 mkdir -p "$served"
+give "$served"
 printf hello >"$served/hello.txt"
 
 # refused WORDS ARGUMENTS...: exit status 2, nothing on stdout, and on stderr what is wrong.

@@ -482,13 +482,14 @@ TEST("who takes over repeats what a killed process answered, and handles what th
 	coax_accel_close(accel);
 }
 
-#define WRITERS 3
-#define ROUNDS	20000
+#define WRITERS	 2
+#define MESSAGES 6
+#define ROUNDS	 40000
 
 struct writer {
 	pthread_t thread;
 	struct coax_accel *accel;
-	uint16_t id;
+	uint16_t first; /* of its messages: each has those of a remote of its own */
 	atomic_bool *stop;
 };
 
@@ -497,12 +498,14 @@ static void *write_verdicts(void *arg)
 {
 	const struct writer *writer = arg;
 	uint8_t reply[COAX_REPEAT_MAX];
+	uint16_t id = writer->first;
 
-	memset(reply, 0x60 + writer->id, sizeof(reply));
 	for (uint64_t i = 1; !atomic_load(writer->stop); i++) {
-		decide(writer->accel, writer->id, reply, 100 + writer->id, COAX_NEVER - i % 3);
+		memset(reply, 0x60 + id, sizeof(reply));
+		decide(writer->accel, id, reply, 100 + id, COAX_NEVER - i % 3);
 		if (i % 16 == 0)
-			withdraw(writer->accel, writer->id);
+			withdraw(writer->accel, id);
+		id = (uint16_t)((id + WRITERS) % MESSAGES);
 	}
 	return NULL;
 }
@@ -519,11 +522,11 @@ TEST_TIMEOUT("no duplicate ever gets another message's reply, while records chan
 	accel = keep_two();
 	program = lab_program();
 	for (uint16_t i = 0; i < WRITERS; i++) {
-		writers[i] = (struct writer){.accel = accel, .id = i, .stop = &stop};
+		writers[i] = (struct writer){.accel = accel, .first = i, .stop = &stop};
 		ASSERT_EQ(pthread_create(&writers[i].thread, NULL, write_verdicts, &writers[i]), 0);
 	}
 	for (int i = 0; i < ROUNDS; i++) {
-		uint16_t id = (uint16_t)(i % WRITERS);
+		uint16_t id = (uint16_t)(i % MESSAGES);
 		ssize_t length = ask(program, id, got);
 
 		coax_accel_renew(accel, clock_now());

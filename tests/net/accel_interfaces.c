@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
+ * timeout: 240
+ *
  * Interfaces of all sorts: many, late, renamed, down, members of something, with tags, with large
  * frames, without native mode. Who pings gets an answer from the program alone: nobody else
  * listens.
@@ -124,7 +126,9 @@ static void expect_pong(void)
 	EXPECT_EQ(stats().pong, before + 1);
 }
 
-TEST("as many interfaces as there is room for are attached to at once, each for its own address")
+TEST_TIMEOUT(
+	"as many interfaces as there is room for are attached to at once, each for its own address",
+	120)
 {
 	static char names[COAX_ATTACHMENTS_MAX][IF_NAMESIZE];
 	const char *interfaces[COAX_ATTACHMENTS_MAX];

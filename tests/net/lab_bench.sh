@@ -18,7 +18,7 @@ figures_are_printed() {
 	for figure in kernel_64_ratio_reflector kernel_1024_ratio_reflector kernel_cpu_ratio_libcoap \
 		user_cpu_ratio_libcoap get_cpu_ratio_libcoap put_cpu_ratio_libcoap \
 		block_get_cpu_ratio_libcoap block_put_cpu_ratio_libcoap notify_cpu_ratio_libcoap \
-		user_peers_10000_over_64; do
+		flood_real_clients_percent user_peers_10000_over_64; do
 		grep -E "^figure $figure [0-9]+\.[0-9]+$" "$LAB_DIR/bench" | grep -q '[1-9]' || return 1
 	done
 }

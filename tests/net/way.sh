@@ -124,6 +124,7 @@ observed() {
 
 listed() {
 	mkdir "$LAB_DIR/files/dir"
+	lab_give "$LAB_DIR/files/dir"
 	get dir/ >/dev/null && counts reply get dir/ >/dev/null &&
 		lab_client "$build/coax" put -p x "coap://$host/dir/new" &&
 		says "</dir/new>;ct=42;obs" get dir/ &&
@@ -170,6 +171,7 @@ libcoap_client() {
 readable() {
 	bpftool map dump pinned "$pins/index" | grep -q '"/hello"' &&
 		bpftool map dump pinned "$pins/endpoints" | grep -qF "\"$LAB_SERVER_4:5683\"" &&
+		bpftool map dump pinned "$pins/exchanges" | grep -q '"COAX_EXCHANGE_ANSWERED"' &&
 		bpftool map dump pinned "$pins/config" | grep -q '"layout": 2'
 }
 

@@ -435,6 +435,8 @@ TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged cha
 		.workers = 2,
 		.logger = {.from = COAX_LOG_WARNING},
 		.accel = {.interfaces = &interface, .interface_count = 1, .slots = SLOTS},
+		/* All requests come from one host. */
+		.guard = {.reply_bytes = COAX_UNLIMITED, .reply_bytes_total = COAX_UNLIMITED},
 	};
 	void *(*const roles[])(void *) = {writer, writer, socket_reader, block_reader,
 					  frame_reader};

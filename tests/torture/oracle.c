@@ -408,6 +408,8 @@ TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or pass
 		.workers = 1,
 		.logger = {.from = COAX_LOG_ERROR},
 		.accel = {.interfaces = &interface, .interface_count = 1, .slots = 256},
+		/* All requests come from one host. */
+		.guard = {.reply_bytes = COAX_UNLIMITED, .reply_bytes_total = COAX_UNLIMITED},
 	};
 	struct job job = {.requests = setting("COAX_ORACLE_REQUESTS", REQUESTS)};
 	struct coax_context *context;

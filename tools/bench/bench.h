@@ -17,6 +17,7 @@
 /* The modes, each with its own arguments; argv[0] is the mode's name. They return exit statuses. */
 int bench_kernel(int argc, char **argv);
 int bench_reflector(int argc, char **argv);
+int bench_flood(int argc, char **argv);
 int bench_socket(int argc, char **argv);
 int bench_blocks(int argc, char **argv);
 int bench_notify(int argc, char **argv);

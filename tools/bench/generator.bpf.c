@@ -2,6 +2,7 @@
 /*
  * The load generator's kernel half, both ends of it: generate() makes each live frame a new request
  * and sends it out of the interface; sink() sits on the same interface and counts what comes back.
+ * flood() gives each a source of its own, and flood_sink() takes what comes back for those alone.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -25,6 +26,7 @@ const volatile __u32 names; /* 0: the frame's */
 const volatile __u32 name_offset;
 const volatile __u32 checksum_base; /* sum of what does not vary, pseudo-header included */
 const volatile __u16 server_port;   /* host order */
+const volatile __be32 spared;	    /* flood_sink() passes what goes to this address */
 
 /*
  * The request with its varying fields zero. Not const: older kernels take the source of
@@ -88,31 +90,26 @@ static __always_inline __u32 write_name(struct xdp_md *ctx, __u64 number)
 	return (name_offset - udp_offset) & 1 ? __builtin_bswap16(sum) : sum;
 }
 
-SEC("xdp")
-int generate(struct xdp_md *ctx)
+static __always_inline void read_clock(__u64 number)
 {
-	__u64 number = sent++;
-	__u16 port = BENCH_PORT_FIRST + (number & (BENCH_PORT_COUNT - 1));
-	__u16 id = (__u16)(number >> BENCH_PORT_BITS);
+	if (first_time && number % CLOCK_EVERY)
+		return;
+	last_time = bpf_ktime_get_ns();
+	if (!first_time)
+		first_time = last_time;
+}
+
+/* `sum`: of what else does not vary. */
+static __always_inline int write_request(struct xdp_md *ctx, __u16 port, __u16 id, __u32 sum)
+{
 	__u64 bits = bench_token(port, id);
 	union {
 		__u8 bytes[COAX_TOKEN_MAX];
 		__u16 words[COAX_TOKEN_MAX / 2];
 	} token = {};
 	struct datagram *datagram;
-	__u32 sum = checksum_base;
 	__u16 check;
 
-	if (!first_time || number % CLOCK_EVERY == 0) {
-		last_time = bpf_ktime_get_ns();
-		if (!first_time)
-			first_time = last_time;
-	}
-	/* The pages are used again with whatever the receiver left in them. */
-	if (bpf_xdp_store_bytes(ctx, 0, frame, frame_length) < 0)
-		return XDP_ABORTED;
-	if (names)
-		sum += write_name(ctx, number);
 	datagram = (void *)(long)ctx->data + udp_offset;
 	if ((void *)(datagram->token + token_length) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
@@ -132,6 +129,50 @@ int generate(struct xdp_md *ctx)
 	check = (__u16)~fold(sum);
 	datagram->udp.check = check ? check : 0xffff; /* RFC 768 */
 	return (int)bpf_redirect(interface, 0);
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	__u64 number = sent++;
+	__u16 port = BENCH_PORT_FIRST + (number & (BENCH_PORT_COUNT - 1));
+	__u32 sum = checksum_base;
+
+	read_clock(number);
+	/* The pages are used again with whatever the receiver left in them. */
+	if (bpf_xdp_store_bytes(ctx, 0, frame, frame_length) < 0)
+		return XDP_ABORTED;
+	if (names)
+		sum += write_name(ctx, number);
+	return write_request(ctx, port, (__u16)(number >> BENCH_PORT_BITS), sum);
+}
+
+/* Of 1.0.0.0 to 126.255.255.255. The frame has been built with a source of zeros. */
+static __always_inline __be32 any_source(void)
+{
+	__u32 random = bpf_get_prandom_u32();
+
+	return bpf_htonl((random & 0xffffff) | ((random >> 24) % 126 + 1) << 24);
+}
+
+SEC("xdp")
+int flood(struct xdp_md *ctx)
+{
+	__be32 source = any_source();
+	__u32 sum = (source & 0xffff) + (source >> 16);
+	__u32 random = bpf_get_prandom_u32();
+	struct iphdr *ip;
+
+	read_clock(sent++);
+	if (bpf_xdp_store_bytes(ctx, 0, frame, frame_length) < 0)
+		return XDP_ABORTED;
+	ip = (void *)(long)ctx->data + sizeof(struct ethhdr);
+	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	ip->saddr = source;
+	ip->check = (__u16)~fold((__u16)~ip->check + sum);
+	return write_request(ctx, BENCH_PORT_FIRST + (random & (BENCH_PORT_COUNT - 1)),
+			     (__u16)(random >> 16), checksum_base + sum);
 }
 
 /* The datagram in a frame, or NULL: not UDP over IP without options or extension headers. */
@@ -177,8 +218,17 @@ static __always_inline void keep_sample(struct xdp_md *ctx, __u64 length)
 		sample_length = (__u32)length;
 }
 
-SEC("xdp")
-int sink(struct xdp_md *ctx)
+static __always_inline bool is_spared(const struct xdp_md *ctx)
+{
+	const struct ethhdr *eth = (void *)(long)ctx->data;
+	const struct iphdr *ip = (const void *)(eth + 1);
+
+	if ((const void *)(ip + 1) > (const void *)(long)ctx->data_end)
+		return true;
+	return eth->h_proto != bpf_htons(ETH_P_IP) || ip->daddr == spared;
+}
+
+static __always_inline int count_reply(struct xdp_md *ctx)
 {
 	__u64 length = ctx->data_end - ctx->data;
 	struct datagram *datagram = find_datagram(ctx);
@@ -196,6 +246,18 @@ int sink(struct xdp_md *ctx)
 		keep_sample(ctx, length);
 	count->bytes += length;
 	return XDP_DROP;
+}
+
+SEC("xdp")
+int sink(struct xdp_md *ctx)
+{
+	return count_reply(ctx);
+}
+
+SEC("xdp")
+int flood_sink(struct xdp_md *ctx)
+{
+	return is_spared(ctx) ? XDP_PASS : count_reply(ctx);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

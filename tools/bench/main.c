@@ -17,6 +17,8 @@ static const char usage[] =
 	"usage: coax-bench kernel --interface NAME --peer-mac MAC --source A --destination B\n"
 	"                  [--port 5683] [--path /] [--seconds 3] [--packets N] [--non]\n"
 	"                  [--token-length 4] [--batch 64] [--cpu N] [--reflector NEAR,FAR|--names N]\n"
+	"       coax-bench flood --interface NAME --peer-mac MAC --spare A --destination B\n"
+	"                  [--port 5683] [--path /] [--seconds 3] [--rate 1000000]\n"
 	"       coax-bench reflector --interface NAME [--seconds 3600]\n"
 	"       coax-bench socket --destination ADDRESS[:PORT] [--path /] [--method get|put|post]\n"
 	"                  [--payload-size 0] [--sockets 64] [--window 2] [--in-flight N]\n"
@@ -35,6 +37,9 @@ static const char usage[] =
 	"           replies a second; cpu_s is all that this CPU did meanwhile (/proc/stat): generator,\n"
 	"           server and counting together. With --reflector the same run goes to a bare XDP\n"
 	"           reflector on a second veth pair, both of whose ends are in this network namespace.\n"
+	"flood      sends GETs from forged sources, each another one, out of one end of a veth pair,\n"
+	"           and counts what is answered to them; frames for A pass, so that real clients can be\n"
+	"           measured beside it. bytes_out and bytes_in are those of frames.\n"
 	"reflector  attaches that reflector to an interface until it is interrupted.\n"
 	"socket     sends requests from many UDP sockets, each with up to WINDOW unanswered, N in total,\n"
 	"           in turn, so that with N sockets each request comes from another port than the N-1\n"
@@ -56,7 +61,8 @@ static const char usage[] =
 	"--names    lets requests go to PATH/00000000 and so on, N of them: in order by socket, at random\n"
 	"           by kernel.\n"
 	"\n"
-	"Each run prints one line of key=value. Exit status 0: good replies were seen.\n";
+	"Each run prints one line of key=value. Exit status 0: good replies were seen (flood: it was\n"
+	"sent).\n";
 
 static void on_signal(int number)
 {
@@ -141,8 +147,9 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} modes[] = {
-		{"kernel", bench_kernel}, {"reflector", bench_reflector}, {"socket", bench_socket},
-		{"blocks", bench_blocks}, {"notify", bench_notify},	  {"serve", bench_serve},
+		{"kernel", bench_kernel}, {"flood", bench_flood},   {"reflector", bench_reflector},
+		{"socket", bench_socket}, {"blocks", bench_blocks}, {"notify", bench_notify},
+		{"serve", bench_serve},
 	};
 	struct sigaction action = {.sa_handler = on_signal};
 

@@ -64,12 +64,15 @@ int run_open(struct run *run, const char *interface, const struct ether_addr *pe
 		run->skel->rodata->name_offset = (uint32_t)(run->frame.length - BENCH_NAME_LENGTH);
 	}
 	run->skel->rodata->server_port = run->frame.server_port;
+	if (run->spared)
+		run->skel->rodata->spared = run->spared->in.sin_addr.s_addr;
 	memcpy(run->skel->bss->frame, run->frame.bytes, run->frame.length);
 	error = generator_bpf__load(run->skel);
 	if (error)
 		return bench_fail("the generator does not load: %s", strerror(-error));
-	error = bench_hook_attach(&run->sink, (int)if_nametoindex(interface),
-				  bpf_program__fd(run->skel->progs.sink));
+	error = bench_hook_attach(
+		&run->sink, (int)if_nametoindex(interface),
+		bpf_program__fd(run->flood ? run->skel->progs.flood_sink : run->skel->progs.sink));
 	if (error)
 		return bench_fail("cannot attach to %s: %s", interface, strerror(-error));
 	return 0;
@@ -97,7 +100,9 @@ static int send_frames(struct run *run, uint64_t count)
 	};
 	int error;
 
-	error = bpf_prog_test_run_opts(bpf_program__fd(run->skel->progs.generate), &opts);
+	error = bpf_prog_test_run_opts(
+		bpf_program__fd(run->flood ? run->skel->progs.flood : run->skel->progs.generate),
+		&opts);
 	return error == -EINTR ? 0 : error;
 }
 
@@ -235,16 +240,30 @@ static void print_line(const struct run *run)
 	       run->cpu_seconds, run->cpu_seconds > 0 ? (double)replies / run->cpu_seconds : 0);
 }
 
-int run_report(struct run *run)
+int run_flood(struct run *run, uint64_t count)
 {
-	const char *wrong;
+	int error = send_frames(run, count);
+
+	run->sent = run->skel->bss->sent;
+	return error ? bench_fail("sending live frames: %s", strerror(-error)) : 0;
+}
+
+int run_collect(struct run *run)
+{
 	int error;
 
 	/* What is under way arrives. */
 	bench_sleep_ms(20);
 	error = read_counts(run, false);
-	if (error)
-		return bench_fail("reading the counters: %s", strerror(-error));
+	return error ? bench_fail("reading the counters: %s", strerror(-error)) : 0;
+}
+
+int run_report(struct run *run)
+{
+	const char *wrong;
+
+	if (run_collect(run))
+		return 1;
 	print_line(run);
 	if (!count_codes(run, true))
 		return bench_fail("%s: no good replies", run->name);

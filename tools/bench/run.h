@@ -24,7 +24,9 @@ struct run_options {
 
 struct run {
 	const char *name;
-	bool reflected; /* the requests themselves are to come back */
+	bool reflected;			  /* the requests themselves are to come back */
+	bool flood;			  /* from forged sources: with run_flood() */
+	const union coax_address *spared; /* a flood's: frames to there pass */
 	const struct run_options *options;
 	struct bench_frame frame;
 	struct generator_bpf *skel;
@@ -49,7 +51,13 @@ int run_warm_up(struct run *run);
 /* Send for so long, `limit` frames in all calls together at most. */
 int run_slice(struct run *run, double seconds, uint64_t limit);
 
-/* Collect what came back, print a line, look at one of the replies. */
+/* Send so many frames from forged sources. */
+int run_flood(struct run *run, uint64_t count);
+
+/* Collect what came back. */
+int run_collect(struct run *run);
+
+/* The same, print a line, look at one of the replies. */
 int run_report(struct run *run);
 
 /* Replies a second. */

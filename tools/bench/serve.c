@@ -139,6 +139,9 @@ static int serve(const char *address, const struct coax_accel_options *accel)
 			   .bodies_max = BODIES_MAX,
 			   .bodies_per_peer = PER_PEER,
 			   .observers_per_peer = PER_PEER},
+		.guard = {.strangers = COAX_UNLIMITED,
+			  .reply_bytes = COAX_UNLIMITED,
+			  .reply_bytes_total = COAX_UNLIMITED},
 	};
 	struct coax_context *context = NULL;
 	struct stored stored[3] = {0};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* coax cache: the replies that are published for the kernel. */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <coax/option.h>
+#include "control.h"
 #include "entries.h"
 #include "output.h"
 
@@ -133,16 +135,13 @@ static int show_json(const struct tool *tool, const struct entries *entries, uin
 	return output_json(tool, array, TOOL_OK);
 }
 
-static int run_cache(struct tool *tool, int argc, char **argv)
+static int run_show(const struct tool *tool, const char *name)
 {
 	struct entries entries = {0};
 	struct instance instance;
 	uint64_t now = tool_now();
-	const char *name;
 	int status;
 
-	if (!instance_arguments(tool, &cache_command, argc, argv, &name, &status))
-		return status;
 	status = instance_open(&instance, tool, name);
 	if (!status)
 		status = entries_read(&instance, now, &entries);
@@ -153,14 +152,59 @@ static int run_cache(struct tool *tool, int argc, char **argv)
 	return status;
 }
 
+/* The daemon knows whose the slots are: it withdraws. */
+static int run_flush(const struct tool *tool, const char *name, const char *path)
+{
+	json_t *object;
+	size_t count;
+	int status;
+
+	if (path && *path != '/')
+		return tool_fail(tool,
+				 "PATH begins with a slash, as coax cache shows it, unlike \"%s\"",
+				 path);
+	status = control_ask(tool, name, "flush", path, &count);
+	if (status)
+		return status;
+	if (!tool->json) {
+		printf("%zu %s withdrawn\n", count, count == 1 ? "reply" : "replies");
+		return TOOL_OK;
+	}
+	object = json_object();
+	json_object_set_new(object, "withdrawn", json_integer((json_int_t)count));
+	return output_json(tool, object, TOOL_OK);
+}
+
+static int run_cache(struct tool *tool, int argc, char **argv)
+{
+	const char *name, *verb;
+	int status, left;
+
+	if (!instance_options(tool, &cache_command, argc, argv, &name, &status))
+		return status;
+	left = argc - optind;
+	verb = left ? argv[optind] : "show";
+	if (strcmp(verb, "show") == 0 && left < 2)
+		return run_show(tool, name);
+	if (strcmp(verb, "flush") == 0 && left < 3)
+		return run_flush(tool, name, left == 2 ? argv[optind + 1] : NULL);
+	return tool_fail(tool,
+			 "\"%s\" is too much; it is coax cache show, or coax cache flush [PATH]",
+			 argv[argc - 1]);
+}
+
 const struct command cache_command = {
 	.name = "cache",
 	.summary = "the replies that the kernel may send",
 	.run = run_cache,
-	.help = "Usage: coax cache [OPTIONS]\n"
+	.help = "Usage: coax cache [show] [OPTIONS]\n"
+		"       coax cache flush [PATH] [OPTIONS]\n"
 		"\n"
-		"List the requests that the kernel knows, and the replies that are published for\n"
+		"show: list the requests that the kernel knows, and the replies that are published for\n"
 		"them. Reads the pinned BPF maps, which takes root or CAP_BPF.\n"
+		"\n"
+		"flush: withdraw the replies for a path, whatever the query, or all: userspace answers,\n"
+		"and publishes anew. Asks the daemon, which root and the daemon's user may.\n"
 		"\n"
 		"  METHOD, PATH  of the request; a long path is cut\n"
 		"  CODE, SIZE    of the reply; its payload in bytes\n"
@@ -175,14 +219,15 @@ const struct command cache_command = {
 		"Options:\n" INSTANCE_HELP
 		"  -j, --json           print an array of objects: method, path, service, state,\n"
 		"                       request_options, and of a reply code, size, reply_bytes, etag,\n"
-		"                       age_ms, expires_ms, used\n"
+		"                       age_ms, expires_ms, used; for flush: withdrawn\n"
 		"  -h, --help           this text\n"
 		"\n"
 		"Exit status:\n"
 		"  0  success\n"
-		"  1  usage error, no such instance, or not permitted\n"
+		"  1  usage error, no such instance or daemon, or not permitted\n"
 		"\n"
 		"Examples:\n"
 		"  coax cache\n"
+		"  coax cache flush /sensors/temperature\n"
 		"  coax cache -j | jq '.[] | select(.state == \"valid\").path'\n",
 };

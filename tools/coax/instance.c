@@ -100,11 +100,11 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		.endpoints = -1,
 		.index = -1,
 		.slots = -1,
+		.limits = -1,
+		.verified = -1,
+		.prefixes = -1,
 		.exchanges = -1,
 	};
-	if (!coax_accel_instance_is_valid(name))
-		return tool_fail(tool, "--instance \"%s\": give the name of a directory below %s",
-				 name, COAX_PIN_ROOT);
 	status = open_map(instance, "config", sizeof(__u32), sizeof(struct coax_config),
 			  &instance->config);
 	if (!status)
@@ -122,6 +122,15 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 		status = open_map(instance, "slots", sizeof(__u32), sizeof(struct coax_slot),
 				  &instance->slots);
 	if (!status)
+		status = open_map(instance, "limits", sizeof(__u32), sizeof(struct coax_limit),
+				  &instance->limits);
+	if (!status)
+		status = open_map(instance, "verified", sizeof(struct coax_verified_key),
+				  sizeof(struct coax_verified_value), &instance->verified);
+	if (!status)
+		status = open_map(instance, "prefixes", sizeof(struct coax_prefix_key),
+				  sizeof(struct coax_prefix_value), &instance->prefixes);
+	if (!status)
 		status = open_map(instance, "exchanges", sizeof(__u32),
 				  sizeof(struct coax_exchange_record), &instance->exchanges);
 	return status;
@@ -129,8 +138,9 @@ int instance_open(struct instance *instance, const struct tool *tool, const char
 
 void instance_close(struct instance *instance)
 {
-	const int fds[] = {instance->config, instance->stats, instance->endpoints,
-			   instance->index,  instance->slots, instance->exchanges};
+	const int fds[] = {instance->config, instance->stats,	 instance->endpoints,
+			   instance->index,  instance->slots,	 instance->exchanges,
+			   instance->limits, instance->verified, instance->prefixes};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)
@@ -138,8 +148,8 @@ void instance_close(struct instance *instance)
 	}
 }
 
-bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
-			const char **name, int *status)
+bool instance_options(struct tool *tool, const struct command *command, int argc, char **argv,
+		      const char **name, int *status)
 {
 	static const struct option options[] = {
 		TOOL_LONG,
@@ -155,6 +165,18 @@ bool instance_arguments(struct tool *tool, const struct command *command, int ar
 		else if (!tool_option(tool, command, option, argv, status))
 			return false;
 	}
+	if (coax_accel_instance_is_valid(*name))
+		return true;
+	*status = tool_fail(tool, "--instance \"%s\": give the name of a directory below %s", *name,
+			    COAX_PIN_ROOT);
+	return false;
+}
+
+bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
+			const char **name, int *status)
+{
+	if (!instance_options(tool, command, argc, argv, name, status))
+		return false;
 	if (optind == argc)
 		return true;
 	*status = tool_fail(tool, "\"%s\" is too much; an instance is named by --instance NAME",

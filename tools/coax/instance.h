@@ -19,6 +19,9 @@ struct instance {
 	int endpoints;
 	int index;
 	int slots;
+	int limits;
+	int verified;
+	int prefixes;
 	int exchanges;
 };
 
@@ -32,7 +35,13 @@ void instance_close(struct instance *instance);
 /* The same errors as instance_open() has, for reading. */
 int instance_unreadable(const struct instance *instance, const char *map, int error);
 
-/* Handle --instance and the shared options. Returns true to go on; false to end with *status. */
+/*
+ * Handle --instance and the shared options; arguments begin at `optind` then. Returns true to go
+ * on; false to end with *status.
+ */
+bool instance_options(struct tool *tool, const struct command *command, int argc, char **argv,
+		      const char **name, int *status);
+/* The same for commands that take no arguments. */
 bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
 			const char **name, int *status);
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <linux/types.h>
+#include <sys/types.h>
 #include <urcu/list.h>
 #include <coax/accel.h>
 #include <coax/address.h>
@@ -40,6 +41,12 @@ int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *
  * host, from now on and as they change. Before coax_accel_attach(). Returns 0 or -ENOMEM.
  */
 int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound);
+
+/*
+ * With a lock that was handed over: do all that can be done for coax_accel_attach() while the
+ * former owner still answers. Returns 0 or a negative errno, said through the logger.
+ */
+int coax_accel_prepare(struct coax_accel *accel);
 
 /*
  * Attach to the interfaces, by the ladder, and begin the lease. Returns 0, or a negative errno when
@@ -167,6 +174,26 @@ void coax_accel_settle(struct coax_accel_verdicts *verdicts);
 /* Detach, withdraw everything, unpin. NULL: nothing. */
 void coax_accel_close(struct coax_accel *accel);
 
+/* The instance's lock, for another owner: pass the descriptor on, and do not unlock it. */
+int coax_accel_lock(const struct coax_accel *accel);
+/* Another owner has taken over: closing leaves program and pins to it. */
+void coax_accel_hand_over(struct coax_accel *accel);
+/* It has not, and may have got as far as to exchange program or pins: they are ours again. */
+void coax_accel_reclaim(struct coax_accel *accel);
+
+/*
+ * Begin or end to attach to an interface by its name. Any thread. Returns 0, or a negative errno,
+ * and has said why: -EALREADY, -ENODEV, -ENOSPC (COAX_ATTACHMENTS_MAX), -EBUSY...
+ */
+int coax_accel_attach_to(struct coax_accel *accel, const char *name);
+int coax_accel_detach_from(struct coax_accel *accel, const char *name);
+
+/*
+ * Withdraw what answers requests for a path, whatever its query ("/a/b"; NULL: all). Any thread.
+ * Returns how many replies that were.
+ */
+size_t coax_accel_flush(struct coax_accel *accel, const char *path);
+
 /* Withdraw everything that is published, whatever it was rendered from. Any thread. */
 void coax_accel_withdraw_all(struct coax_accel *accel);
 
@@ -196,6 +223,12 @@ bool coax_subject_is_watched(struct coax_subject *subject);
 /* Hand a response to all who watch. Returns 0 or the last error of theirs. */
 int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
 			bool last);
+
+/*
+ * Make the directory of all instances a user's, and all that is in one's, if they are there or can
+ * be: for who begins as root and goes on as somebody else.
+ */
+void coax_accel_give(const char *instance, uid_t user, gid_t group);
 
 /*
  * For tools: look into an instance's pinned maps.

@@ -48,11 +48,13 @@ static uint32_t mode_flags(enum coax_rung rung)
 	return rung == COAX_RUNG_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 }
 
-static void detach(struct accel_interface *interface)
+static void detach(const struct coax_accel *accel, struct accel_interface *interface)
 {
 	struct xdp_program *dispatched = interface->dispatched;
 	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
 
+	if (accel->handed_over)
+		return;
 	if (interface->rung == COAX_RUNG_DISPATCHER) {
 		xdp_program__detach(dispatched, (int)interface->ifindex, XDP_MODE_NATIVE, 0);
 		return;
@@ -67,8 +69,10 @@ void accel_interface_close(struct coax_accel *accel, struct accel_interface *int
 {
 	struct coax_attachment *attachment;
 
-	if (interface->ifindex && take_off)
-		detach(interface);
+	if (interface->link_fd >= 0)
+		accel_bpf_link_close(accel, interface);
+	else if (interface->ifindex && take_off)
+		detach(accel, interface);
 	if (interface->link) {
 		/* It may run on: an interface takes it along to another network namespace. */
 		__atomic_store_n((uint64_t *)(void *)interface->link, 0, __ATOMIC_RELAXED);
@@ -86,8 +90,7 @@ void accel_interface_close(struct coax_accel *accel, struct accel_interface *int
 	memset(attachment, 0, sizeof(*attachment));
 }
 
-/* Whether what runs on the interface is a dispatcher. libxdp falls back without saying so. */
-static bool runs_dispatcher(uint32_t ifindex)
+bool accel_runs_dispatcher(uint32_t ifindex)
 {
 	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex((int)ifindex);
 	bool dispatcher;
@@ -102,6 +105,7 @@ static bool runs_dispatcher(uint32_t ifindex)
 static int attach_dispatched(struct accel_interface *interface, uint32_t ifindex)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, options);
+	LIBBPF_OPTS(bpf_xdp_attach_opts, replaced);
 	struct xdp_program *program;
 	int err;
 
@@ -113,20 +117,32 @@ static int attach_dispatched(struct accel_interface *interface, uint32_t ifindex
 		return err;
 	interface->dispatched = program;
 	err = xdp_program__attach(program, (int)ifindex, XDP_MODE_NATIVE, 0);
-	if (!err)
-		interface->rung =
-			runs_dispatcher(ifindex) ? COAX_RUNG_DISPATCHER : COAX_RUNG_NATIVE;
-	return err;
+	if (err)
+		return err;
+	/* libxdp falls back without saying so; what is alone is attached by a link. */
+	if (!accel_runs_dispatcher(ifindex)) {
+		replaced.old_prog_fd = xdp_program__fd(program);
+		bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, &replaced);
+		return -EOPNOTSUPP;
+	}
+	interface->rung = COAX_RUNG_DISPATCHER;
+	return 0;
 }
 
-static int attach_alone(struct accel_interface *interface, uint32_t ifindex, enum coax_rung rung)
+int accel_interface_load(struct accel_interface *interface)
 {
 	int err = bpf_object__load(interface->program->obj);
 
-	if (err)
-		return err;
-	err = bpf_xdp_attach((int)ifindex, bpf_program__fd(interface->program->progs.coax_xdp),
-			     mode_flags(rung) | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+	return err ? err : map_link(interface);
+}
+
+static int attach_alone(const struct coax_accel *accel, struct accel_interface *interface,
+			uint32_t ifindex, enum coax_rung rung)
+{
+	int err = accel_interface_load(interface);
+
+	if (!err)
+		err = accel_bpf_link_attach(accel, interface, ifindex, mode_flags(rung));
 	if (!err)
 		interface->rung = rung;
 	return err;
@@ -139,11 +155,12 @@ static int attach_by(struct coax_accel *accel, struct accel_interface *interface
 	int err = accel_program_open(accel, &interface->program);
 
 	if (!err)
-		err = rung == COAX_RUNG_DISPATCHER ? attach_dispatched(interface, link->ifindex)
-						   : attach_alone(interface, link->ifindex, rung);
+		err = rung == COAX_RUNG_DISPATCHER
+			      ? attach_dispatched(interface, link->ifindex)
+			      : attach_alone(accel, interface, link->ifindex, rung);
 	if (!err) {
 		interface->ifindex = link->ifindex;
-		err = map_link(interface);
+		err = interface->link ? 0 : map_link(interface);
 	}
 	if (err)
 		accel_interface_close(accel, interface, true);
@@ -177,7 +194,11 @@ static bool is_taken(const struct coax_accel *accel, const struct accel_link *li
 static int climb_down(struct coax_accel *accel, struct accel_interface *interface,
 		      const struct accel_link *link)
 {
-	int err = attach_by(accel, interface, link, COAX_RUNG_DISPATCHER);
+	int err = -EPERM;
+
+	/* libxdp looks for what is there by number, which takes more than attaching does. */
+	if (accel_privileges_are_full())
+		err = attach_by(accel, interface, link, COAX_RUNG_DISPATCHER);
 
 	if (!err)
 		return 0;
@@ -225,9 +246,12 @@ int accel_interface_attach(struct coax_accel *accel, struct accel_interface *int
 			 "%s: no Ethernet interface, XDP program not attached", link->name);
 		return -EOPNOTSUPP;
 	}
-	if (is_taken(accel, link))
-		return -EBUSY;
-	err = climb_down(accel, interface, link);
+	err = accel_succeed_attach(accel, interface, link);
+	if (err == -ENOENT) {
+		if (is_taken(accel, link))
+			return -EBUSY;
+		err = climb_down(accel, interface, link);
+	}
 	if (err) {
 		say_refused(accel, link, err);
 		return err;

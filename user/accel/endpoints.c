@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
+#include <coax/gcra.h>
 #include "accel/internal.h"
 
 int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound)
@@ -148,6 +149,22 @@ static bool has(const struct accel_endpoint *endpoints, size_t count,
 	return count && bsearch(wanted, endpoints, count, sizeof(*wanted), compare);
 }
 
+/* So that the program need not look most sources up to see that they are not ours. */
+static void tell_own(const struct coax_accel *accel, const struct accel_endpoint *endpoints,
+		     size_t count)
+{
+	uint64_t own[4] = {0};
+	uint32_t last, bit;
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&last, endpoints[i].key.address + 12, sizeof(last));
+		bit = coax_own_bit(last);
+		own[bit / 64] |= 1ULL << bit % 64;
+	}
+	for (size_t i = 0; i < 4; i++)
+		__atomic_store_n(&accel->config->guard.own[i], own[i], __ATOMIC_RELAXED);
+}
+
 static int add(const struct coax_accel *accel, const struct accel_endpoint *endpoint)
 {
 	int err =
@@ -178,6 +195,7 @@ void accel_endpoints_sync(struct coax_accel *accel, const struct accel_snapshot 
 			continue;
 		wanted[kept++] = wanted[i];
 	}
+	tell_own(accel, wanted, count);
 	free(accel->endpoints);
 	accel->endpoints = wanted;
 	accel->endpoint_count = kept;

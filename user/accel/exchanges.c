@@ -26,7 +26,7 @@ const struct coax_digest_secret *coax_accel_digest(const struct coax_accel *acce
 }
 
 /* Nobody handles any more what a former process held. What it answered, it answered. */
-static void take_over(struct coax_accel *accel)
+void accel_exchanges_inherit(struct coax_accel *accel)
 {
 	for (uint32_t i = 0; i < accel->exchange_count; i++) {
 		struct coax_exchange_record *record = &accel->exchanges[i];
@@ -48,18 +48,15 @@ static int read_secret(int fd, struct coax_digest_secret *secret)
 	return !err && !secret->end[0] ? -ENODATA : err;
 }
 
-int accel_exchanges_init(struct coax_accel *accel, bool reused)
+int accel_exchanges_init(struct coax_accel *accel)
 {
 	int fd = bpf_map__fd(accel->shared->maps.secret);
 	const uint32_t only = 0;
 	int err;
 
-	if (reused) {
-		take_over(accel);
-		err = read_secret(fd, &accel->digest);
-		if (err != -ENODATA)
-			return err;
-	}
+	err = read_secret(fd, &accel->digest);
+	if (err != -ENODATA)
+		return err;
 	err = coax_digest_secret_random(&accel->digest);
 	return err ? err : bpf_map_update_elem(fd, &only, &accel->digest, BPF_ANY);
 }

@@ -6,21 +6,13 @@
 #include <bpf/bpf.h>
 #include "accel/internal.h"
 
-static bool is_map_name(const char *map)
-{
-	for (size_t i = 0; i < ACCEL_MAPS; i++)
-		if (strcmp(map, accel_map_names[i]) == 0)
-			return true;
-	return false;
-}
-
 int coax_accel_open_map(const char *instance, const char *map)
 {
 	char path[256];
 
 	if (!instance)
 		instance = COAX_INSTANCE_DEFAULT;
-	if (!coax_accel_instance_is_valid(instance) || !is_map_name(map))
+	if (!coax_accel_instance_is_valid(instance) || !accel_is_map_name(map))
 		return -EINVAL;
 	snprintf(path, sizeof(path), COAX_PIN_ROOT "/%s/%s", instance, map);
 	return bpf_obj_get(path);

@@ -15,13 +15,14 @@
 #include "hash.h"
 #include "rcu.h"
 
+struct accel_link;
 struct coax_bpf;
 struct xdp_program;
 
 #define ACCEL_SLOTS_DEFAULT	8192
 #define ACCEL_LEASE_DEFAULT	3000 /* ms */
 #define ACCEL_EXCHANGES_DEFAULT 16384
-#define ACCEL_MAPS		8
+#define ACCEL_MAPS		11
 
 /* One service an instance: all endpoints of a Context answer alike. */
 #define ACCEL_SERVICE 0
@@ -29,9 +30,9 @@ struct xdp_program;
 extern const char *const accel_map_names[ACCEL_MAPS];
 
 /* What to do when the kernel says EPERM. */
-#define ACCEL_PRIVILEGES                                                           \
-	"; it needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and CAP_SYS_ADMIN to " \
-	"take over from a killed daemon: run as root"
+#define ACCEL_PRIVILEGES                                                                 \
+	"; it needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and CAP_SYS_ADMIN to stand " \
+	"beside other XDP programs: run as root"
 
 /*
  * A slot and what the program need not know of it. `node`, and what is in the slot, belong to the
@@ -115,6 +116,8 @@ struct accel_interface {
 	struct coax_bpf *program;
 	struct xdp_program *dispatched; /* rung 1 */
 	struct coax_link_state *link;
+	int link_fd; /* of the pinned link that attaches it; -1: something else does */
+	bool off;    /* detached on request: not attached until that is taken back */
 	struct accel_place place;
 	enum accel_obstacle said; /* what is in the way has been logged */
 };
@@ -128,7 +131,13 @@ struct coax_accel {
 	struct coax_logger logger;
 	char instance[COAX_ACCEL_INSTANCE_MAX + 1];
 	char directory[128];
-	int directory_fd; /* locked while the instance is ours */
+	int root_fd;		   /* that it is in */
+	int directory_fd;	   /* locked while the instance is ours */
+	char generation[32];	   /* the directory in it that has our maps */
+	bool succeeds;		   /* a living owner has the instance still, and hands it over */
+	bool handed_over;	   /* to another owner: nothing is taken off the interfaces */
+	struct coax_config former; /* that owner's, zeros if it is of another layout */
+	uint32_t former_id;
 	bool generic;
 	bool route_replies;
 	uint32_t lease_ms;
@@ -140,6 +149,8 @@ struct coax_accel {
 	struct coax_slot *slots;
 	size_t slots_size;
 	uint32_t slot_count;
+	struct coax_limit *limits;
+	size_t limits_size;
 	struct coax_nearby *nearby;
 	struct coax_exchange_record *exchanges;
 	size_t exchanges_size;
@@ -147,7 +158,11 @@ struct coax_accel {
 	struct coax_digest_secret digest;
 	int index_fd;
 	int endpoints_fd;
+	int verified_fd;
+	int prefixes_fd;
 
+	/* They come and go on a worker's thread, and on request on others. */
+	pthread_mutex_t interfaces_lock;
 	struct accel_interface interfaces[COAX_ATTACHMENTS_MAX];
 	size_t interface_count;
 
@@ -184,8 +199,10 @@ uint64_t accel_now(void);
 uint16_t accel_sum(const void *data, size_t length);
 
 /* exchanges.c */
-/* Take over the secret of who had the maps before (`reused`), or make one. */
-int accel_exchanges_init(struct coax_accel *accel, bool reused);
+/* Take over the secret of who had the maps before, or make one. */
+int accel_exchanges_init(struct coax_accel *accel);
+/* Who had the maps before is gone: nobody handles any more what it held. */
+void accel_exchanges_inherit(struct coax_accel *accel);
 
 /* publish.c */
 int accel_publisher_init(struct coax_accel *accel);
@@ -227,9 +244,13 @@ void accel_ageing_start(struct accel_pair *pair, uint64_t deadline);
 void accel_ageing_stop(struct accel_pair *pair);
 
 /* pins.c */
-/* Make and lock the instance's directory. */
-int accel_pins_lock(struct coax_accel *accel);
+bool accel_is_map_name(const char *map);
+/* Make and lock the instance's directory. `lock`: one that was handed over by its owner, 0: none.
+ */
+int accel_pins_lock(struct coax_accel *accel, int lock);
 void accel_pins_remove(const struct coax_accel *accel);
+/* Of the maps that never came into force. */
+void accel_pins_withdraw(const struct coax_accel *accel);
 /*
  * The pinned config map's id (0: there is none), and a copy of what is in it (zeros if that is of
  * another layout).
@@ -238,15 +259,53 @@ uint32_t accel_pins_former(const struct coax_accel *accel, struct coax_config *f
 /* What is still attached and reads that map answers nothing from now on. */
 void accel_pins_revoke(const struct coax_accel *accel, struct coax_config *former);
 /* Use the pinned maps for `object` if all fit, else remove them. Returns whether they did. */
-bool accel_pins_reuse(const struct coax_accel *accel, struct bpf_object *object);
-int accel_pins_create(const struct coax_accel *accel, struct bpf_object *object);
+bool accel_pins_reuse(struct coax_accel *accel, struct bpf_object *object);
+/* Beside the maps of a living owner: use those of them that go on. */
+void accel_pins_carry(const struct coax_accel *accel, struct bpf_object *object);
+int accel_pins_create(struct coax_accel *accel, struct bpf_object *object);
+/* What was created comes into force, and what was in force before goes. */
+int accel_pins_publish(const struct coax_accel *accel);
+
+/* link.c: a program that is alone on an interface is attached by a link, which is pinned. */
+#define ACCEL_LINK_PREFIX "link-"
+int accel_bpf_link_attach(const struct coax_accel *accel, struct accel_interface *interface,
+			  uint32_t ifindex, uint32_t mode);
+/* The former owner's link on that interface. An fd, or -ENOENT. */
+int accel_bpf_link_find(const struct coax_accel *accel, uint32_t ifindex);
+/* Take the program off by its link, if both are ours still. */
+void accel_bpf_link_close(const struct coax_accel *accel, struct accel_interface *interface);
+/* Take off what is pinned, but for what is ours. */
+void accel_bpf_links_clear(const struct coax_accel *accel);
+
+/* succeed.c: take over from a living owner. */
+/* Load the program for an interface where the former owner's can be exchanged. */
+int accel_succeed_prepare(struct coax_accel *accel, struct accel_interface *interface,
+			  const struct accel_link *link);
+/* Put ours in the place of the former owner's. -ENOENT: attach it as usual. */
+int accel_succeed_attach(struct coax_accel *accel, struct accel_interface *interface,
+			 const struct accel_link *link);
+/* Names lead to our maps now; what the former owner had elsewhere goes. */
+int accel_succeed_finish(struct coax_accel *accel);
 
 /* load.c */
 /* A program of its own over the shared maps, not loaded yet. */
 int accel_program_open(const struct coax_accel *accel, struct coax_bpf **program);
 
+/* privileges.c: for this thread, until it is lowered. */
+struct accel_privileges {
+	void *state;
+};
+
+void accel_privileges_raise(struct accel_privileges *former);
+void accel_privileges_lower(struct accel_privileges *former);
+/* Whether this thread has CAP_SYS_ADMIN. */
+bool accel_privileges_are_full(void);
+
 /* attach.c */
-struct accel_link;
+/* Load its program, for use without a dispatcher. */
+int accel_interface_load(struct accel_interface *interface);
+/* Whether what runs on the interface is a dispatcher. */
+bool accel_runs_dispatcher(uint32_t ifindex);
 /* Attach, and tell the program its link. Says through the logger why not. */
 int accel_interface_attach(struct coax_accel *accel, struct accel_interface *interface,
 			   const struct accel_link *link);

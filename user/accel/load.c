@@ -178,6 +178,10 @@ static int map_maps(struct coax_accel *accel)
 	accel->slots = map_memory(bpf_map__fd(accel->shared->maps.slots), accel->slots_size);
 	if (!accel->slots)
 		return -errno;
+	accel->limits_size = (COAX_LIMITS * sizeof(*accel->limits) + page - 1) / page * page;
+	accel->limits = map_memory(bpf_map__fd(accel->shared->maps.limits), accel->limits_size);
+	if (!accel->limits)
+		return -errno;
 	accel->nearby = map_memory(bpf_map__fd(accel->shared->maps.nearby), NEARBY_SIZE);
 	if (!accel->nearby)
 		return -errno;
@@ -189,6 +193,8 @@ static int map_maps(struct coax_accel *accel)
 		return -errno;
 	accel->index_fd = bpf_map__fd(accel->shared->maps.index);
 	accel->endpoints_fd = bpf_map__fd(accel->shared->maps.endpoints);
+	accel->verified_fd = bpf_map__fd(accel->shared->maps.verified);
+	accel->prefixes_fd = bpf_map__fd(accel->shared->maps.prefixes);
 	return 0;
 }
 
@@ -203,10 +209,15 @@ static int load_maps(struct coax_accel *accel, bool *reused)
 	bpf_program__set_autoload(accel->shared->progs.coax_xdp, false);
 	bpf_map__set_autocreate(accel->shared->maps.hints, false);
 	size_maps(accel, accel->shared);
-	*reused = accel_pins_reuse(accel, accel->shared->obj);
+	if (accel->succeeds && accel->former.layout == COAX_LAYOUT)
+		accel_pins_carry(accel, accel->shared->obj);
+	else if (!accel->succeeds)
+		*reused = accel_pins_reuse(accel, accel->shared->obj);
 	err = bpf_object__load(accel->shared->obj);
 	if (!err && !*reused)
 		err = accel_pins_create(accel, accel->shared->obj);
+	if (!err && !*reused && !accel->succeeds)
+		err = accel_pins_publish(accel);
 	return err ? err : map_maps(accel);
 }
 
@@ -225,17 +236,23 @@ static void empty_hash(int fd, size_t key_size)
 
 /*
  * Nothing of what a former process published is ever answered again; what it answered to requests
- * that must run once, is (accel_exchanges_init()); the counters go on.
+ * that must run once, is; the counters go on.
  */
 static void clear(struct coax_accel *accel)
 {
 	_Static_assert(sizeof(struct coax_endpoint_key) <= sizeof(struct coax_index_key), "");
+	_Static_assert(sizeof(struct coax_prefix_key) <= sizeof(struct coax_index_key), "");
 
 	accel->config->enabled = 0;
 	__atomic_store_n(&accel->config->lease, 0, __ATOMIC_SEQ_CST);
 	empty_hash(accel->endpoints_fd, sizeof(struct coax_endpoint_key));
 	accel_nearby_sync(accel);
+	accel_exchanges_inherit(accel);
 	empty_hash(accel->index_fd, sizeof(struct coax_index_key));
+	empty_hash(accel->verified_fd, sizeof(struct coax_verified_key));
+	empty_hash(accel->prefixes_fd, sizeof(struct coax_prefix_key));
+	memset(&accel->config->guard, 0, sizeof(accel->config->guard));
+	memset(accel->limits, 0, COAX_LIMITS * sizeof(*accel->limits));
 	for (uint32_t i = 0; i < accel->slot_count; i++)
 		accel_slot_reset(&accel->slots[i]);
 	memset(accel->config->attachments, 0, sizeof(accel->config->attachments));
@@ -256,6 +273,7 @@ static void begin_config(struct coax_accel *accel)
 static void detach_leftovers(const struct coax_accel *accel, const struct coax_config *former,
 			     uint32_t former_id)
 {
+	accel_bpf_links_clear(accel);
 	for (size_t i = 0; i < COAX_ATTACHMENTS_MAX; i++)
 		if (former->attachments[i].ifindex)
 			accel_leftovers_detach(accel, former->attachments[i].ifindex, former_id);
@@ -269,15 +287,15 @@ static void detach_leftovers(const struct coax_accel *accel, const struct coax_c
 
 static int load(struct coax_accel *accel)
 {
-	struct coax_config former;
-	uint32_t former_id;
 	bool reused = false;
 	int err;
 
-	former_id = accel_pins_former(accel, &former);
-	if (former.layout == COAX_LAYOUT)
-		accel_pins_revoke(accel, &former);
-	detach_leftovers(accel, &former, former_id);
+	accel->former_id = accel_pins_former(accel, &accel->former);
+	if (!accel->succeeds) {
+		if (accel->former.layout == COAX_LAYOUT)
+			accel_pins_revoke(accel, &accel->former);
+		detach_leftovers(accel, &accel->former, accel->former_id);
+	}
 	err = load_maps(accel, &reused);
 	if (err) {
 		say_why(accel, "cannot load the kernel half", err);
@@ -285,12 +303,12 @@ static int load(struct coax_accel *accel)
 	}
 	if (reused) {
 		clear(accel);
-		accel->owner = former.owner + 1;
+		accel->owner = accel->former.owner + 1;
 		coax_log(&accel->logger, COAX_LOG_INFO,
 			 "took over instance '%s' from a process that is gone (pid %u)",
-			 accel->instance, former.pid);
+			 accel->instance, accel->former.pid);
 	}
-	err = accel_exchanges_init(accel, reused);
+	err = accel_exchanges_init(accel);
 	if (!err)
 		err = accel_publisher_init(accel);
 	if (!err)
@@ -319,12 +337,17 @@ int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *
 		a->logger = *logger;
 	else
 		a->logger.from = COAX_LOG_ERROR + 1;
+	a->root_fd = -1;
 	a->directory_fd = -1;
 	a->netlink = -1;
+	a->succeeds = options->lock;
+	pthread_mutex_init(&a->interfaces_lock, NULL);
+	for (size_t i = 0; i < COAX_ATTACHMENTS_MAX; i++)
+		a->interfaces[i].link_fd = -1;
 	take_options(a, options);
 
 	accel_libraries_log_to(&a->logger);
-	err = accel_pins_lock(a);
+	err = accel_pins_lock(a, options->lock);
 	if (!err)
 		err = load(a);
 	accel_libraries_log_to(NULL);
@@ -344,8 +367,11 @@ static void detach_all(struct coax_accel *accel)
 
 void coax_accel_close(struct coax_accel *accel)
 {
+	struct accel_privileges privileges;
+
 	if (!accel)
 		return;
+	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	if (accel->config) {
 		accel->config->enabled = 0;
@@ -358,6 +384,8 @@ void coax_accel_close(struct coax_accel *accel)
 		close(accel->netlink);
 	if (accel->slots)
 		munmap(accel->slots, accel->slots_size);
+	if (accel->limits)
+		munmap(accel->limits, accel->limits_size);
 	if (accel->nearby)
 		munmap(accel->nearby, NEARBY_SIZE);
 	if (accel->exchanges)
@@ -366,10 +394,17 @@ void coax_accel_close(struct coax_accel *accel)
 		munmap(accel->config, accel->config_size);
 	coax_bpf__destroy(accel->shared);
 	if (accel->directory_fd >= 0) {
-		accel_pins_remove(accel);
+		if (accel->succeeds)
+			accel_pins_withdraw(accel);
+		else if (!accel->handed_over)
+			accel_pins_remove(accel);
 		close(accel->directory_fd);
 	}
+	if (accel->root_fd >= 0)
+		close(accel->root_fd);
+	pthread_mutex_destroy(&accel->interfaces_lock);
 	accel_libraries_log_to(NULL);
+	accel_privileges_lower(&privileges);
 	free(accel->bound);
 	free(accel->endpoints);
 	free(accel);
@@ -380,6 +415,18 @@ void coax_accel_renew(struct coax_accel *accel, uint64_t since)
 	uint64_t until = since + accel->config->lease_length;
 
 	__atomic_store_n(&accel->config->lease, until, __ATOMIC_RELAXED);
+}
+
+int coax_accel_lock(const struct coax_accel *accel)
+{
+	return accel->directory_fd;
+}
+
+void coax_accel_hand_over(struct coax_accel *accel)
+{
+	pthread_mutex_lock(&accel->interfaces_lock);
+	accel->handed_over = true;
+	pthread_mutex_unlock(&accel->interfaces_lock);
 }
 
 uint32_t coax_accel_lease_ms(const struct coax_accel *accel)

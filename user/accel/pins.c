@@ -2,7 +2,16 @@
 /*
  * The instance's directory in the bpffs. Whoever holds its lock owns the instance; the lock dies
  * with the process, the pins do not.
+ *
+ *	v2-0/index		a map, below the version of its layout and a number
+ *	current -> v2-0		which ones hold
+ *	index -> current/index	where people and tools look
+ *	link-3			what attaches the program to interface 3 (link.c)
+ *
+ * Whoever takes over from a living owner makes its maps beside those that hold, and then they
+ *change places at once.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,10 +29,26 @@
 #define BPFFS	     "/sys/fs/bpf"
 #define LOCK_RETRIES 8
 #define PIN_PATH_MAX 256
+#define CURRENT	     "current"
+/* For a moment, where `current` is made. */
+#define NEXT	    "next"
+#define NUMBERS_MAX 1000000
 
 const char *const accel_map_names[ACCEL_MAPS] = {
-	"endpoints", "nearby", "index", "slots", "exchanges", "secret", "config", "stats",
+	"endpoints", "nearby", "index",	 "slots",    "exchanges", "secret",
+	"config",    "stats",  "limits", "verified", "prefixes",
 };
+
+/* What goes on with the next owner: it says nothing that a change could make wrong. */
+static const char *const carried[] = {"stats", "exchanges", "secret"};
+
+bool accel_is_map_name(const char *map)
+{
+	for (size_t i = 0; i < ACCEL_MAPS; i++)
+		if (strcmp(map, accel_map_names[i]) == 0)
+			return true;
+	return false;
+}
 
 bool coax_accel_instance_is_valid(const char *instance)
 {
@@ -35,6 +60,11 @@ bool coax_accel_instance_is_valid(const char *instance)
 		return false;
 	/* No dots: a bpffs keeps those names for itself. */
 	return strspn(instance, allowed) == length;
+}
+
+static int make_directory(const char *path)
+{
+	return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
 static int have_bpffs(const struct coax_accel *accel)
@@ -54,6 +84,46 @@ static int have_bpffs(const struct coax_accel *accel)
 		 "root run: mount -t bpf bpf " BPFFS,
 		 strerror(-err));
 	return err;
+}
+
+/* All in a directory of a bpffs, and what is in those. Names that lead elsewhere are not followed.
+ */
+static void give_directory(int parent, const char *name, uid_t user, gid_t group)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct statfs fs;
+
+	if (!entries || fstatfs(fd, &fs) != 0 || fs.f_type != BPF_FS_MAGIC)
+		goto out;
+	if (fchown(fd, user, group) != 0)
+		goto out;
+	while ((entry = readdir(entries))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (entry->d_type == DT_DIR)
+			give_directory(fd, entry->d_name, user, group);
+		else if (fchownat(fd, entry->d_name, user, group, AT_SYMLINK_NOFOLLOW) != 0)
+			break;
+	}
+out:
+	if (entries)
+		closedir(entries);
+	else if (fd >= 0)
+		close(fd);
+}
+
+void coax_accel_give(const char *instance, uid_t user, gid_t group)
+{
+	char path[PIN_PATH_MAX];
+	struct statfs fs;
+
+	if (make_directory(COAX_PIN_ROOT) || statfs(COAX_PIN_ROOT, &fs) ||
+	    fs.f_type != BPF_FS_MAGIC || lchown(COAX_PIN_ROOT, user, group))
+		return;
+	snprintf(path, sizeof(path), COAX_PIN_ROOT "/%s", instance);
+	give_directory(AT_FDCWD, path, user, group);
 }
 
 static const char *pin_path(const struct coax_accel *accel, const char *map,
@@ -127,15 +197,23 @@ static bool is_current(int fd, const char *path)
 	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-static int make_directory(const char *path)
+/* Later, paths may be out of our reach, if only the directories are ours. */
+static int open_root(struct coax_accel *accel)
 {
-	return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+	int err = make_directory(COAX_PIN_ROOT);
+
+	if (err)
+		return err;
+	if (accel->root_fd >= 0)
+		close(accel->root_fd);
+	accel->root_fd = open(COAX_PIN_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return accel->root_fd < 0 ? -errno : 0;
 }
 
 /* -ESTALE: it was removed in between. */
 static int try_lock(struct coax_accel *accel)
 {
-	int err = make_directory(COAX_PIN_ROOT);
+	int err = open_root(accel);
 	int fd;
 
 	if (!err)
@@ -156,13 +234,34 @@ static int try_lock(struct coax_accel *accel)
 	return err;
 }
 
-int accel_pins_lock(struct coax_accel *accel)
+/* The lock belongs to what was opened, which both owners have now. */
+static int share_lock(struct coax_accel *accel, int lock)
+{
+	int err = open_root(accel);
+
+	if (err)
+		return err;
+	if (!is_current(lock, accel->directory) || flock(lock, LOCK_EX | LOCK_NB) != 0)
+		return -ESTALE;
+	accel->directory_fd = fcntl(lock, F_DUPFD_CLOEXEC, 0);
+	return accel->directory_fd < 0 ? -errno : 0;
+}
+
+int accel_pins_lock(struct coax_accel *accel, int lock)
 {
 	int err = have_bpffs(accel);
 
 	if (err)
 		return err;
 	snprintf(accel->directory, sizeof(accel->directory), COAX_PIN_ROOT "/%s", accel->instance);
+	if (lock) {
+		err = share_lock(accel, lock);
+		if (err)
+			coax_log(&accel->logger, COAX_LOG_WARNING,
+				 "what was handed over is not instance '%s': %s", accel->instance,
+				 strerror(-err));
+		return err;
+	}
 	err = -ESTALE;
 	for (int i = 0; i < LOCK_RETRIES && (err == -ESTALE || err == -ENOENT); i++)
 		err = try_lock(accel);
@@ -177,19 +276,58 @@ int accel_pins_lock(struct coax_accel *accel)
 	return err;
 }
 
-static void unlink_pins(const struct coax_accel *accel)
-{
-	char path[PIN_PATH_MAX];
+/* Whether a name in the instance's directory is to stay. */
+typedef bool keep_entry(const struct coax_accel *accel, const char *name);
 
-	for (size_t i = 0; i < ACCEL_MAPS; i++)
-		unlink(pin_path(accel, accel_map_names[i], path));
+static bool keep_nothing(const struct coax_accel *accel, const char *name)
+{
+	(void)accel;
+	(void)name;
+	return false;
+}
+
+static void remove_entries(const struct coax_accel *accel, int directory, keep_entry *keep);
+
+static void remove_directory(const struct coax_accel *accel, int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	remove_entries(accel, fd, keep_nothing);
+	close(fd);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static void remove_entries(const struct coax_accel *accel, int directory, keep_entry *keep)
+{
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	while (entries && (entry = readdir(entries))) {
+		if (entry->d_name[0] == '.' || keep(accel, entry->d_name))
+			continue;
+		if (unlinkat(directory, entry->d_name, 0) != 0)
+			remove_directory(accel, directory, entry->d_name);
+	}
+	if (entries)
+		closedir(entries);
+	else if (fd >= 0)
+		close(fd);
 }
 
 void accel_pins_remove(const struct coax_accel *accel)
 {
-	unlink_pins(accel);
-	rmdir(accel->directory);
+	remove_entries(accel, accel->directory_fd, keep_nothing);
+	unlinkat(accel->root_fd, accel->instance, AT_REMOVEDIR);
 	rmdir(COAX_PIN_ROOT); /* unless other instances are there */
+}
+
+void accel_pins_withdraw(const struct coax_accel *accel)
+{
+	if (*accel->generation)
+		remove_directory(accel, accel->directory_fd, accel->generation);
 }
 
 static bool fits(int fd, const struct bpf_map *map)
@@ -213,7 +351,16 @@ static bool layout_fits(int config_fd)
 	return bpf_map_lookup_elem(config_fd, &only, &config) == 0 && config.layout == COAX_LAYOUT;
 }
 
-bool accel_pins_reuse(const struct coax_accel *accel, struct bpf_object *object)
+static bool read_current(struct coax_accel *accel)
+{
+	ssize_t length = readlinkat(accel->directory_fd, CURRENT, accel->generation,
+				    sizeof(accel->generation) - 1);
+
+	accel->generation[length > 0 ? length : 0] = 0;
+	return length > 0;
+}
+
+bool accel_pins_reuse(struct coax_accel *accel, struct bpf_object *object)
 {
 	int fds[ACCEL_MAPS];
 	bool found = false;
@@ -234,27 +381,88 @@ bool accel_pins_reuse(const struct coax_accel *accel, struct bpf_object *object)
 	for (size_t i = 0; i < ACCEL_MAPS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	if (found && !fit) {
+	fit = fit && read_current(accel);
+	if (found && !fit)
 		coax_log(&accel->logger, COAX_LOG_INFO,
 			 "the maps in %s are of another kind: making new ones", accel->directory);
-		unlink_pins(accel);
-	}
+	if (!fit)
+		remove_entries(accel, accel->directory_fd, keep_nothing);
 	return fit;
 }
 
-int accel_pins_create(const struct coax_accel *accel, struct bpf_object *object)
+void accel_pins_carry(const struct coax_accel *accel, struct bpf_object *object)
+{
+	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, carried[i]);
+		int fd = open_pin(accel, carried[i]);
+
+		if (fd < 0)
+			continue;
+		if (fits(fd, map))
+			bpf_map__reuse_fd(map, fd);
+		close(fd);
+	}
+}
+
+static int make_generation(struct coax_accel *accel)
+{
+	for (unsigned int i = 0; i < NUMBERS_MAX; i++) {
+		snprintf(accel->generation, sizeof(accel->generation), "v%d-%u", COAX_LAYOUT, i);
+		if (mkdirat(accel->directory_fd, accel->generation, 0755) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	*accel->generation = 0;
+	return -errno;
+}
+
+int accel_pins_create(struct coax_accel *accel, struct bpf_object *object)
 {
 	char path[PIN_PATH_MAX];
-	int err;
+	int err = make_generation(accel);
 
-	for (size_t i = 0; i < ACCEL_MAPS; i++) {
-		err = bpf_map__pin(bpf_object__find_map_by_name(object, accel_map_names[i]),
-				   pin_path(accel, accel_map_names[i], path));
-		if (err) {
+	if (err)
+		coax_log(&accel->logger, COAX_LOG_WARNING, "cannot make a directory in %s: %s",
+			 accel->directory, strerror(-err));
+	for (size_t i = 0; i < ACCEL_MAPS && !err; i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", accel->directory, accel->generation,
+			 accel_map_names[i]);
+		err = bpf_obj_pin(bpf_object__find_map_fd_by_name(object, accel_map_names[i]),
+				  path);
+		if (err)
 			coax_log(&accel->logger, COAX_LOG_WARNING, "cannot pin a map at %s: %s",
 				 path, strerror(-err));
-			return err;
-		}
 	}
+	return err;
+}
+
+static bool is_link(const char *name)
+{
+	return strncmp(name, ACCEL_LINK_PREFIX, strlen(ACCEL_LINK_PREFIX)) == 0;
+}
+
+/* With this owner in force: former maps go, and the names of those that are no more. */
+static bool is_in_force(const struct coax_accel *accel, const char *name)
+{
+	return is_link(name) || strcmp(name, CURRENT) == 0 ||
+	       strcmp(name, accel->generation) == 0 || accel_is_map_name(name);
+}
+
+int accel_pins_publish(const struct coax_accel *accel)
+{
+	int directory = accel->directory_fd;
+	char target[64];
+
+	unlinkat(directory, NEXT, 0);
+	if (symlinkat(accel->generation, directory, NEXT) != 0 ||
+	    renameat(directory, NEXT, directory, CURRENT) != 0)
+		return -errno;
+	for (size_t i = 0; i < ACCEL_MAPS; i++) {
+		snprintf(target, sizeof(target), CURRENT "/%s", accel_map_names[i]);
+		if (symlinkat(target, directory, accel_map_names[i]) != 0 && errno != EEXIST)
+			return -errno;
+	}
+	remove_entries(accel, directory, is_in_force);
 	return 0;
 }

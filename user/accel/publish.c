@@ -302,17 +302,44 @@ uint32_t coax_accel_ahead_max(const struct coax_accel *accel)
 	return accel->slot_count / AHEAD_PART;
 }
 
-void coax_accel_withdraw_all(struct coax_accel *accel)
+/* Whether a pair that somebody has answers requests for the path. Under the keeper's lock. */
+static bool is_for(const struct accel_pair *pair, const char *path)
+{
+	uint8_t bytes[COAX_HEADER_SIZE + COAX_KEY_MAX];
+	const struct coax_slot *slot = pair->slot;
+	struct coax_message request;
+	char uri[URI_TEXT_MAX];
+
+	if (!path)
+		return true;
+	if (coax_message_start(&request, bytes, sizeof(bytes), COAX_TYPE_CON, slot->key_code, 0,
+			       NULL, 0) != 0)
+		return false;
+	memcpy(bytes + COAX_HEADER_SIZE, slot->key, slot->key_length);
+	if (coax_message_parse(&request, bytes, COAX_HEADER_SIZE + slot->key_length) != 0 ||
+	    coax_uri_compose_path(&request, uri, sizeof(uri)) < 0)
+		return false;
+	uri[strcspn(uri, "?")] = 0;
+	return strcmp(uri, path) == 0;
+}
+
+size_t coax_accel_flush(struct coax_accel *accel, const char *path)
 {
 	struct accel_publisher *p = &accel->publisher;
+	size_t count = 0;
 
 	for (uint32_t i = 0; i < p->count; i++) {
 		struct accel_pair *pair = &p->pairs[i];
-		bool done;
+		bool is_live, done;
 
 		do {
 			pthread_mutex_lock(&p->lock);
-			done = !pair->owner || accel_pair_take_away(pair, NULL);
+			done = !pair->owner || !is_for(pair, path);
+			if (!done) {
+				is_live = !accel_slot_is_withdrawn(pair->slot);
+				done = accel_pair_take_away(pair, NULL);
+				count += done && is_live;
+			}
 			pthread_mutex_unlock(&p->lock);
 			if (!done)
 				sched_yield();
@@ -320,6 +347,12 @@ void coax_accel_withdraw_all(struct coax_accel *accel)
 	}
 	/* Visible to the program on every CPU. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return count;
+}
+
+void coax_accel_withdraw_all(struct coax_accel *accel)
+{
+	coax_accel_flush(accel, NULL);
 }
 
 void accel_publisher_destroy(struct coax_accel *accel)

@@ -489,6 +489,8 @@ static void changed_all(void *arg)
 	coax_subject_changed(files->names);
 }
 
+#define NOT_OURS "; it is served as another user than root (--user)"
+
 static int open_root(struct coaxd_files *files, const char *directory)
 {
 	int fd, err;
@@ -496,19 +498,30 @@ static int open_root(struct coaxd_files *files, const char *directory)
 	files->root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (files->root < 0) {
 		err = -errno;
-		coax_log(&files->logger, COAX_LOG_ERROR, "cannot open the directory \"%s\": %s",
-			 directory, strerror(-err));
+		coax_log(&files->logger, COAX_LOG_ERROR, "cannot open the directory \"%s\": %s%s",
+			 directory, strerror(-err), err == -EACCES ? NOT_OURS : "");
 		return err;
 	}
 	fd = coaxd_open_beneath(files->root, "", O_RDONLY | O_DIRECTORY);
 	if (fd < 0) {
 		coax_log(&files->logger, COAX_LOG_ERROR, "cannot read the directory \"%s\": %s%s",
 			 directory, strerror(-fd),
-			 fd == -ENOSYS ? "; openat2() must not be blocked by a sandbox" : "");
+			 fd == -ENOSYS	 ? "; openat2() must not be blocked by a sandbox"
+			 : fd == -EACCES ? NOT_OURS
+					 : "");
 		return fd;
 	}
 	close(fd);
 	return 0;
+}
+
+static void warn_of_read_only(const struct coaxd_files *files, const char *directory)
+{
+	if (faccessat(files->root, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		coax_log(&files->logger, COAX_LOG_WARNING,
+			 "user ID %u cannot write to \"%s\": what requests would change there is "
+			 "refused (4.03): %s",
+			 geteuid(), directory, strerror(errno));
 }
 
 static int start(struct coaxd_files *files, bool writable)
@@ -559,6 +572,8 @@ int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_opt
 			 options->directory, strerror(-err));
 		goto out;
 	}
+	if (options->writable)
+		warn_of_read_only(files, options->directory);
 	*result = files;
 	return 0;
 out:

@@ -3,15 +3,21 @@
  * coaxd: serves a directory over CoAP.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <coax/context.h>
+#include <linux/types.h>
+#include <coax/maps.h>
+#include "coaxd/control.h"
 #include "coaxd/files.h"
 #include "coaxd/options.h"
+#include "coaxd/privileges.h"
+#include "coaxd/replace.h"
 
-/* Before threads exist, so that the signals wait for sigwait() in all of them. */
+/* Before threads exist, so that the signals wait for coaxd_control_run() in all of them. */
 static void block_signals(sigset_t *ending)
 {
 	struct sigaction hangup;
@@ -39,16 +45,65 @@ static void tell_ready(const struct coaxd_options *options)
 	close(options->ready_fd);
 }
 
+/* Before it starts threads that serve. */
+static void give_up_privileges(void *arg)
+{
+	const struct coaxd_options *options = arg;
+
+	coaxd_privileges_drop(options->context.accel.interface_count);
+}
+
+static const char *instance_of(const struct coaxd_options *options)
+{
+	const char *instance = options->context.accel.instance;
+
+	return instance ? instance : COAX_INSTANCE_DEFAULT;
+}
+
+/* In the place of another daemon, if that is asked for and there is one. */
+static int create_context(struct coax_context **context, struct coaxd_options *options)
+{
+	struct coaxd_replacement replacement;
+	int err;
+
+	coaxd_privileges_use();
+	options->context.accel.attached = give_up_privileges;
+	options->context.accel.arg = options;
+	if (!options->replace)
+		return coax_context_create(context, &options->context);
+	err = coaxd_replace_begin(&replacement, instance_of(options), &options->files.logger);
+	if (err)
+		return err;
+	if (replacement.connection >= 0)
+		options->context.succession = &replacement.succession;
+	err = coax_context_create(context, &options->context);
+	if (err) {
+		coaxd_replace_end(&replacement, NULL);
+		return err;
+	}
+	err = coaxd_replace_end(&replacement, *context);
+	if (err)
+		coax_context_shutdown(*context);
+	return err;
+}
+
 static int serve(struct coaxd_options *options, struct coax_site *site, const sigset_t *ending)
 {
 	const struct coax_logger *logger = &options->files.logger;
+	struct coaxd_control control;
 	struct coax_context *context;
-	int number, err;
+	int err;
 
 	options->context.site = site;
-	err = coax_context_create(&context, &options->context);
+	err = create_context(&context, options);
 	if (err)
 		return err;
+	err = coaxd_control_open(&control, instance_of(options), options->replace, ending, logger);
+	if (err) {
+		coax_log(logger, COAX_LOG_ERROR, "cannot wait for signals: %s", strerror(-err));
+		coax_context_shutdown(context);
+		return err;
+	}
 	coax_log(logger, COAX_LOG_INFO, "serving %s on port %u", options->files.directory,
 		 coax_context_port(context));
 	if (!options->context.accel.interface_count)
@@ -57,10 +112,39 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 			 "to answer on");
 	tell_ready(options);
 
-	sigwait(ending, &number);
-	coax_log(logger, COAX_LOG_INFO, "ending on %s", strsignal(number));
+	coaxd_control_run(&control, context);
+	coaxd_control_close(&control);
 	coax_context_shutdown(context);
 	return 0;
+}
+
+struct files_creation {
+	struct coaxd_files *files;
+	const struct coaxd_files_options *options;
+	int err;
+};
+
+static void *create_files(void *arg)
+{
+	struct files_creation *creation = arg;
+
+	coaxd_privileges_drop(false);
+	creation->err = coaxd_files_create(&creation->files, creation->options);
+	return NULL;
+}
+
+/* The threads that read and write files have no capabilities: they are one's that had none. */
+static int create_files_unprivileged(struct coaxd_files **files,
+				     const struct coaxd_files_options *options)
+{
+	struct files_creation creation = {.options = options};
+	pthread_t thread;
+	int err = -pthread_create(&thread, NULL, create_files, &creation);
+
+	if (!err)
+		err = -pthread_join(thread, NULL);
+	*files = creation.files;
+	return err ? err : creation.err;
 }
 
 int main(int argc, char **argv)
@@ -76,7 +160,9 @@ int main(int argc, char **argv)
 		return status;
 	block_signals(&ending);
 
-	err = coaxd_files_create(&files, &options.files);
+	err = coaxd_privileges_become(options.user, instance_of(&options), &options.files.logger);
+	if (!err)
+		err = create_files_unprivileged(&files, &options.files);
 	if (err)
 		return EXIT_FAILURE;
 	err = coax_site_create(&site);

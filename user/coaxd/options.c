@@ -12,13 +12,19 @@
 #include "accel/accel.h"
 #include "coaxd/options.h"
 
-#define EXIT_USAGE    2
+#define EXIT_USAGE	  2
 
-#define LEASE_MIN     100
-#define LEASE_MAX     3600000
-#define WORKERS_MAX   256 /* what a Context takes */
+#define LEASE_MIN	  100
+#define LEASE_MAX	  3600000
+#define WORKERS_MAX	  256 /* what a Context takes */
 
-#define AT_A_TIME_MAX 65536
+#define AT_A_TIME_MAX	  65536
+
+#define LIMIT_MAX	  1000000000
+#define AMPLIFICATION_MAX 1024 /* what a Context takes */
+
+/* No exit status. */
+#define OPTION_OTHER -2
 
 enum {
 	OPTION_GROUP = 256,
@@ -34,7 +40,19 @@ enum {
 	OPTION_MAX_SIZE,
 	OPTION_MAX_UPLOADS,
 	OPTION_MAX_OPEN,
+	OPTION_ALLOW,
+	OPTION_DENY,
+	OPTION_LIMIT_REQUESTS,
+	OPTION_LIMIT_STRANGERS,
+	OPTION_AMPLIFICATION,
+	OPTION_LIMIT_REPLIES,
+	OPTION_LIMIT_REPLIES_TOTAL,
+	OPTION_PREFIX_BITS,
+	OPTION_PASS_EVERY,
+	OPTION_STRICT_SOURCE,
 	OPTION_READY_FD,
+	OPTION_REPLACE,
+	OPTION_USER,
 	OPTION_VERSION,
 };
 
@@ -54,7 +72,19 @@ static const struct option long_options[] = {
 	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
 	{"max-uploads", required_argument, NULL, OPTION_MAX_UPLOADS},
 	{"max-open", required_argument, NULL, OPTION_MAX_OPEN},
+	{"allow", required_argument, NULL, OPTION_ALLOW},
+	{"deny", required_argument, NULL, OPTION_DENY},
+	{"limit-requests", required_argument, NULL, OPTION_LIMIT_REQUESTS},
+	{"limit-strangers", required_argument, NULL, OPTION_LIMIT_STRANGERS},
+	{"amplification", required_argument, NULL, OPTION_AMPLIFICATION},
+	{"limit-replies", required_argument, NULL, OPTION_LIMIT_REPLIES},
+	{"limit-replies-total", required_argument, NULL, OPTION_LIMIT_REPLIES_TOTAL},
+	{"prefix-bits", required_argument, NULL, OPTION_PREFIX_BITS},
+	{"pass-every", required_argument, NULL, OPTION_PASS_EVERY},
+	{"strict-source", no_argument, NULL, OPTION_STRICT_SOURCE},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
+	{"replace", no_argument, NULL, OPTION_REPLACE},
+	{"user", required_argument, NULL, OPTION_USER},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -86,11 +116,32 @@ static const char help[] =
 	"      --max-size BYTES       of files that requests make, at most 1 GiB (67108864)\n"
 	"      --max-uploads N        bodies larger than a message taken at a time (64)\n"
 	"      --max-open N           files larger than a message sent at a time (256)\n"
+	"      --replace              take the place of the running coaxd of this instance, if there\n"
+	"                             is one, without a lost request\n"
+	"      --user NAME            serve as this user when started as root (\"coax\" if there is\n"
+	"                             one, or \"nobody\"), who has to have access to the files\n"
+	"      --deny PREFIX          answer nothing from there (192.0.2.0/24; repeatable)\n"
+	"      --allow PREFIX         limit nothing from there (2001:db8::/32; repeatable)\n"
+	"      --limit-requests N     requests a second from one prefix (no limit)\n"
+	"      --limit-strangers N    requests a second that the daemon handles for those it has\n"
+	"                             not heard of before, together (5000)\n"
+	"      --amplification N      a reply is large from N times its request on (3)\n"
+	"      --limit-replies BYTES  of large replies a second to one prefix that has not proven\n"
+	"                             to be there (262144)\n"
+	"      --limit-replies-total BYTES\n"
+	"                             the same to all of those together (4194304)\n"
+	"      --prefix-bits V4,V6    how much of an address is a prefix (32,64)\n"
+	"      --pass-every N         of requests over a limit the kernel drops all but one in N,\n"
+	"                             which the daemon refuses or challenges (64)\n"
+	"      --strict-source        let the kernel drop what comes by another interface than the\n"
+	"                             way back to its source (which has to forward)\n"
 	"      --ready-fd N           write a newline to this file descriptor once serving\n"
 	"  -v, --verbose              say more: once for INFO, twice for DEBUG\n"
 	"  -q, --quiet                say errors only\n"
 	"      --version              print the version\n"
 	"  -h, --help                 print this\n"
+	"\n"
+	"For the limits, 0 means none.\n"
 	"\n"
 	"It runs in the foreground until SIGTERM, SIGINT or SIGHUP. Exit status: 0 after that,\n"
 	"1 when it could not serve, 2 for a mistake on the command line.\n";
@@ -161,6 +212,64 @@ static int set_instance(struct coaxd_options *options, const char *text)
 	return -1;
 }
 
+/* 0 is no limit, where the library has 0 for its default. */
+static int set_limit(const char *name, const char *text, unsigned long max, uint32_t *limit)
+{
+	int status = read_number(name, text, 0, max, limit);
+
+	if (status < 0 && !*limit)
+		*limit = COAX_UNLIMITED;
+	return status;
+}
+
+static int set_prefix_bits(struct coax_guard_options *guard, const char *text)
+{
+	unsigned int ipv4, ipv6;
+	int end = 0;
+
+	if (sscanf(text, "%2u,%2u%n", &ipv4, &ipv6, &end) != 2 || text[end] || !ipv4 || ipv4 > 32 ||
+	    !ipv6 || ipv6 > 64)
+		return usage("--prefix-bits takes two numbers, up to 32 and 64, such as 24,48, not "
+			     "\"%s\"",
+			     text);
+	guard->ipv4_bits = (uint8_t)ipv4;
+	guard->ipv6_bits = (uint8_t)ipv6;
+	return -1;
+}
+
+/* Returns -1 with the option taken, an exit status, or OPTION_OTHER. */
+static int read_guard_option(struct coaxd_options *options, int option)
+{
+	struct coax_guard_options *guard = &options->context.guard;
+
+	switch (option) {
+	case OPTION_ALLOW:
+		return add_to_list("--allow", options->allow, &guard->allow_count, optarg);
+	case OPTION_DENY:
+		return add_to_list("--deny", options->deny, &guard->deny_count, optarg);
+	case OPTION_LIMIT_REQUESTS:
+		return set_limit("--limit-requests", optarg, LIMIT_MAX, &guard->requests);
+	case OPTION_LIMIT_STRANGERS:
+		return set_limit("--limit-strangers", optarg, LIMIT_MAX, &guard->strangers);
+	case OPTION_AMPLIFICATION:
+		return set_limit("--amplification", optarg, AMPLIFICATION_MAX, &guard->factor);
+	case OPTION_LIMIT_REPLIES:
+		return set_limit("--limit-replies", optarg, LIMIT_MAX, &guard->reply_bytes);
+	case OPTION_LIMIT_REPLIES_TOTAL:
+		return set_limit("--limit-replies-total", optarg, LIMIT_MAX,
+				 &guard->reply_bytes_total);
+	case OPTION_PREFIX_BITS:
+		return set_prefix_bits(guard, optarg);
+	case OPTION_PASS_EVERY:
+		return read_number("--pass-every", optarg, 1, LIMIT_MAX, &guard->pass_every);
+	case OPTION_STRICT_SOURCE:
+		guard->strict_source = true;
+		return -1;
+	default:
+		return OPTION_OTHER;
+	}
+}
+
 static int set_ready_fd(struct coaxd_options *options, const char *text)
 {
 	uint32_t fd;
@@ -183,7 +292,10 @@ static void say_more(struct coax_logger *logger)
 static int read_option(struct coaxd_options *options, int option)
 {
 	struct coax_accel_options *accel = &options->context.accel;
+	int status = read_guard_option(options, option);
 
+	if (status != OPTION_OTHER)
+		return status;
 	switch (option) {
 	case 'b':
 		return add_bind(options, optarg);
@@ -225,6 +337,12 @@ static int read_option(struct coaxd_options *options, int option)
 				   &options->files.open_max);
 	case OPTION_READY_FD:
 		return set_ready_fd(options, optarg);
+	case OPTION_REPLACE:
+		options->replace = true;
+		return -1;
+	case OPTION_USER:
+		options->user = optarg;
+		return -1;
 	case 'v':
 		say_more(&options->files.logger);
 		return -1;
@@ -255,6 +373,8 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 	options->context.bind = options->bind;
 	options->context.groups = options->groups;
 	options->context.accel.interfaces = options->interfaces;
+	options->context.guard.allow = options->allow;
+	options->context.guard.deny = options->deny;
 
 	while ((option = getopt_long(argc, argv, "b:i:vqh", long_options, NULL)) >= 0) {
 		int status = read_option(options, option);

@@ -14,9 +14,13 @@ struct coaxd_options {
 	struct coaxd_files_options files;
 	struct coax_context_options context; /* without its site */
 	int ready_fd;			     /* -1: nobody waits */
+	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
+	bool replace;			     /* the daemon of the same instance */
 	const char *bind[COAXD_LIST_MAX];
 	const char *interfaces[COAXD_LIST_MAX];
 	const char *groups[COAXD_LIST_MAX];
+	const char *allow[COAXD_LIST_MAX];
+	const char *deny[COAXD_LIST_MAX];
 };
 
 /*

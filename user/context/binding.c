@@ -14,7 +14,8 @@ static int add_binding(struct coax_binding *binding, const union coax_address *a
 {
 	if (binding->count == COAX_SOCKETS_MAX)
 		return -E2BIG;
-	binding->sockets[binding->count++] = (struct coax_udp_socket){*address, shared};
+	binding->sockets[binding->count++] =
+		(struct coax_udp_socket){.address = *address, .reuse_port = shared};
 	return 0;
 }
 
@@ -53,7 +54,8 @@ int coax_binding_add_group(struct coax_binding *binding, const union coax_addres
 			return 0;
 	if (binding->total == COAX_SOCKETS_MAX)
 		return -E2BIG;
-	binding->sockets[binding->total++] = (struct coax_udp_socket){*group, true};
+	binding->sockets[binding->total++] =
+		(struct coax_udp_socket){.address = *group, .reuse_port = true};
 	return 0;
 }
 
@@ -133,7 +135,8 @@ static int probe_addresses(struct coax_context *context, const struct coax_bindi
 {
 	for (uint32_t i = 0; i < binding->shared; i++) {
 		const union coax_address *address = &binding->sockets[i].address;
-		int err = coax_address_port(address) ? coax_udp_probe(address) : 0;
+		bool probed = coax_address_port(address) && !binding->sockets[i].late;
+		int err = probed ? coax_udp_probe(address) : 0;
 
 		if (err) {
 			log_bind_error(context, address, err);
@@ -185,6 +188,19 @@ static void set_ports(struct coax_binding *binding, in_port_t port)
 	}
 }
 
+/* With those of its sockets that are inherited. */
+static int create_worker(struct coax_context *context, const struct coax_binding *binding,
+			 unsigned int index, uint32_t *failed)
+{
+	struct coax_binding own = *binding;
+
+	if (index)
+		own.total = own.count;
+	coax_inherited_assign(&own, context, index);
+	return coax_worker_create(&context->workers[index], context, index, own.sockets, own.total,
+				  failed);
+}
+
 /* Open the first worker, all of whose sockets with "any port" get the same one where they can. */
 static int open_first(struct coax_context *context, struct coax_binding *binding)
 {
@@ -199,8 +215,7 @@ static int open_first(struct coax_context *context, struct coax_binding *binding
 		if (err)
 			break;
 		set_ports(&bound, port);
-		err = coax_worker_create(&context->workers[0], context, 0, bound.sockets,
-					 bound.total, &failed);
+		err = create_worker(context, &bound, 0, &failed);
 		if (!err || !port) {
 			*binding = bound;
 			break;
@@ -212,7 +227,7 @@ static int open_first(struct coax_context *context, struct coax_binding *binding
 }
 
 /* Now that all sockets are there, so that each sender has its worker. */
-static int admit(struct coax_context *context)
+int coax_binding_admit(struct coax_context *context)
 {
 	int err = 0;
 
@@ -229,11 +244,13 @@ static int admit(struct coax_context *context)
 
 int coax_binding_open(struct coax_context *context, const struct coax_context_options *options)
 {
-	struct coax_binding binding = {.count = 0};
+	struct coax_binding binding = {.succession = options->succession};
 	uint32_t failed;
 	int err;
 
 	err = parse_binding(context, options, &binding);
+	context->own_sockets_end = binding.count;
+	coax_inherited_mark(&binding);
 	if (!err)
 		err = probe_addresses(context, &binding);
 	context->shared_sockets = binding.shared;
@@ -241,10 +258,9 @@ int coax_binding_open(struct coax_context *context, const struct coax_context_op
 		err = open_first(context, &binding);
 
 	for (unsigned int i = 1; i < context->worker_count && !err; i++) {
-		err = coax_worker_create(&context->workers[i], context, i, binding.sockets,
-					 binding.count, &failed);
+		err = create_worker(context, &binding, i, &failed);
 		if (err)
 			log_worker_error(context, &binding, failed, err);
 	}
-	return err ? err : admit(context);
+	return err;
 }

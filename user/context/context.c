@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "accel/guard.h"
 #include "blocks.h"
 #include "binding.h"
 #include "clock.h"
@@ -13,32 +14,75 @@
 #include "rcu.h"
 #include "site/queue.h"
 #include "resolver.h"
+#include <coax/control.h>
 
 #define SHUTDOWN_TIMEOUT_MS  3000
 #define SHUTDOWN_INTERVAL_MS 5
 
-static int start_accel(struct coax_context *context, const struct coax_accel_options *options)
+static int load_accel(struct coax_context *context, const struct coax_context_options *options)
 {
 	struct coax_transport *transport = context->workers[0]->transport;
+	struct coax_accel_options accel = options->accel;
 	int err;
 
-	err = coax_accel_open(&context->accel, options, &context->logger);
+	if (options->succession)
+		accel.lock = options->succession->lock;
+	err = coax_accel_open(&context->accel, &accel, &context->logger);
 	if (err)
 		return err;
+	if (context->guard)
+		err = coax_guard_share(context->guard, context->accel);
 	for (uint32_t i = 0; i < context->shared_sockets && !err; i++)
 		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
-	if (!err)
-		err = coax_accel_attach(context->accel);
-	if (err) {
-		coax_accel_close(context->accel);
-		context->accel = NULL;
+	if (!err && accel.lock)
+		err = coax_accel_prepare(context->accel);
+	return err;
+}
+
+/* Before the workers start. */
+static int attach_accel(struct coax_context *context)
+{
+	int err;
+
+	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
+	err = coax_accel_attach(context->accel);
+	if (err)
 		return err;
-	}
 	*context->digest = *coax_accel_digest(context->accel);
 	coax_renewals_begin(context);
 	for (unsigned int i = 0; i < context->worker_count; i++)
 		coax_blocks_accelerate(context->workers[i]->blocks);
-	context->lease_interval = coax_accel_lease_ms(context->accel) * NS_PER_MS / 3;
+	return 0;
+}
+
+/*
+ * Without a kernel half the Context works as well. But another's place is taken only by one that
+ * has what it will need, and once it is let in there is no way back.
+ */
+static int start_accel(struct coax_context *context, const struct coax_context_options *options)
+{
+	const struct coax_succession *succession = options->succession;
+	bool wanted = options->accel.interface_count;
+	int accel_err = wanted ? load_accel(context, options) : 0;
+	int err = 0;
+
+	if (succession)
+		err = accel_err && succession->lock ? accel_err
+						    : succession->ready(succession->arg);
+	if (!err && succession)
+		err = coax_binding_admit(context);
+	if (err || !wanted)
+		return err;
+	if (!accel_err)
+		accel_err = attach_accel(context);
+	if (accel_err) {
+		if (context->guard)
+			coax_guard_unshare(context->guard);
+		coax_accel_close(context->accel);
+		context->accel = NULL;
+		coax_log(&context->logger, COAX_LOG_WARNING,
+			 "no answers from the kernel: every request is served from userspace");
+	}
 	return 0;
 }
 
@@ -89,6 +133,7 @@ static void close_all(struct coax_context *context)
 			coax_worker_destroy(context->workers[i]);
 	coax_groups_destroy(context->groups);
 	coax_accel_close(context->accel);
+	coax_guard_destroy(context->guard);
 	free(context->digest);
 	free(context->workers);
 	coax_context_unreference(context);
@@ -103,6 +148,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		return -ENOMEM;
 	atomic_init(&context->references, 1);
 	err = coax_options_apply(context, options);
+	if (!err && coax_options_are_servers(options))
+		err = coax_guard_create(&context->guard, &options->guard, &context->logger);
 	if (!err) {
 		context->workers = calloc(context->worker_count, sizeof(*context->workers));
 		err = context->workers ? 0 : -ENOMEM;
@@ -115,11 +162,14 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		err = make_digest(context, &options->accel);
 	if (!err)
 		err = coax_binding_open(context, options);
+	if (!err && !options->succession)
+		err = coax_binding_admit(context);
 	if (!err && context->groups)
 		err = coax_groups_join(context->groups, context->workers[0]);
-	if (!err && options->accel.interface_count && start_accel(context, &options->accel))
-		coax_log(&context->logger, COAX_LOG_WARNING,
-			 "no answers from the kernel: every request is served from userspace");
+	if (!err)
+		err = start_accel(context, options);
+	if (!err && options->accel.attached)
+		options->accel.attached(options->accel.arg);
 	if (!err)
 		err = start_workers(context);
 	if (err)

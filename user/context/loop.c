@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
+#include "accel/guard.h"
 #include "clock.h"
 #include "blocks.h"
 #include "groups.h"
@@ -39,14 +40,28 @@ static bool is_ours(const struct coax_worker *worker, const struct coax_path *pa
 	return worker->index == 0 && coax_groups_have(worker->context->groups, path);
 }
 
+static bool is_admitted(struct coax_worker *worker, struct coax_path *path)
+{
+	struct coax_guard *guard = worker->context->guard;
+	enum coax_guard_admission admission = COAX_GUARD_ADMIT;
+
+	if (guard)
+		admission = coax_guard_admit(guard, &path->remote, path->ifindex, worker->now);
+	path->crowded = admission == COAX_GUARD_CROWDED;
+	if (admission != COAX_GUARD_IGNORE)
+		return true;
+	coax_count(&worker->stats, denied);
+	return false;
+}
+
 /* Returns how many there are, which come first then. */
-static unsigned int keep_ours(const struct coax_worker *worker, struct coax_datagram *batch,
+static unsigned int keep_ours(struct coax_worker *worker, struct coax_datagram *batch,
 			      unsigned int count)
 {
 	unsigned int kept = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		if (!is_ours(worker, &batch[i].path))
+		if (!is_ours(worker, &batch[i].path) || !is_admitted(worker, &batch[i].path))
 			continue;
 		if (kept != i)
 			batch[kept] = batch[i];

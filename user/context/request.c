@@ -180,16 +180,19 @@ struct coax_worker *coax_worker_for(const struct coax_context *context,
 				    const union coax_address *remote, struct coax_path *path)
 {
 	static const struct coax_hash_key key;
-	bool ipv6 = remote->sa.sa_family == AF_INET6;
 	struct coax_worker *worker =
 		context->workers[coax_hash_address(&key, remote) % context->worker_count];
+	uint32_t socket =
+		remote->sa.sa_family == AF_INET6 ? worker->client_ipv6 : worker->client_ipv4;
 
+	if (socket == COAX_NO_SOCKET)
+		return NULL;
 	*path = (struct coax_path){
 		.remote = *remote,
 		.local.sa.sa_family = AF_UNSPEC,
-		.socket = ipv6 ? worker->client_ipv6 : worker->client_ipv4,
+		.socket = (uint16_t)socket,
 	};
-	return path->socket == COAX_NO_SOCKET ? NULL : worker;
+	return worker;
 }
 
 static int check_remote(const union coax_address *remote, bool group)

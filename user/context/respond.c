@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "blocks.h"
+#include "guarded.h"
 #include "observers.h"
 #include "rcu.h"
 #include "site/responder.h"
@@ -81,6 +82,7 @@ void coax_worker_decide(void *arg, const struct coax_path *path, const struct co
 static int send_response(struct coax_worker *worker, const struct coax_path *path,
 			 struct coax_ticket ticket, struct coax_responder *responder)
 {
+	coax_guarded_charge(worker, path, responder);
 	if (coax_responder_is_wanted(responder))
 		return coax_exchange_respond(worker->exchange, worker->now, path, ticket,
 					     &responder->response);
@@ -327,6 +329,8 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 			   coax_message_token_length(request));
 	if (atomic_load_explicit(&context->stopping, memory_order_relaxed))
 		coax_responder_refuse(&immediate.base, COAX_SERVICE_UNAVAILABLE, "shutting down");
+	else if (!coax_guarded_may_serve(worker, path, &immediate.base))
+		return;
 	else if (coax_blocks_continue(worker->blocks, worker->now, &immediate.base))
 		send_kept(worker, path, ticket, &immediate.base);
 	else

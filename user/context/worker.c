@@ -89,7 +89,7 @@ static int watch_sockets(struct coax_worker *worker)
 		err = coax_worker_watch(worker, fd, i);
 		if (err)
 			return err;
-		if (coax_address_is_multicast(transport->ops->bound(transport, i)))
+		if (i >= worker->context->own_sockets_end)
 			continue;
 		/* The last one of a family: sockets of a worker's own come behind shared ones. */
 		if (transport->ops->bound(transport, i)->sa.sa_family == AF_INET6)

@@ -26,6 +26,7 @@
 struct coax_blocks;
 struct coax_deferred;
 struct coax_groups;
+struct coax_guard;
 struct coax_observers;
 struct coax_resolver;
 struct coax_responder;
@@ -89,16 +90,18 @@ struct coax_context {
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
+	struct coax_guard *guard;	   /* NULL: no server */
 	struct coax_digest_secret *digest; /* the kernel half's; NULL: none was asked for */
 	struct coax_groups *groups;	   /* NULL: none to listen to */
 	struct coax_observers *observers;  /* here */
 	struct coax_resolver *resolver;	   /* NULL: nothing has been looked up yet */
 	pthread_mutex_t resolver_lock;
 	bool own_loop;
-	uint64_t lease_interval; /* ns */
-	uint64_t lease_due;	 /* worker 0's */
-	uint64_t lease_asked;	 /* worker 0's: when it last asked for signs of life */
-	uint32_t shared_sockets; /* the first ones of each worker: where requests come in */
+	uint64_t lease_interval;  /* ns */
+	uint64_t lease_due;	  /* worker 0's */
+	uint64_t lease_asked;	  /* worker 0's: when it last asked for signs of life */
+	uint32_t shared_sockets;  /* the first ones of each worker: where requests come in */
+	uint32_t own_sockets_end; /* then its own; then those of groups, and more inherited ones */
 	unsigned int worker_count;
 	unsigned int thread_count;
 	struct coax_worker **workers;
@@ -123,6 +126,14 @@ void coax_worker_destroy(struct coax_worker *worker);
 /* Any thread; the worker outlives the call. */
 void coax_worker_post(struct coax_worker *worker, struct coax_work *work);
 void coax_worker_wake(struct coax_worker *worker);
+
+/*
+ * Whether requests come in by a socket of a worker. With one worker, so do responses to its own.
+ */
+static inline bool coax_is_serving_socket(const struct coax_context *context, uint32_t socket)
+{
+	return socket < context->shared_sockets || socket >= context->own_sockets_end;
+}
 
 /* Have input on a descriptor looked after. Before the thread is there. */
 int coax_worker_watch(struct coax_worker *worker, int fd, uint32_t about);

@@ -29,7 +29,7 @@ static uint64_t hash_of(const struct coax_echo *echo, uint64_t time_be,
 	return coax_hash(&echo->key, proven, length);
 }
 
-static bool is_proven(const struct coax_responder *responder, uint32_t fresh_ms)
+bool coax_echo_is_proven(const struct coax_responder *responder, uint32_t fresh_ms)
 {
 	const struct coax_echo *echo = responder->echo;
 	struct coax_option option;
@@ -46,7 +46,7 @@ static bool is_proven(const struct coax_responder *responder, uint32_t fresh_ms)
 	return time_of(echo) - be64toh(proof.time_be) < fresh_ms;
 }
 
-static void challenge(struct coax_responder *responder)
+void coax_echo_challenge(struct coax_responder *responder)
 {
 	const struct coax_echo *echo = responder->echo;
 	struct proof proof = {.time_be = htobe64(time_of(echo))};
@@ -60,12 +60,12 @@ bool coax_echo_is_fresh(struct coax_responder *responder, uint32_t fresh_ms)
 {
 	char description[COAX_DESCRIPTION_MAX];
 
-	if (!responder->echo || is_proven(responder, fresh_ms))
+	if (!responder->echo || coax_echo_is_proven(responder, fresh_ms))
 		return true;
 	if (coax_log_wants(responder->logger, COAX_LOG_DEBUG))
 		coax_log(responder->logger, COAX_LOG_DEBUG, "is to be proven fresh: %s",
 			 coax_message_describe(&responder->request, description,
 					       sizeof(description)));
-	challenge(responder);
+	coax_echo_challenge(responder);
 	return false;
 }

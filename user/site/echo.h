@@ -15,4 +15,8 @@
  */
 bool coax_echo_is_fresh(struct coax_responder *responder, uint32_t fresh_ms);
 
+/* The two halves of that: whether there is such an Echo option, and the answer. */
+bool coax_echo_is_proven(const struct coax_responder *responder, uint32_t fresh_ms);
+void coax_echo_challenge(struct coax_responder *responder);
+
 #endif

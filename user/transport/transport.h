@@ -28,7 +28,8 @@ struct coax_path {
 	 * not said, or a group (a group's IPv6 scope ID says more than this).
 	 */
 	uint32_t ifindex;
-	uint32_t socket; /* which of the transport's sockets */
+	uint16_t socket; /* which of the transport's sockets */
+	bool crowded;	 /* from a stranger among many: the guard's word for who serves it */
 };
 
 struct coax_datagram {
@@ -99,6 +100,8 @@ struct coax_transport {
 struct coax_udp_socket {
 	union coax_address address; /* port 0: any */
 	bool reuse_port;
+	bool late;     /* bound by admit(): others that share its address miss nothing until then */
+	int inherited; /* one that is bound to it, used instead of a new one; 0: none */
 };
 
 /*

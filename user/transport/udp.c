@@ -31,6 +31,8 @@ struct udp_socket {
 	int fd;
 	bool tells_local; /* which address, or which interface, is told with each datagram */
 	bool reuse_port;
+	bool filtered; /* nothing gets in */
+	bool late;     /* not bound yet */
 	union coax_address address;
 };
 
@@ -84,10 +86,8 @@ static void set_buffers(int fd)
 
 static int set_options_ipv6(int fd, bool tells_local)
 {
-	int err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	int err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 
-	if (!err)
-		err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 	if (!err)
 		err = set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
 	if (!err)
@@ -128,7 +128,7 @@ static int let_nothing_in(int fd)
 	return 0;
 }
 
-static int open_bound(const union coax_address *address, bool reuse_port)
+static int open_unbound(const union coax_address *address, bool reuse_port)
 {
 	int family = address->sa.sa_family;
 	int fd, err = 0;
@@ -138,12 +138,50 @@ static int open_bound(const union coax_address *address, bool reuse_port)
 		return -errno;
 	if (reuse_port)
 		err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (!err && reuse_port)
-		err = let_nothing_in(fd);
+
+	/* Of these options the only one that comes too late for a socket that is bound. */
+	if (!err && family == AF_INET6)
+		err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!err)
 		err = set_options(fd, family, is_for_many(address));
-	if (!err && bind(fd, &address->sa, coax_address_length(address)))
-		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int bind_to(int fd, const union coax_address *address)
+{
+	return bind(fd, &address->sa, coax_address_length(address)) ? -errno : 0;
+}
+
+static int open_bound(const union coax_address *address, bool reuse_port, bool filtered)
+{
+	int fd = open_unbound(address, reuse_port);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = filtered ? let_nothing_in(fd) : 0;
+	if (!err)
+		err = bind_to(fd, address);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* Whoever had it before may have been of another version: our options are set anew. */
+static int use_inherited(int inherited, const union coax_address *address)
+{
+	int fd = fcntl(inherited, F_DUPFD_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = set_options(fd, address->sa.sa_family, is_for_many(address));
 	if (err) {
 		close(fd);
 		return err;
@@ -158,11 +196,19 @@ static int udp_socket_open(struct udp_socket *socket, const struct coax_udp_sock
 
 	socket->tells_local = is_for_many(&wanted->address);
 	socket->reuse_port = wanted->reuse_port;
-	socket->fd = open_bound(&wanted->address, wanted->reuse_port);
+	socket->late = wanted->late && !wanted->inherited;
+	socket->filtered = wanted->reuse_port && !socket->late && !wanted->inherited;
+	if (wanted->inherited)
+		socket->fd = use_inherited(wanted->inherited, &wanted->address);
+	else if (socket->late)
+		socket->fd = open_unbound(&wanted->address, wanted->reuse_port);
+	else
+		socket->fd = open_bound(&wanted->address, wanted->reuse_port, socket->filtered);
 	if (socket->fd < 0)
 		return socket->fd;
 	set_buffers(socket->fd);
-	if (getsockname(socket->fd, &socket->address.sa, &length)) {
+	socket->address = wanted->address;
+	if (!socket->late && getsockname(socket->fd, &socket->address.sa, &length)) {
 		err = -errno;
 		close(socket->fd);
 		return err;
@@ -175,11 +221,17 @@ static int udp_admit(struct coax_transport *transport)
 	struct udp *udp = to_udp(transport);
 
 	for (uint32_t i = 0; i < udp->count; i++) {
-		const struct udp_socket *s = &udp->sockets[i];
-		int err = s->reuse_port ? set(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0) : 0;
+		struct udp_socket *s = &udp->sockets[i];
+		int err = 0;
 
+		if (s->late)
+			err = bind_to(s->fd, &s->address);
+		else if (s->filtered)
+			err = set(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 		if (err)
 			return err;
+		s->late = false;
+		s->filtered = false;
 	}
 	return 0;
 }
@@ -484,21 +536,16 @@ static int udp_rebind(struct coax_transport *transport, uint32_t socket,
 		      const union coax_address *address)
 {
 	struct udp_socket *s = &to_udp(transport)->sockets[socket];
-	int fd = open_bound(address, s->reuse_port);
+	int fd = open_bound(address, s->reuse_port, false);
 	int err = 0;
 
 	if (fd < 0)
 		return fd;
 	set_buffers(fd);
-	if (s->reuse_port)
-		err = set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
-	if (err)
-		goto out;
 	if (dup3(fd, s->fd, O_CLOEXEC) < 0)
 		err = -errno;
 	else
 		s->address = *address;
-out:
 	close(fd);
 	return err;
 }
@@ -584,7 +631,7 @@ int coax_udp_open(struct coax_transport **transport, const struct coax_udp_socke
 
 int coax_udp_probe(const union coax_address *address)
 {
-	int fd = open_bound(address, false);
+	int fd = open_bound(address, false, false);
 
 	if (fd < 0)
 		return fd;

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* coax attach and detach: on which interfaces a running coaxd has the kernel answer. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "control.h"
+#include "control_socket.h"
+#include "instance.h"
+#include "output.h"
+
+/* Attaching takes the verifier some of it. */
+#define ANSWER_TIMEOUT_MS 30000
+
+static int unreachable(const struct tool *tool, const char *instance, int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return tool_fail(tool,
+				 "no coaxd of instance %s listens at " COAX_CONTROL_DIRECTORY "/%s",
+				 instance, instance);
+	case -EACCES:
+	case -EPERM:
+	case -EPIPE:
+		return tool_fail(tool,
+				 "instance %s: not permitted; coaxd listens to root and to its own "
+				 "user (try sudo)",
+				 instance);
+	default:
+		return tool_fail(tool, "instance %s: %s", instance, strerror(-error));
+	}
+}
+
+int control_ask(const struct tool *tool, const char *instance, const char *verb,
+		const char *argument, size_t *count)
+{
+	char line[COAX_CONTROL_LINE_MAX];
+	int connection = coax_control_connect(instance);
+	int err = connection < 0 ? connection : 0;
+
+	if (!err && snprintf(line, sizeof(line), "%s%s%s", verb, argument ? " " : "",
+			     argument ? argument : "") >= (int)sizeof(line))
+		err = -ENAMETOOLONG;
+	if (!err)
+		err = coax_control_send(connection, line, NULL, 0);
+	if (!err)
+		err = coax_control_receive(connection, line, NULL, NULL, ANSWER_TIMEOUT_MS, -1);
+	if (connection >= 0)
+		close(connection);
+	if (err)
+		return unreachable(tool, instance, err);
+	if (strncmp(line, "ok ", 3) == 0) {
+		*count = strtoull(line + 3, NULL, 10);
+		return TOOL_OK;
+	}
+	return tool_fail(tool, "%s %s: %s", verb, argument ? argument : instance,
+			 strncmp(line, "error ", 6) == 0 ? line + 6 : line);
+}
+
+static int show(const struct tool *tool, const char *interface, bool attached)
+{
+	json_t *object;
+
+	if (!tool->json) {
+		printf("%s: %s\n", interface,
+		       attached ? "attached, the kernel answers there" : "detached");
+		return TOOL_OK;
+	}
+	object = json_object();
+	json_object_set_new(object, "interface", json_string(interface));
+	json_object_set_new(object, "attached", json_boolean(attached));
+	return output_json(tool, object, TOOL_OK);
+}
+
+static int run(struct tool *tool, const struct command *command, bool attach, int argc, char **argv)
+{
+	const char *instance;
+	size_t count;
+	int status;
+
+	if (!instance_options(tool, command, argc, argv, &instance, &status))
+		return status;
+	if (argc - optind != 1)
+		return tool_fail(tool, "name one interface (see coax %s --help)", command->name);
+	status = control_ask(tool, instance, command->name, argv[optind], &count);
+	return status ? status : show(tool, argv[optind], attach);
+}
+
+static int run_attach(struct tool *tool, int argc, char **argv)
+{
+	return run(tool, &attach_command, true, argc, argv);
+}
+
+static int run_detach(struct tool *tool, int argc, char **argv)
+{
+	return run(tool, &detach_command, false, argc, argv);
+}
+
+#define CONTROL_HELP_END                                                                          \
+	"Asks the daemon by its control socket " COAX_CONTROL_DIRECTORY "/INSTANCE, which root\n" \
+	"and the daemon's user may.\n"                                                            \
+	"\n"                                                                                      \
+	"Options:\n" INSTANCE_HELP "  -j, --json           print JSON: interface, attached\n"     \
+	"  -h, --help           this text\n"                                                      \
+	"\n"                                                                                      \
+	"Exit status:\n"                                                                          \
+	"  0  success\n"                                                                          \
+	"  1  usage error, no such daemon, not permitted, or it could not\n"                      \
+	"\n"                                                                                      \
+	"Examples:\n"
+
+const struct command attach_command = {
+	.name = "attach",
+	.summary = "let the kernel answer on one more interface",
+	.run = run_attach,
+	.help = "Usage: coax attach [OPTIONS] INTERFACE\n"
+		"\n"
+		"Have a running coaxd attach its XDP program to an interface, also to one that it was\n"
+		"detached from. The daemon has to have been started with an --interface.\n"
+		"\n" CONTROL_HELP_END "  coax attach eth1\n",
+};
+
+const struct command detach_command = {
+	.name = "detach",
+	.summary = "let the kernel answer on an interface no longer",
+	.run = run_detach,
+	.help = "Usage: coax detach [OPTIONS] INTERFACE\n"
+		"\n"
+		"Have a running coaxd take its XDP program off an interface: userspace answers all that\n"
+		"comes in there, until coax attach or until the daemon is started again.\n"
+		"\n" CONTROL_HELP_END "  coax detach eth1\n",
+};

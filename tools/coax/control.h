@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Errands for a running coaxd.
+ */
+#ifndef COAX_TOOL_CONTROL_H
+#define COAX_TOOL_CONTROL_H
+
+#include "tool.h"
+
+/*
+ * Have the daemon of an instance do something (user/control_socket.h). Returns TOOL_OK with what it
+ * counted or, having said why, TOOL_LOCAL_ERROR.
+ */
+int control_ask(const struct tool *tool, const char *instance, const char *verb,
+		const char *argument, size_t *count);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <coax/control.h>
+#include "coaxd/control.h"
+#include "control_socket.h"
+
+/* What is asked for is asked at once, and another daemon has time to start. */
+#define ERRAND_TIMEOUT_MS  2000
+#define READY_TIMEOUT_MS   60000
+#define SERVING_TIMEOUT_MS 10000
+/* Requests that are being handled when another daemon is ready. */
+#define PAUSE_TIMEOUT_MS 1000
+
+int coaxd_control_open(struct coaxd_control *control, const char *instance, bool replace,
+		       const sigset_t *ending, const struct coax_logger *logger)
+{
+	control->logger = logger;
+	control->instance = instance;
+	control->signals = signalfd(-1, ending, SFD_CLOEXEC);
+	if (control->signals < 0)
+		return -errno;
+	control->listener = coax_control_listen(instance, replace);
+	if (control->listener < 0)
+		coax_log(logger, COAX_LOG_INFO,
+			 "no control socket " COAX_CONTROL_DIRECTORY "/%s: %s%s", instance,
+			 strerror(-control->listener),
+			 control->listener == -EADDRINUSE
+				 ? "; another daemon has it: choose another --instance"
+				 : "");
+	return 0;
+}
+
+void coaxd_control_close(struct coaxd_control *control)
+{
+	if (control->listener >= 0) {
+		coax_control_unlink(control->instance);
+		close(control->listener);
+	}
+	close(control->signals);
+}
+
+static void answer(int connection, int err, const char *advice, size_t count)
+{
+	char line[COAX_CONTROL_LINE_MAX];
+
+	if (err)
+		snprintf(line, sizeof(line), "error %s%s", strerror(-err), advice);
+	else
+		snprintf(line, sizeof(line), "ok %zu", count);
+	coax_control_send(connection, line, NULL, 0);
+}
+
+static const char *advice(int err)
+{
+	switch (err) {
+	case -EOPNOTSUPP:
+		return "; the daemon has no kernel half: it was started without --interface, or said "
+		       "why when it was";
+	case -EALREADY:
+		return "; it is so already";
+	case -EPERM:
+	case -EACCES:
+		return "; the daemon has not the capabilities to attach";
+	default:
+		return "";
+	}
+}
+
+static int send_sockets(struct coax_context *context, int connection)
+{
+	size_t count = coax_context_sockets(context, NULL, 0);
+	int *sockets = calloc(count + 1, sizeof(*sockets));
+	int lock = coax_context_lock(context);
+	char line[COAX_CONTROL_LINE_MAX];
+	int err;
+
+	if (!sockets)
+		return -ENOMEM;
+	coax_context_sockets(context, sockets, count);
+	snprintf(line, sizeof(line), "hand-over %zu", count);
+	err = coax_control_send(connection, line, &lock, lock ? 1 : 0);
+	for (size_t sent = 0; sent < count && !err;) {
+		size_t part = count - sent;
+
+		if (part > COAX_CONTROL_FDS_MAX)
+			part = COAX_CONTROL_FDS_MAX;
+		err = coax_control_send(connection, "sockets", sockets + sent, part);
+		sent += part;
+	}
+	free(sockets);
+	return err;
+}
+
+/* Who is let in, and serves, says whether it has taken over the kernel half. */
+static int let_in(const struct coaxd_control *control, struct coax_context *context, int connection)
+{
+	char line[COAX_CONTROL_LINE_MAX];
+	int err = coax_context_pause(context, PAUSE_TIMEOUT_MS);
+
+	if (err == -ETIMEDOUT)
+		coax_log(control->logger, COAX_LOG_WARNING,
+			 "requests are being handled still: what they change may show late");
+	if (!err || err == -ETIMEDOUT)
+		err = coax_control_send(connection, "go", NULL, 0);
+	if (!err)
+		err = coax_control_receive(connection, line, NULL, NULL, SERVING_TIMEOUT_MS, -1);
+	if (!err && strcmp(line, "serving kernel") == 0)
+		coax_context_hand_over(context);
+	else if (!err && strcmp(line, "serving") != 0)
+		err = -EPROTO;
+	if (err)
+		coax_context_resume(context);
+	return err;
+}
+
+/* Returns whether another daemon serves now. */
+static bool hand_over(const struct coaxd_control *control, struct coax_context *context,
+		      int connection)
+{
+	char line[COAX_CONTROL_LINE_MAX];
+	struct ucred peer = {0};
+	socklen_t length = sizeof(peer);
+	int err;
+
+	getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	err = send_sockets(context, connection);
+	if (!err)
+		err = coax_control_receive(connection, line, NULL, NULL, READY_TIMEOUT_MS,
+					   control->signals);
+	if (!err && strcmp(line, "ready") != 0)
+		err = -EPROTO;
+	if (!err)
+		err = let_in(control, context, connection);
+	if (err)
+		coax_log(control->logger, COAX_LOG_WARNING,
+			 "pid %d did not replace this daemon, which goes on: %s", (int)peer.pid,
+			 strerror(-err));
+	else
+		coax_log(control->logger, COAX_LOG_INFO, "replaced by pid %d", (int)peer.pid);
+	return !err;
+}
+
+/* The rest of a line behind a word, or NULL. */
+static const char *after(const char *line, const char *word)
+{
+	size_t length = strlen(word);
+
+	return strncmp(line, word, length) == 0 ? line + length : NULL;
+}
+
+/* Returns whether another daemon serves now. */
+static bool run_errand(const struct coaxd_control *control, struct coax_context *context,
+		       int connection)
+{
+	char line[COAX_CONTROL_LINE_MAX];
+	const char *argument;
+	int err;
+
+	if (coax_control_receive(connection, line, NULL, NULL, ERRAND_TIMEOUT_MS, control->signals))
+		return false;
+	coax_log(control->logger, COAX_LOG_INFO, "asked to %s", line);
+	if (strcmp(line, "replace") == 0)
+		return hand_over(control, context, connection);
+	if (strcmp(line, "flush") == 0) {
+		answer(connection, 0, "", coax_context_flush(context, NULL));
+	} else if ((argument = after(line, "flush "))) {
+		answer(connection, 0, "", coax_context_flush(context, argument));
+	} else if ((argument = after(line, "attach "))) {
+		err = coax_context_attach(context, argument);
+		answer(connection, err, advice(err), 1);
+	} else if ((argument = after(line, "detach "))) {
+		err = coax_context_detach(context, argument);
+		answer(connection, err, advice(err), 1);
+	} else {
+		answer(connection, -EPROTO, "; the daemon is of another version", 0);
+	}
+	return false;
+}
+
+static bool take_errand(const struct coaxd_control *control, struct coax_context *context)
+{
+	int connection = coax_control_accept(control->listener);
+	bool replaced;
+
+	if (connection == -EPERM)
+		coax_log(
+			control->logger, COAX_LOG_WARNING,
+			"turned somebody away from the control socket who is neither root nor this "
+			"daemon's user");
+	if (connection < 0)
+		return false;
+	replaced = run_errand(control, context, connection);
+	close(connection);
+	return replaced;
+}
+
+static void say_signal(const struct coaxd_control *control)
+{
+	struct signalfd_siginfo info;
+
+	if (read(control->signals, &info, sizeof(info)) == sizeof(info))
+		coax_log(control->logger, COAX_LOG_INFO, "ending on %s",
+			 strsignal((int)info.ssi_signo));
+}
+
+void coaxd_control_run(struct coaxd_control *control, struct coax_context *context)
+{
+	struct pollfd fds[] = {{.fd = control->signals, .events = POLLIN},
+			       {.fd = control->listener, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (fds[0].revents) {
+			say_signal(control);
+			return;
+		}
+		if (fds[1].revents && take_errand(control, context))
+			break;
+	}
+	/* The name is the other daemon's now. */
+	close(control->listener);
+	control->listener = -1;
+}

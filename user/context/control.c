@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <coax/control.h>
+#include "clock.h"
+#include "worker.h"
+
+#define PAUSE_INTERVAL_MS 1
+
+int coax_context_attach(struct coax_context *context, const char *interface)
+{
+	return context->accel ? coax_accel_attach_to(context->accel, interface) : -EOPNOTSUPP;
+}
+
+int coax_context_detach(struct coax_context *context, const char *interface)
+{
+	return context->accel ? coax_accel_detach_from(context->accel, interface) : -EOPNOTSUPP;
+}
+
+size_t coax_context_flush(struct coax_context *context, const char *path)
+{
+	return context->accel ? coax_accel_flush(context->accel, path) : 0;
+}
+
+int coax_context_lock(const struct coax_context *context)
+{
+	return context->accel ? coax_accel_lock(context->accel) : 0;
+}
+
+void coax_context_hand_over(struct coax_context *context)
+{
+	if (context->accel)
+		coax_accel_hand_over(context->accel);
+}
+
+size_t coax_context_sockets(const struct coax_context *context, int *sockets, size_t max)
+{
+	size_t count = 0;
+	int fd;
+
+	for (unsigned int i = 0; i < context->worker_count; i++) {
+		struct coax_transport *transport = context->workers[i]->transport;
+
+		for (uint32_t k = 0; (fd = transport->ops->fd(transport, k)) >= 0; k++) {
+			if (!coax_is_serving_socket(context, k))
+				continue;
+			if (count < max)
+				sockets[count] = fd;
+			count++;
+		}
+	}
+	return count;
+}
+
+/* Pausing: each worker looks away from its sockets itself. */
+
+struct turn {
+	struct coax_work work;
+	struct everyone *everyone;
+};
+
+struct everyone {
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	unsigned int left;
+	bool paused;
+	struct turn turns[];
+};
+
+static void turn(struct coax_worker *worker, struct coax_work *work)
+{
+	struct everyone *everyone = caa_container_of(work, struct turn, work)->everyone;
+
+	for (uint32_t i = 0; i < worker->watched_count; i++) {
+		uint32_t socket = worker->watched_about[i];
+
+		if (socket >= COAX_SOCKETS_MAX || !coax_is_serving_socket(worker->context, socket))
+			continue;
+		/* poll() leaves out what is negative. */
+		worker->watched[i].fd =
+			everyone->paused ? -1
+					 : worker->transport->ops->fd(worker->transport, socket);
+		worker->watched[i].revents = 0;
+	}
+	pthread_mutex_lock(&everyone->lock);
+	if (!--everyone->left)
+		pthread_cond_signal(&everyone->done);
+	pthread_mutex_unlock(&everyone->lock);
+}
+
+static int set_paused(struct coax_context *context, bool paused)
+{
+	struct everyone *everyone =
+		calloc(1, sizeof(*everyone) + context->worker_count * sizeof(struct turn));
+
+	if (!everyone)
+		return -ENOMEM;
+	pthread_mutex_init(&everyone->lock, NULL);
+	pthread_cond_init(&everyone->done, NULL);
+	everyone->left = context->worker_count;
+	everyone->paused = paused;
+	for (unsigned int i = 0; i < context->worker_count; i++) {
+		everyone->turns[i].everyone = everyone;
+		everyone->turns[i].work.run = turn;
+		coax_worker_post(context->workers[i], &everyone->turns[i].work);
+	}
+	pthread_mutex_lock(&everyone->lock);
+	while (everyone->left)
+		pthread_cond_wait(&everyone->done, &everyone->lock);
+	pthread_mutex_unlock(&everyone->lock);
+	pthread_mutex_destroy(&everyone->lock);
+	pthread_cond_destroy(&everyone->done);
+	free(everyone);
+	return 0;
+}
+
+int coax_context_pause(struct coax_context *context, uint32_t timeout_ms)
+{
+	static const struct timespec interval = {.tv_nsec = PAUSE_INTERVAL_MS * NS_PER_MS};
+	uint64_t deadline = coax_now() + timeout_ms * NS_PER_MS;
+	int err;
+
+	if (context->own_loop)
+		return -EOPNOTSUPP;
+	err = set_paused(context, true);
+	if (err)
+		return err;
+	while (atomic_load(&context->deferred)) {
+		if (coax_now() >= deadline)
+			return -ETIMEDOUT;
+		nanosleep(&interval, NULL);
+	}
+	return 0;
+}
+
+void coax_context_resume(struct coax_context *context)
+{
+	if (context->accel)
+		coax_accel_reclaim(context->accel);
+	if (!context->own_loop && set_paused(context, false))
+		coax_log(&context->logger, COAX_LOG_ERROR, "no memory to go on receiving with");
+}

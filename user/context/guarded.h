@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How the guard's verdict becomes an answer.
+ */
+#ifndef COAX_GUARDED_H
+#define COAX_GUARDED_H
+
+#include "worker.h"
+
+/* Whether a request is to be handled. Otherwise it has been answered. */
+bool coax_guarded_may_serve(struct coax_worker *worker, const struct coax_path *path,
+			    struct coax_responder *responder);
+
+/* The responder's response is about to leave. */
+void coax_guarded_charge(const struct coax_worker *worker, const struct coax_path *path,
+			 const struct coax_responder *responder);
+
+#endif
