@@ -344,7 +344,7 @@ static inline size_t model_server(struct model_packet *packet)
 {
 	uint16_t port = packet->flow.source_port;
 
-	if (!packet->reset && packet->rest_length > COAX_KEY_MAX)
+	if (packet->repeat || (!packet->reset && packet->rest_length > COAX_KEY_MAX))
 		return MODEL_GO_ON;
 	return port == 5683 || port == 5684 ? MODEL_OUTCOME(pass_server_port) : MODEL_GO_ON;
 }
