@@ -6,8 +6,8 @@
  * or MODEL_GO_ON.
  *
  * The model looks at the same config, link state, slots and records of exchanges as the program;
- * endpoints and index entries are told to it. It has the digest in common with the program, which
- * is a part of what the maps are.
+ * endpoints, prefixes and index entries are told to it. It has the digest in common with the
+ * program, which is a part of what the maps are.
  */
 #ifndef COAX_TEST_MODEL_H
 #define COAX_TEST_MODEL_H
@@ -16,6 +16,7 @@
 #include "fixture.h"
 
 #define MODEL_ENDPOINTS	   8
+#define MODEL_PREFIXES	   8
 #define MODEL_INDEX	   KERNEL_INDEX
 #define MODEL_OUTCOME(end) offsetof(struct coax_stats, end)
 #define MODEL_GO_ON	   MODEL_OUTCOME(packets)
@@ -35,6 +36,11 @@ struct model {
 		uint32_t service;
 	} endpoints[MODEL_ENDPOINTS];
 	size_t endpoint_count;
+	struct {
+		struct coax_prefix_key key;
+		enum coax_prefix_verdict verdict;
+	} prefixes[MODEL_PREFIXES];
+	size_t prefix_count;
 	struct {
 		struct coax_index_key key;
 		uint32_t slot;
@@ -73,6 +79,13 @@ static inline void model_add_endpoint(struct model *model, const struct coax_end
 {
 	model->endpoints[model->endpoint_count].key = *key;
 	model->endpoints[model->endpoint_count++].service = service;
+}
+
+static inline void model_add_prefix(struct model *model, const struct coax_prefix_key *key,
+				    enum coax_prefix_verdict verdict)
+{
+	model->prefixes[model->prefix_count].key = *key;
+	model->prefixes[model->prefix_count++].verdict = verdict;
 }
 
 static inline size_t model_find(const struct model *model, const struct coax_index_key *key)
@@ -202,27 +215,37 @@ static inline void model_address(uint8_t *address, const uint8_t *ip, bool ipv6)
 	memcpy(address + 12, ip, 4);
 }
 
+/* Sets *service. */
+static inline bool model_is_endpoint(const struct model *model, const uint8_t *ip, bool ipv6,
+				     uint16_t port, uint32_t *service)
+{
+	struct coax_endpoint_key key = {.port_be = htobe16(port)};
+
+	model_address(key.address, ip, ipv6);
+	for (size_t i = 0; i < model->endpoint_count; i++) {
+		*service = model->endpoints[i].service;
+		if (memcmp(&model->endpoints[i].key, &key, sizeof(key)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static inline size_t model_endpoint(struct model_packet *packet)
 {
-	const struct model *model = packet->model;
 	const uint8_t *udp = packet->frame.bytes + packet->frame.transport;
-	struct coax_endpoint_key key = {0};
+	const struct frame_flow *flow = &packet->flow;
 
 	if (packet->frame.transport + 8 > packet->frame.length)
 		return MODEL_OUTCOME(pass_not_ours);
 	packet->flow.source_port = frame_get16(udp);
 	packet->flow.destination_port = frame_get16(udp + 2);
-	key.port_be = htobe16(packet->flow.destination_port);
 	/* No IPv4 address in the guise of an IPv6 one. */
-	if (packet->flow.ipv6 && model_all_zero(packet->flow.destination_ip, 8))
+	if (flow->ipv6 && model_all_zero(flow->destination_ip, 8))
 		return MODEL_OUTCOME(pass_not_ours);
-	model_address(key.address, packet->flow.destination_ip, packet->flow.ipv6);
-	for (size_t i = 0; i < model->endpoint_count; i++) {
-		packet->service = model->endpoints[i].service;
-		if (memcmp(&model->endpoints[i].key, &key, sizeof(key)) == 0)
-			return MODEL_GO_ON;
-	}
-	return MODEL_OUTCOME(pass_not_ours);
+	return model_is_endpoint(packet->model, flow->destination_ip, flow->ipv6,
+				 flow->destination_port, &packet->service)
+		       ? MODEL_GO_ON
+		       : MODEL_OUTCOME(pass_not_ours);
 }
 
 static inline bool model_source_usable(const struct model_packet *packet)
@@ -270,17 +293,60 @@ static inline size_t model_lease(struct model_packet *packet)
 	return model->now < model->kernel->config->lease ? MODEL_GO_ON : MODEL_OUTCOME(pass_lease);
 }
 
-/* With nothing allowed or denied, and no limits. */
-static inline size_t model_source(struct model_packet *packet)
+static inline bool model_is_reflector(uint16_t port)
 {
-	switch (packet->flow.source_port) {
+	switch (port) {
 #define MODEL_REFLECTOR(number, name) case number:
 		COAX_REFLECTORS(MODEL_REFLECTOR)
 #undef MODEL_REFLECTOR
-		return MODEL_OUTCOME(drop_reflector);
+		return true;
 	default:
-		return MODEL_GO_ON;
+		return false;
 	}
+}
+
+static inline bool model_is_within(const uint8_t *address, const struct coax_prefix_key *prefix)
+{
+	for (uint32_t i = 0; i < prefix->length; i++)
+		if ((address[i / 8] ^ prefix->address[i / 8]) >> (7 - i % 8) & 1)
+			return false;
+	return true;
+}
+
+/* By the longest prefix. */
+static inline bool model_is_denied(const struct model_packet *packet)
+{
+	const struct model *model = packet->model;
+	enum coax_prefix_verdict verdict = COAX_PREFIX_LIMITED;
+	uint32_t longest = 0;
+	uint8_t address[16];
+
+	if (!model->kernel->config->guard.listed)
+		return false;
+	model_address(address, packet->flow.source_ip, packet->flow.ipv6);
+	for (size_t i = 0; i < model->prefix_count; i++) {
+		const struct coax_prefix_key *key = &model->prefixes[i].key;
+
+		if (key->length < longest || !model_is_within(address, key))
+			continue;
+		longest = key->length;
+		verdict = model->prefixes[i].verdict;
+	}
+	return verdict == COAX_PREFIX_DENIED;
+}
+
+/* There are no limits. */
+static inline size_t model_source(struct model_packet *packet)
+{
+	const struct frame_flow *flow = &packet->flow;
+	uint32_t service;
+
+	if (model_is_reflector(flow->source_port))
+		return MODEL_OUTCOME(drop_reflector);
+	if (model_is_endpoint(packet->model, flow->source_ip, flow->ipv6, flow->destination_port,
+			      &service))
+		return MODEL_OUTCOME(drop_own);
+	return model_is_denied(packet) ? MODEL_OUTCOME(drop_denied) : MODEL_GO_ON;
 }
 
 /* RFC 7252 sections 4.2, 4.3: RST to a CON, else silence. The reset takes the place of the reply.

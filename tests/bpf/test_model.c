@@ -49,9 +49,10 @@ static size_t make_message(uint8_t *bytes, const struct coax_index_key *key)
 /* Next to what cannot be answered, and that itself. */
 static void odd_source(struct frame_flow *flow)
 {
+	static const uint16_t ports[] = {0, 7, 8, 53, 5683, 5684, 5685, 11211, 11212};
 	static const uint8_t firsts[] = {0, 1, 126, 127, 128, 223, 224, 239, 240, 254, 255};
 
-	switch (pick(8)) {
+	switch (pick(10)) {
 	case 0:
 		memcpy(flow->source_ip, flow->destination_ip, sizeof(flow->source_ip));
 		break;
@@ -65,7 +66,11 @@ static void odd_source(struct frame_flow *flow)
 		flow->source_mac[0] |= 1;
 		break;
 	case 4:
-		flow->source_port = 0;
+	case 5:
+		flow->source_port = ports[pick(sizeof(ports) / sizeof(*ports))];
+		break;
+	case 6:
+		memcpy(flow->source_ip, own[flow->ipv6], sizeof(flow->source_ip));
 		break;
 	default:
 		flow->source_ip[0] = firsts[pick(sizeof(firsts))];
@@ -233,19 +238,36 @@ static bool compare(const struct frame *frame)
 static void expect_all_outcomes(unsigned long frames)
 {
 	static const size_t wanted[] = {
-		MODEL_OUTCOME(reply),	     MODEL_OUTCOME(pong),
-		MODEL_OUTCOME(repeat),	     MODEL_OUTCOME(drop_duplicate),
-		MODEL_OUTCOME(reset_token),  MODEL_OUTCOME(reset_code),
-		MODEL_OUTCOME(reset_empty),  MODEL_OUTCOME(drop_raced),
-		MODEL_OUTCOME(drop_short),   MODEL_OUTCOME(drop_version),
-		MODEL_OUTCOME(drop_token),   MODEL_OUTCOME(drop_code),
-		MODEL_OUTCOME(drop_empty),   MODEL_OUTCOME(pass_disabled),
-		MODEL_OUTCOME(pass_lease),   MODEL_OUTCOME(pass_not_ours),
-		MODEL_OUTCOME(pass_unusual), MODEL_OUTCOME(pass_malformed),
-		MODEL_OUTCOME(pass_token),   MODEL_OUTCOME(pass_message),
-		MODEL_OUTCOME(pass_method),  MODEL_OUTCOME(pass_long),
-		MODEL_OUTCOME(pass_unknown), MODEL_OUTCOME(pass_withdrawn),
-		MODEL_OUTCOME(pass_no_room), MODEL_OUTCOME(pass_checksum),
+		MODEL_OUTCOME(reply),
+		MODEL_OUTCOME(pong),
+		MODEL_OUTCOME(repeat),
+		MODEL_OUTCOME(drop_duplicate),
+		MODEL_OUTCOME(reset_token),
+		MODEL_OUTCOME(reset_code),
+		MODEL_OUTCOME(reset_empty),
+		MODEL_OUTCOME(drop_raced),
+		MODEL_OUTCOME(drop_short),
+		MODEL_OUTCOME(drop_version),
+		MODEL_OUTCOME(drop_token),
+		MODEL_OUTCOME(drop_code),
+		MODEL_OUTCOME(drop_empty),
+		MODEL_OUTCOME(pass_disabled),
+		MODEL_OUTCOME(pass_lease),
+		MODEL_OUTCOME(pass_not_ours),
+		MODEL_OUTCOME(pass_unusual),
+		MODEL_OUTCOME(pass_malformed),
+		MODEL_OUTCOME(pass_token),
+		MODEL_OUTCOME(pass_message),
+		MODEL_OUTCOME(pass_method),
+		MODEL_OUTCOME(pass_long),
+		MODEL_OUTCOME(pass_unknown),
+		MODEL_OUTCOME(pass_withdrawn),
+		MODEL_OUTCOME(pass_no_room),
+		MODEL_OUTCOME(pass_checksum),
+		MODEL_OUTCOME(pass_server_port),
+		MODEL_OUTCOME(drop_denied),
+		MODEL_OUTCOME(drop_reflector),
+		MODEL_OUTCOME(drop_own),
 	};
 
 	for (size_t i = 1; i < sizeof(ended) / sizeof(*ended); i++)

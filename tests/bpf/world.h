@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the program and its model find in their maps: endpoints, replies, records of what came
- * before. By chance, and now and then as it seldom is; always within what <coax/maps.h> demands.
+ * What the program and its model find in their maps: endpoints, prefixes, replies, records of what
+ * came before. By chance, and now and then as it seldom is; always within what <coax/maps.h>
+ * demands.
  */
 #ifndef COAX_TEST_WORLD_H
 #define COAX_TEST_WORLD_H
 
 #include <time.h>
+#include <coax/gcra.h>
 #include "../chance.h"
 #include "model.h"
 
@@ -38,6 +40,8 @@ static struct coax_digest_secret secret;
 static struct coax_index_key pairs[PAIRS];
 static struct frame_flow flows[FLOWS];
 static struct asked asked[ASKED];
+/* Far from the others, so that no frame to them gets here by a bit or byte. */
+static const uint8_t own[2][16] = {{192, 77, 88, 99}, {0x20, 1, 0xd, 0xb8, 7, 7, [15] = 99}};
 
 static size_t random_bytes(uint8_t *bytes, size_t length)
 {
@@ -58,13 +62,18 @@ static size_t flow_to(uint32_t service)
 	return 2 * (service - KERNEL_SERVICE) + pick(2);
 }
 
-static struct coax_nearby *bucket_of(size_t flow)
+static struct coax_nearby *bucket_of_flow(const struct frame_flow *flow)
 {
-	struct coax_endpoint_key key = kernel_endpoint_key(&flows[flow]);
+	struct coax_endpoint_key key = kernel_endpoint_key(flow);
 	uint32_t words[sizeof(key) / 4];
 
 	memcpy(words, &key, sizeof(words));
 	return &nearby[coax_nearby_bucket(words)];
+}
+
+static struct coax_nearby *bucket_of(size_t flow)
+{
+	return bucket_of_flow(&flows[flow]);
 }
 
 /* In either place of its bucket, or not there but only in the hash. */
@@ -103,6 +112,48 @@ static void create_flows(void)
 			flows[i].destination_port = 5685;
 		else
 			add_endpoint(i);
+	}
+}
+
+/* An endpoint that nobody asks, but packets may say that they are from. */
+static void add_own(bool ipv6)
+{
+	struct frame_flow flow = kernel_flow(ipv6);
+	struct coax_endpoint_value value = {.service = KERNEL_SERVICE, .text = "test"};
+	volatile __u64 *bits = kernel.config->guard.own;
+	struct coax_endpoint_key key;
+	uint32_t last, bit;
+
+	memcpy(flow.destination_ip, own[ipv6], sizeof(flow.destination_ip));
+	key = kernel_endpoint_key(&flow);
+	memcpy(&last, key.address + 12, sizeof(last));
+	bit = coax_own_bit(last);
+	ASSERT_EQ(bpf_map_update_elem(kernel_map(&kernel, "endpoints"), &key, &value, BPF_ANY), 0);
+	model_add_endpoint(&model, &key, value.service);
+	bucket_of_flow(&flow)->complete = 0;
+	bits[bit / 64] |= 1ULL << bit % 64;
+}
+
+static void create_prefixes(void)
+{
+	static const struct {
+		struct coax_prefix_key key;
+		enum coax_prefix_verdict verdict;
+	} all[] = {
+		{{96 + 11, {[10] = 0xff, 0xff, 192, 160}}, COAX_PREFIX_DENIED},
+		{{96 + 13, {[10] = 0xff, 0xff, 192, 168}}, COAX_PREFIX_ALLOWED},
+		{{96 + 14, {[10] = 0xff, 0xff, 192, 172}}, COAX_PREFIX_LIMITED},
+		{{11, {0x20, 0x80}}, COAX_PREFIX_DENIED},
+		{{14, {0x20, 0x84}}, COAX_PREFIX_ALLOWED},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct coax_prefix_value value = {.verdict = all[i].verdict, .text = "test"};
+
+		ASSERT_EQ(bpf_map_update_elem(kernel_map(&kernel, "prefixes"), &all[i].key, &value,
+					      BPF_ANY),
+			  0);
+		model_add_prefix(&model, &all[i].key, all[i].verdict);
 	}
 }
 
@@ -299,6 +350,7 @@ static void calm(void)
 	kernel.config->owner = 0;
 	kernel.config->lease = COAX_NEVER;
 	kernel.config->exchanges = KERNEL_EXCHANGES;
+	kernel.config->guard.listed = 1;
 	kernel.link->mtu = KERNEL_MTU;
 	memcpy(kernel.link->mac, kernel_mac, 6);
 }
@@ -312,6 +364,9 @@ static void create_world(void)
 		nearby[i].complete = 1;
 	calm();
 	create_flows();
+	add_own(false);
+	add_own(true);
+	create_prefixes();
 	create_pairs();
 	create_records();
 	for (int i = 0; i < 3 * KERNEL_SLOTS; i++)
@@ -368,7 +423,7 @@ static void disturb(void)
 	uint64_t times[] = {0, 1, now(), now() + MODEL_SECOND, now() + 3600 * MODEL_SECOND};
 	uint64_t time = pick(6) ? times[pick(5)] : COAX_NEVER;
 
-	switch (pick(16)) {
+	switch (pick(17)) {
 	case 0:
 		kernel.config->enabled = 0;
 		break;
@@ -396,6 +451,9 @@ static void disturb(void)
 	case 10:
 	case 11:
 		disturb_nearby();
+		break;
+	case 12:
+		kernel.config->guard.listed = 0;
 		break;
 	default:
 		disturb_slot(time);
