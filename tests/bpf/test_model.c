@@ -281,7 +281,7 @@ static void expect_all_outcomes(unsigned long frames)
 	}
 	EXPECT_GT(ended[MODEL_OUTCOME(reply) / sizeof(uint64_t)], frames / 10);
 	EXPECT_GT(ended[MODEL_OUTCOME(repeat) / sizeof(uint64_t)], frames / 100);
-	EXPECT_GT(ended[MODEL_OUTCOME(drop_duplicate) / sizeof(uint64_t)], frames / 200);
+	EXPECT_GT(ended[MODEL_OUTCOME(drop_duplicate) / sizeof(uint64_t)], frames / 400);
 }
 
 TEST_TIMEOUT("whatever frame comes in, the program does what its model does, byte for byte", 280)

@@ -263,7 +263,7 @@ static void create_asked(void)
 			continue;
 		}
 		one->flow = flows[flow_to(key->service)];
-		one->flow.source_port = (uint16_t)(1 + pick(65535));
+		one->flow.source_port = (uint16_t)(20000 + pick(40000));
 		if (one->flow.ipv6 && pick(2))
 			memcpy(one->flow.source_ip, (uint8_t[2]){0xfe, 0x80}, 2);
 		one->length = make_request(one->message, key);
