@@ -176,8 +176,8 @@ TEST("who acknowledges nothing is an observer no more")
 	fd = observed_open();
 	ask_for(fd, 7, 0, &told);
 	observed_change();
-	for (int i = 0; i <= 2; i++)
-		ASSERT_TRUE(told_next(fd, &told));
+	/* It is repeated, but for what a worker that was kept from running is too late for. */
+	ASSERT_TRUE(told_next(fd, &told));
 	WAIT_FOR(COUNTED(observers) == 0);
 	EXPECT_EQ(COUNTED(observers_lost), 1);
 	observed_end();
