@@ -146,7 +146,8 @@ fuzzers: $(FUZZERS)
 TEST_SCRIPTS := $(wildcard tests/net/*.sh tests/interop/*.sh tests/torture/*.sh tests/fuzz/*.sh)
 
 test: tests fuzzers ## install what is missing, build, lint and run the whole suite
-	$(Q)COAX_BUILD=$(B) tests/run tests/lint $(TESTS) $(TEST_SCRIPTS) tests/vm/linux-6.1.sh tests/sanitized
+	$(Q)COAX_BUILD=$(B) tests/run --beside tests/lint --beside tests/vm/linux-6.1.sh --beside tests/sanitized \
+		$(TESTS) $(TEST_SCRIPTS)
 
 test-vm: tests ## the kernel half on Linux 6.1 and 6.12, in an emulated machine
 	$(Q)COAX_BUILD=$(B) COAX_VM_ALL=1 tests/run tests/vm/linux-6.1.sh tests/vm/linux-6.12.sh
