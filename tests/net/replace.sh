@@ -146,6 +146,33 @@ dies_halfway() {
 	lab_wait_for 5 kernel_gets && [ "$(get "hello?x=$$")" = hello ]
 }
 
+# ends_after LINE...: somebody to replace who says so much of it, and is gone then.
+ends_after() {
+	lab_server timeout 20 python3 - "$@" <<-'EOF' &
+		import os, socket, sys
+		listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		listener.bind("/run/coax/new")
+		os.chmod("/run/coax/new", 0o666)
+		listener.listen()
+		connection = listener.accept()[0]
+		listener.close()
+		for line in sys.argv[1:]:
+		    connection.recv(1000)
+		    connection.send(line.encode())
+		connection.recv(1000)
+	EOF
+	former=$!
+	lab_wait_for 5 test -S /run/coax/new
+	lab_coaxd --instance new --bind 127.0.0.1:5699 --replace "$LAB_DIR/files" || return 1
+	wait "$former"
+	lab_server "$build/coax" get coap://127.0.0.1:5699/hello && lab_stop "$LAB_PID"
+}
+
+# Who replaces it has nobody to leave it to.
+former_ends_halfway() {
+	ends_after && ends_after 'hand-over 0' && ends_after 'hand-over 0' go
+}
+
 replaces_killed() {
 	lab_kill "$coaxd"
 	start "$build/coaxd" --replace && lab_wait_for 5 kernel_gets
@@ -157,7 +184,7 @@ leaves_nothing() {
 		! lab_server ip -d link show dev "$LAB_SERVER_LINK" | grep -q prog/xdp
 }
 
-plan 8
+plan 9
 lab_begin
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
@@ -173,6 +200,7 @@ check "maps are pinned by their layout's version, and plain names lead to those 
 check "who observes is told that this ends, and registers with the new one" observer_is_told
 check "one that cannot serve leaves the running one as it was" gives_up
 check "so does one that ends when it had been let in" dies_halfway
+check "when the former one ends in the middle of it, the new one serves all the same" former_ends_halfway
 check "with nobody there to replace it starts, also over what a killed one left" replaces_killed
 check "the last one's end leaves nothing" leaves_nothing
 finish
