@@ -173,6 +173,15 @@ former_ends_halfway() {
 	ends_after && ends_after 'hand-over 0' && ends_after 'hand-over 0' go
 }
 
+# Two that have lost sight of each other: the former one's end is not the other's.
+keeps_the_name() {
+	lab_coaxd --instance new --bind 127.0.0.1:5699 "$LAB_DIR/files"
+	first=$LAB_PID
+	rm /run/coax/new
+	lab_coaxd --instance new --bind 127.0.0.1:5698 "$LAB_DIR/files"
+	lab_stop "$first" && [ -S /run/coax/new ] && lab_stop "$LAB_PID" && [ ! -e /run/coax/new ]
+}
+
 replaces_killed() {
 	lab_kill "$coaxd"
 	start "$build/coaxd" --replace && lab_wait_for 5 kernel_gets
@@ -184,7 +193,7 @@ leaves_nothing() {
 		! lab_server ip -d link show dev "$LAB_SERVER_LINK" | grep -q prog/xdp
 }
 
-plan 9
+plan 10
 lab_begin
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
@@ -201,6 +210,7 @@ check "who observes is told that this ends, and registers with the new one" obse
 check "one that cannot serve leaves the running one as it was" gives_up
 check "so does one that ends when it had been let in" dies_halfway
 check "when the former one ends in the middle of it, the new one serves all the same" former_ends_halfway
+check "its end leaves the control socket that another has in its place" keeps_the_name
 check "with nobody there to replace it starts, also over what a killed one left" replaces_killed
 check "the last one's end leaves nothing" leaves_nothing
 finish

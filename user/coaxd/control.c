@@ -40,8 +40,10 @@ int coaxd_control_open(struct coaxd_control *control, const char *instance, bool
 void coaxd_control_close(struct coaxd_control *control)
 {
 	if (control->listener >= 0) {
-		coax_control_unlink(control->instance);
 		close(control->listener);
+		/* The name may be another daemon's by now. */
+		if (!coax_control_is_taken(control->instance))
+			coax_control_unlink(control->instance);
 	}
 	close(control->signals);
 }
