@@ -182,6 +182,21 @@ keeps_the_name() {
 	lab_stop "$first" && [ -S /run/coax/new ] && lab_stop "$LAB_PID" && [ ! -e /run/coax/new ]
 }
 
+# ticks PID: of CPU time it has used.
+ticks() {
+	sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12-13 | tr ' ' + | bc
+}
+
+# Somebody waits to be let in, and there is no descriptor left.
+waits_for_room() {
+	lab_coaxd --instance new --bind 127.0.0.1:5699 --workers 1 "$LAB_DIR/files"
+	setpriv --reuid "$(ps -o uid= -p "$LAB_PID")" --regid "$(ps -o gid= -p "$LAB_PID")" --clear-groups \
+		prlimit --pid "$LAB_PID" --nofile=3 || return 1
+	before=$(ticks "$LAB_PID")
+	lab_server timeout 3 "$build/coax" attach nothing --instance new
+	[ $(($(ticks "$LAB_PID") - before)) -lt 50 ] && lab_stop "$LAB_PID"
+}
+
 replaces_killed() {
 	lab_kill "$coaxd"
 	start "$build/coaxd" --replace && lab_wait_for 5 kernel_gets
@@ -193,7 +208,7 @@ leaves_nothing() {
 		! lab_server ip -d link show dev "$LAB_SERVER_LINK" | grep -q prog/xdp
 }
 
-plan 10
+plan 11
 lab_begin
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
@@ -211,6 +226,7 @@ check "one that cannot serve leaves the running one as it was" gives_up
 check "so does one that ends when it had been let in" dies_halfway
 check "when the former one ends in the middle of it, the new one serves all the same" former_ends_halfway
 check "its end leaves the control socket that another has in its place" keeps_the_name
+check "without descriptors it lets nobody in, and does not use up its time with that" waits_for_room
 check "with nobody there to replace it starts, also over what a killed one left" replaces_killed
 check "the last one's end leaves nothing" leaves_nothing
 finish
