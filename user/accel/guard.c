@@ -317,6 +317,24 @@ void coax_guard_charge(struct coax_guard *guard, const union coax_address *remot
 					source.name, now, (uint32_t)response);
 }
 
+bool coax_guard_repeat(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
+		       size_t request, size_t response)
+{
+	struct source source;
+
+	if (!coax_is_amplified(guard->config, (uint32_t)request, (uint32_t)response) ||
+	    is_loopback(remote))
+		return true;
+	source = find_source(guard, remote);
+	if (is_known_good(guard, &source, now))
+		return true;
+	if (is_overdrawn(guard, &source, now))
+		return false;
+	coax_limit_charge_reply(guard->config, source.a, source.b, total_of(guard), source.name,
+				now, (uint32_t)response);
+	return true;
+}
+
 void coax_guard_verify(struct coax_guard *guard, const union coax_address *remote, uint64_t now)
 {
 	uint8_t address[16];
