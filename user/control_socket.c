@@ -46,7 +46,7 @@ int coax_control_connect(const char *instance)
 	return err;
 }
 
-static bool is_taken(const char *instance)
+bool coax_control_is_taken(const char *instance)
 {
 	int fd = coax_control_connect(instance);
 
@@ -82,7 +82,7 @@ int coax_control_listen(const char *instance, bool replace)
 
 	if (mkdir(COAX_CONTROL_DIRECTORY, 0755) != 0 && errno != EEXIST)
 		return -errno;
-	if (!replace && is_taken(instance))
+	if (!replace && coax_control_is_taken(instance))
 		return -EADDRINUSE;
 	fd = open_socket();
 	if (fd < 0)

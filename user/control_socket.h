@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The socket by which a daemon is told what to do: a Unix socket of packets, each a line of text
- *with descriptors beside it. A connection is for one errand, and begins with what is wanted:
+ * with descriptors beside it. A connection is for one errand, and begins with what is wanted:
  *
  *	attach NAME, detach NAME, flush [PATH]
  *		answered by "ok COUNT" or "error WHY"
  *	replace
  *		answered by "hand-over SOCKETS", with the kernel half's lock if there is one, and
  *		by packets "sockets" with these. "ready" from the one side, "go" from the other,
- *"serving kernel" or "serving" from the first: and it is done. Whoever closes before has given up.
+ *		"serving kernel" or "serving" from the first: and it is done. Whoever closes
+ *		before has given up, or has ended.
  */
 #ifndef COAX_CONTROL_SOCKET_H
 #define COAX_CONTROL_SOCKET_H
@@ -29,6 +30,8 @@ int coax_control_connect(const char *instance);
  * -EADDRINUSE. A descriptor or a negative errno.
  */
 int coax_control_listen(const char *instance, bool replace);
+/* Whether somebody listens as an instance's daemon. */
+bool coax_control_is_taken(const char *instance);
 /* Nobody is to find it any more. */
 void coax_control_unlink(const char *instance);
 

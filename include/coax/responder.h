@@ -164,7 +164,8 @@ void coax_respond(struct coax_responder *responder, uint8_t code);
 
 /**
  * coax_respond_error - forget what was built; answer `code` with a diagnostic payload
- * (section 5.5.2), printf style. Ends the responder.
+ * (section 5.5.2), printf style. Ends the responder. After coax_responder_set_fetched() the kernel
+ * does not get it: an origin's error that may be repeated is sent by coax_respond().
  */
 __attribute__((format(printf, 3, 4))) void
 coax_respond_error(struct coax_responder *responder, uint8_t code, const char *format, ...);

@@ -3,6 +3,7 @@
  * One Context takes another's place: sockets, what waits in them, and requests on the way.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 static struct coax_responder *deferred;
 static atomic_int runs;
+static sem_t busy, released;
 
 static void get(struct coax_responder *responder, void *arg)
 {
@@ -28,6 +30,15 @@ static void get_later(struct coax_responder *responder, void *arg)
 	__atomic_store_n(&deferred, coax_responder_defer(responder), __ATOMIC_RELEASE);
 }
 
+/* Keeps its worker from all else. */
+static void get_slowly(struct coax_responder *responder, void *arg)
+{
+	(void)arg;
+	sem_post(&busy);
+	sem_wait(&released);
+	coax_respond(responder, COAX_CONTENT);
+}
+
 static struct coax_site *make_site(const char *name)
 {
 	struct coax_site *site;
@@ -36,6 +47,8 @@ static struct coax_site *make_site(const char *name)
 	ASSERT_EQ(coax_site_create(&site), 0);
 	ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
 	options = (struct coax_resource_options){.path = "later", .get = get_later};
+	ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
+	options = (struct coax_resource_options){.path = "slow", .get = get_slowly};
 	ASSERT_EQ(coax_site_add(site, &options, NULL), 0);
 	return site;
 }
@@ -235,6 +248,33 @@ TEST("pausing waits for requests that are being handled, for so long as it may")
 	coax_respond(deferred, COAX_CONTENT);
 	EXPECT_EQ(coax_context_pause(context, 5000), 0);
 	expect_from(peers.fds[0], "");
+	EXPECT_EQ(atomic_load(&runs), 0);
+	coax_context_resume(context);
+	expect_from(peers.fds[1], "only");
+	coax_context_shutdown(context);
+	close_peers(&peers);
+	coax_site_destroy(site);
+}
+
+TEST("pausing and resuming wait for no worker that a handler keeps")
+{
+	struct coax_site *site = make_site("only");
+	struct coax_context *context;
+	struct peers peers;
+
+	sem_init(&busy, 0, 0);
+	sem_init(&released, 0, 0);
+	ASSERT_EQ(create(&context, site, "127.0.0.1:0", 1, NULL), 0);
+	open_peers(&peers, coax_context_port(context));
+	ask(peers.fds[0], 7, "slow");
+	sem_wait(&busy);
+	EXPECT_EQ(coax_context_pause(context, 20), -ETIMEDOUT);
+	coax_context_resume(context);
+	EXPECT_EQ(coax_context_pause(context, 20), -ETIMEDOUT);
+	sem_post(&released);
+	expect_from(peers.fds[0], "");
+	EXPECT_EQ(coax_context_pause(context, 5000), 0);
+	ask(peers.fds[1], 8, "name");
 	EXPECT_EQ(atomic_load(&runs), 0);
 	coax_context_resume(context);
 	expect_from(peers.fds[1], "only");

@@ -23,6 +23,15 @@ static void get(struct coax_responder *responder, void *arg)
 	coax_respond(responder, COAX_CONTENT);
 }
 
+static void post(struct coax_responder *responder, void *arg)
+{
+	static const uint8_t body[4 * SIZE];
+
+	(void)arg;
+	coax_message_set_payload(coax_responder_response(responder), body, sizeof(body));
+	coax_respond(responder, COAX_CHANGED);
+}
+
 struct world {
 	struct coax_context *context;
 	struct coax_site *site;
@@ -69,7 +78,8 @@ static void use_client(struct world *world, const char *from)
 
 static void begin(struct world *world, const struct coax_guard_options *guard, bool kernel)
 {
-	const struct coax_resource_options large = {.path = "r", .get = get, .cacheable = true};
+	const struct coax_resource_options large = {
+		.path = "r", .get = get, .post = post, .cacheable = true};
 	const char *interface = LAB_SERVER;
 	struct coax_context_options options = {
 		.workers = 1,
@@ -194,6 +204,33 @@ TEST("who gets too much is challenged, and served without a limit once it has pr
 TEST("the same with the kernel half, which answers the proven one itself")
 {
 	expect_challenge_then_service(true);
+}
+
+TEST("a request that comes again and again gets its large reply within that limit, too")
+{
+	struct coax_guard_options options = {.reply_bytes = 100};
+	struct pollfd readable = {.events = POLLIN};
+	struct coax_message request;
+	unsigned int replies = 0;
+	uint8_t bytes[2048];
+	struct world world;
+	size_t length;
+
+	begin(&world, &options, false);
+	readable.fd = world.client;
+	ASSERT_EQ(coax_message_start(&request, bytes, sizeof(bytes), COAX_TYPE_CON, COAX_POST, 7,
+				     "t", 1),
+		  0);
+	ASSERT_EQ(coax_message_add_string(&request, COAX_URI_PATH, "r"), 0);
+	length = request.length;
+	for (int i = 0; i < 100; i++)
+		ASSERT_EQ(send(world.client, bytes, length, 0), (ssize_t)length);
+	while (poll(&readable, 1, CLIENT_PATIENCE_MS) == 1)
+		replies += recv(world.client, bytes, sizeof(bytes), 0) > (ssize_t)SIZE;
+	EXPECT_GE(replies, 2U);
+	EXPECT_LE(replies, 4U);
+	EXPECT_EQ(stats_of(&world).duplicates, 99U);
+	end(&world);
 }
 
 TEST("a forged Echo proves nothing")

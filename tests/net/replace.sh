@@ -146,6 +146,57 @@ dies_halfway() {
 	lab_wait_for 5 kernel_gets && [ "$(get "hello?x=$$")" = hello ]
 }
 
+# ends_after LINE...: somebody to replace who says so much of it, and is gone then.
+ends_after() {
+	lab_server timeout 20 python3 - "$@" <<-'EOF' &
+		import os, socket, sys
+		listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		listener.bind("/run/coax/new")
+		os.chmod("/run/coax/new", 0o666)
+		listener.listen()
+		connection = listener.accept()[0]
+		listener.close()
+		for line in sys.argv[1:]:
+		    connection.recv(1000)
+		    connection.send(line.encode())
+		connection.recv(1000)
+	EOF
+	former=$!
+	lab_wait_for 5 test -S /run/coax/new
+	lab_coaxd --instance new --bind 127.0.0.1:5699 --replace "$LAB_DIR/files" || return 1
+	wait "$former"
+	lab_server "$build/coax" get coap://127.0.0.1:5699/hello && lab_stop "$LAB_PID"
+}
+
+# Who replaces it has nobody to leave it to.
+former_ends_halfway() {
+	ends_after && ends_after 'hand-over 0' && ends_after 'hand-over 0' go
+}
+
+# Two that have lost sight of each other: the former one's end is not the other's.
+keeps_the_name() {
+	lab_coaxd --instance new --bind 127.0.0.1:5699 "$LAB_DIR/files"
+	first=$LAB_PID
+	rm /run/coax/new
+	lab_coaxd --instance new --bind 127.0.0.1:5698 "$LAB_DIR/files"
+	lab_stop "$first" && [ -S /run/coax/new ] && lab_stop "$LAB_PID" && [ ! -e /run/coax/new ]
+}
+
+# ticks PID: of CPU time it has used.
+ticks() {
+	sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12-13 | tr ' ' + | bc
+}
+
+# Somebody waits to be let in, and there is no descriptor left.
+waits_for_room() {
+	lab_coaxd --instance new --bind 127.0.0.1:5699 --workers 1 "$LAB_DIR/files"
+	setpriv --reuid "$(ps -o uid= -p "$LAB_PID")" --regid "$(ps -o gid= -p "$LAB_PID")" --clear-groups \
+		prlimit --pid "$LAB_PID" --nofile=3 || return 1
+	before=$(ticks "$LAB_PID")
+	lab_server timeout 3 "$build/coax" attach nothing --instance new
+	[ $(($(ticks "$LAB_PID") - before)) -lt 50 ] && lab_stop "$LAB_PID"
+}
+
 replaces_killed() {
 	lab_kill "$coaxd"
 	start "$build/coaxd" --replace && lab_wait_for 5 kernel_gets
@@ -157,7 +208,7 @@ leaves_nothing() {
 		! lab_server ip -d link show dev "$LAB_SERVER_LINK" | grep -q prog/xdp
 }
 
-plan 8
+plan 11
 lab_begin
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
@@ -173,6 +224,9 @@ check "maps are pinned by their layout's version, and plain names lead to those 
 check "who observes is told that this ends, and registers with the new one" observer_is_told
 check "one that cannot serve leaves the running one as it was" gives_up
 check "so does one that ends when it had been let in" dies_halfway
+check "when the former one ends in the middle of it, the new one serves all the same" former_ends_halfway
+check "its end leaves the control socket that another has in its place" keeps_the_name
+check "without descriptors it lets nobody in, and does not use up its time with that" waits_for_room
 check "with nobody there to replace it starts, also over what a killed one left" replaces_killed
 check "the last one's end leaves nothing" leaves_nothing
 finish

@@ -217,6 +217,44 @@ TEST("a flood of strangers does not keep those from being served who were there 
 	coax_guard_destroy(guard);
 }
 
+/* Of 1000 strangers at once that come by interface 7. */
+static unsigned int crowded(const struct coax_config *kernel)
+{
+	struct coax_guard_options options = {.strangers = 1000};
+	struct coax_guard *guard = make(&options);
+	unsigned int count = 0;
+
+	guard->kernel = kernel;
+	for (uint32_t i = 0; i < 1000; i++) {
+		union coax_address stranger = numbered(i);
+
+		count += coax_guard_admit(guard, &stranger, 7, START) == COAX_GUARD_CROWDED;
+	}
+	coax_guard_destroy(guard);
+	return count;
+}
+
+TEST("strangers that the kernel half has counted are not counted again, all others are")
+{
+	const struct coax_config on = {
+		.enabled = 1, .lease = START + SECOND, .attachments = {{.ifindex = 7}}};
+	struct coax_config kernel = on;
+
+	EXPECT_EQ(crowded(&kernel), 0U);
+	EXPECT_GT(crowded(NULL), 800U);
+	kernel.enabled = 0;
+	EXPECT_GT(crowded(&kernel), 800U);
+	kernel = on;
+	kernel.lease = START;
+	EXPECT_GT(crowded(&kernel), 800U);
+	kernel = on;
+	kernel.attachments[0].silent = 1;
+	EXPECT_GT(crowded(&kernel), 800U);
+	kernel = on;
+	kernel.attachments[0].ifindex = 8;
+	EXPECT_GT(crowded(&kernel), 800U);
+}
+
 TEST("large replies to a flood of strangers leave a share to those who were there before")
 {
 	struct coax_guard_options options = {.reply_bytes_total = 100000};

@@ -21,7 +21,7 @@ static struct {
 	uint32_t max_age;
 	int own_max_age; /* -1: none; before it says that it is fetched */
 	bool defers;
-	bool fails;
+	uint8_t error; /* 0: none */
 	uint64_t needed_until;
 } how;
 
@@ -39,8 +39,8 @@ static void handle(struct coax_responder *responder, void *arg)
 		ASSERT_TRUE(coax_responder_defer(responder));
 		return;
 	}
-	if (how.fails)
-		coax_respond_error(responder, COAX_GATEWAY_TIMEOUT, "the origin is silent");
+	if (how.error)
+		coax_respond_error(responder, how.error, "the origin said so");
 	else
 		coax_respond(responder, COAX_CONTENT);
 }
@@ -163,13 +163,25 @@ TEST("it replaces a Max-Age that was there")
 	coax_site_destroy(site);
 }
 
+TEST("an error of what was fetched is not one of our own, which the kernel may repeat for ever")
+{
+	struct coax_site *site = make_site();
+	struct asked asked;
+
+	how.max_age = 60;
+	how.error = COAX_NOT_FOUND;
+	EXPECT_EQ(ask_plainly(&asked, site, COAX_GET, "f"), COAX_NOT_FOUND);
+	EXPECT_FALSE(coax_responder_publishable(&asked.responder));
+	coax_site_destroy(site);
+}
+
 TEST("an error, and a response that is begun afresh, know nothing of it")
 {
 	struct coax_site *site = make_site();
 	struct asked asked;
 
 	how.max_age = 60;
-	how.fails = true;
+	how.error = COAX_GATEWAY_TIMEOUT;
 	EXPECT_EQ(ask_plainly(&asked, site, COAX_GET, "f"), COAX_GATEWAY_TIMEOUT);
 	EXPECT_FALSE(asked_has(&asked, COAX_MAX_AGE));
 	EXPECT_EQ(coax_responder_fresh_until(&asked.responder), COAX_NEVER);

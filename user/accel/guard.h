@@ -53,6 +53,10 @@ uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_addres
 void coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
 		       size_t request, size_t response);
 
+/* The same response once more: whether it may go, which is charged then. */
+bool coax_guard_repeat(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
+		       size_t request, size_t response);
+
 /* The remote is where it says it is. */
 void coax_guard_verify(struct coax_guard *guard, const union coax_address *remote, uint64_t now);
 

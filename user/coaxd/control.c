@@ -17,6 +17,8 @@
 #define SERVING_TIMEOUT_MS 10000
 /* Requests that are being handled when another daemon is ready. */
 #define PAUSE_TIMEOUT_MS 1000
+/* When there are no descriptors left. */
+#define ROOM_INTERVAL_MS 1000
 
 int coaxd_control_open(struct coaxd_control *control, const char *instance, bool replace,
 		       const sigset_t *ending, const struct coax_logger *logger)
@@ -40,8 +42,10 @@ int coaxd_control_open(struct coaxd_control *control, const char *instance, bool
 void coaxd_control_close(struct coaxd_control *control)
 {
 	if (control->listener >= 0) {
-		coax_control_unlink(control->instance);
 		close(control->listener);
+		/* The name may be another daemon's by now. */
+		if (!coax_control_is_taken(control->instance))
+			coax_control_unlink(control->instance);
 	}
 	close(control->signals);
 }
@@ -184,6 +188,16 @@ static bool run_errand(const struct coaxd_control *control, struct coax_context 
 	return false;
 }
 
+/* It would be tried again at once: whoever knocks is still there. */
+static void wait_for_room(const struct coaxd_control *control, int err)
+{
+	struct pollfd ending = {.fd = control->signals, .events = POLLIN};
+
+	coax_log(control->logger, COAX_LOG_WARNING,
+		 "nobody can be let in by the control socket: %s", strerror(-err));
+	poll(&ending, 1, ROOM_INTERVAL_MS);
+}
+
 static bool take_errand(const struct coaxd_control *control, struct coax_context *context)
 {
 	int connection = coax_control_accept(control->listener);
@@ -194,6 +208,8 @@ static bool take_errand(const struct coaxd_control *control, struct coax_context
 			control->logger, COAX_LOG_WARNING,
 			"turned somebody away from the control socket who is neither root nor this "
 			"daemon's user");
+	else if (connection < 0)
+		wait_for_room(control, connection);
 	if (connection < 0)
 		return false;
 	replaced = run_errand(control, context, connection);

@@ -55,6 +55,16 @@ static int receive_all(struct coaxd_replacement *replacement)
 	return err ? err : receive_sockets(replacement, total);
 }
 
+/* It has closed the connection: it goes on and listens, unless it has ended meanwhile. */
+static bool has_ended(const struct coaxd_replacement *replacement, int err)
+{
+	if ((err != -EPIPE && err != -ECONNRESET) || coax_control_is_taken(replacement->instance))
+		return false;
+	coax_log(replacement->logger, COAX_LOG_WARNING,
+		 "the daemon to be replaced has ended before it was");
+	return true;
+}
+
 /* All is there: have the other one stop to receive. */
 static int take_turns(void *arg)
 {
@@ -66,6 +76,8 @@ static int take_turns(void *arg)
 		err = receive(replacement, line, NULL, NULL);
 	if (!err && strcmp(line, "go") != 0)
 		err = -EPROTO;
+	if (has_ended(replacement, err))
+		return 0;
 	if (err)
 		coax_log(replacement->logger, COAX_LOG_ERROR,
 			 "the daemon to be replaced does not let go: %s", strerror(-err));
@@ -79,6 +91,7 @@ int coaxd_replace_begin(struct coaxd_replacement *replacement, const char *insta
 
 	*replacement = (struct coaxd_replacement){
 		.logger = logger,
+		.instance = instance,
 		.connection = coax_control_connect(instance),
 		.succession = {.ready = take_turns, .arg = replacement},
 	};
@@ -88,6 +101,10 @@ int coaxd_replace_begin(struct coaxd_replacement *replacement, const char *insta
 		return 0;
 	}
 	err = replacement->connection < 0 ? replacement->connection : receive_all(replacement);
+	if (has_ended(replacement, err)) {
+		coaxd_replace_end(replacement, NULL);
+		return 0;
+	}
 	if (err) {
 		coax_log(logger, COAX_LOG_ERROR, "cannot replace the daemon of instance '%s': %s",
 			 instance, strerror(-err));
@@ -102,7 +119,7 @@ static int tell_serving(const struct coaxd_replacement *replacement, struct coax
 	int err = coax_control_send(replacement->connection, kernel ? "serving kernel" : "serving",
 				    NULL, 0);
 
-	if (!err)
+	if (!err || has_ended(replacement, err))
 		return 0;
 	coax_log(replacement->logger, COAX_LOG_ERROR,
 		 "the daemon to be replaced did not wait so long, and goes on");

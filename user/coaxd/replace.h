@@ -10,6 +10,7 @@
 
 struct coaxd_replacement {
 	const struct coax_logger *logger;
+	const char *instance;
 	int connection; /* -1: there is nobody to replace */
 	int *sockets;
 	struct coax_succession succession;

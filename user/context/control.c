@@ -53,7 +53,10 @@ size_t coax_context_sockets(const struct coax_context *context, int *sockets, si
 	return count;
 }
 
-/* Pausing: each worker looks away from its sockets itself. */
+/*
+ * Pausing: each worker looks away from its sockets itself, when it has time. Nobody waits for one
+ * that has not: its turn comes, and the last one ends what they share.
+ */
 
 struct turn {
 	struct coax_work work;
@@ -63,10 +66,42 @@ struct turn {
 struct everyone {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
-	unsigned int left;
+	unsigned int left; /* workers; and who waits for them */
 	bool paused;
 	struct turn turns[];
 };
+
+static struct everyone *create_everyone(const struct coax_context *context, bool paused)
+{
+	struct everyone *everyone =
+		calloc(1, sizeof(*everyone) + context->worker_count * sizeof(struct turn));
+	pthread_condattr_t attributes;
+
+	if (!everyone)
+		return NULL;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_mutex_init(&everyone->lock, NULL);
+	pthread_cond_init(&everyone->done, &attributes);
+	pthread_condattr_destroy(&attributes);
+	everyone->left = context->worker_count + 1;
+	everyone->paused = paused;
+	return everyone;
+}
+
+/* With its lock, which is released. */
+static void leave(struct everyone *everyone)
+{
+	bool last = !--everyone->left;
+
+	pthread_cond_signal(&everyone->done);
+	pthread_mutex_unlock(&everyone->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&everyone->lock);
+	pthread_cond_destroy(&everyone->done);
+	free(everyone);
+}
 
 static void turn(struct coax_worker *worker, struct coax_work *work)
 {
@@ -84,35 +119,29 @@ static void turn(struct coax_worker *worker, struct coax_work *work)
 		worker->watched[i].revents = 0;
 	}
 	pthread_mutex_lock(&everyone->lock);
-	if (!--everyone->left)
-		pthread_cond_signal(&everyone->done);
-	pthread_mutex_unlock(&everyone->lock);
+	leave(everyone);
 }
 
-static int set_paused(struct coax_context *context, bool paused)
+/* Returns 0, -ENOMEM, or -ETIMEDOUT: some workers have not come to it by the deadline. */
+static int set_paused(struct coax_context *context, bool paused, uint64_t deadline)
 {
-	struct everyone *everyone =
-		calloc(1, sizeof(*everyone) + context->worker_count * sizeof(struct turn));
+	const struct timespec until = {.tv_sec = (time_t)(deadline / NS_PER_SEC),
+				       .tv_nsec = (long)(deadline % NS_PER_SEC)};
+	struct everyone *everyone = create_everyone(context, paused);
+	int err = 0;
 
 	if (!everyone)
 		return -ENOMEM;
-	pthread_mutex_init(&everyone->lock, NULL);
-	pthread_cond_init(&everyone->done, NULL);
-	everyone->left = context->worker_count;
-	everyone->paused = paused;
 	for (unsigned int i = 0; i < context->worker_count; i++) {
 		everyone->turns[i].everyone = everyone;
 		everyone->turns[i].work.run = turn;
 		coax_worker_post(context->workers[i], &everyone->turns[i].work);
 	}
 	pthread_mutex_lock(&everyone->lock);
-	while (everyone->left)
-		pthread_cond_wait(&everyone->done, &everyone->lock);
-	pthread_mutex_unlock(&everyone->lock);
-	pthread_mutex_destroy(&everyone->lock);
-	pthread_cond_destroy(&everyone->done);
-	free(everyone);
-	return 0;
+	while (everyone->left > 1 && !err)
+		err = -pthread_cond_timedwait(&everyone->done, &everyone->lock, &until);
+	leave(everyone);
+	return err;
 }
 
 int coax_context_pause(struct coax_context *context, uint32_t timeout_ms)
@@ -123,7 +152,7 @@ int coax_context_pause(struct coax_context *context, uint32_t timeout_ms)
 
 	if (context->own_loop)
 		return -EOPNOTSUPP;
-	err = set_paused(context, true);
+	err = set_paused(context, true, deadline);
 	if (err)
 		return err;
 	while (atomic_load(&context->deferred)) {
@@ -138,6 +167,6 @@ void coax_context_resume(struct coax_context *context)
 {
 	if (context->accel)
 		coax_accel_reclaim(context->accel);
-	if (!context->own_loop && set_paused(context, false))
+	if (!context->own_loop && set_paused(context, false, 0) == -ENOMEM)
 		coax_log(&context->logger, COAX_LOG_ERROR, "no memory to go on receiving with");
 }

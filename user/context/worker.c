@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "blocks.h"
 #include "groups.h"
+#include "guarded.h"
 #include "observers.h"
 #include "rcu.h"
 
@@ -73,6 +74,7 @@ static void queue_datagram(void *arg, const struct coax_path *path, const uint8_
 static const struct coax_exchange_ops exchange_ops = {
 	.send = queue_datagram,
 	.request = coax_worker_render,
+	.may_repeat = coax_guarded_may_repeat,
 	.compose = coax_observers_compose,
 	.notified = coax_observers_notified,
 	.verdict = coax_worker_decide,

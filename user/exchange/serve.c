@@ -81,6 +81,15 @@ static void hand_up(struct coax_exchange *exchange, const struct coax_path *path
 		coax_exchange_leave_unanswered(exchange, path, open);
 }
 
+static bool may_repeat(const struct coax_exchange *exchange, const struct coax_path *path,
+		       const struct coax_message *request, const struct coax_seen *seen)
+{
+	const struct coax_exchange_ops *ops = exchange->ops;
+
+	return !ops->may_repeat ||
+	       ops->may_repeat(exchange->arg, path, request->length, seen->reply_length);
+}
+
 /*
  * React to a message that came again. What must not or need not be run again gets the same reaction
  * as before (RFC 7252 section 4.5); a safe request is simply answered anew, which serves the client
@@ -106,7 +115,7 @@ static void take_duplicate(struct coax_exchange *exchange, const struct coax_pat
 		return;
 	}
 	reply = coax_duplicates_reply(&exchange->duplicates, seen);
-	if (reply && seen->confirmable) {
+	if (reply && seen->confirmable && may_repeat(exchange, path, request, seen)) {
 		coax_count(exchange->stats, responses);
 		coax_exchange_send(exchange, path, reply, seen->reply_length);
 	}

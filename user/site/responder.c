@@ -75,6 +75,8 @@ static void answer_error(struct coax_responder *responder, uint8_t code, char *d
 	uint8_t token[COAX_TOKEN_TAKEN_MAX];
 
 	coax_responder_drop_body(responder);
+	/* How long it holds went with the rest. */
+	responder->one_off |= responder->fetched.is_fetched;
 	responder->fetched = (struct coax_fetched){0};
 	memcpy(token, coax_message_token(response), token_length);
 	/* Neither fails: the message had room for its token before, and can do without the text. */
