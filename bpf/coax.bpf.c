@@ -32,12 +32,6 @@ static __always_inline const struct coax_config *configuration(void)
 /* Words that userspace changes while this runs: read once, each time. */
 #define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
 
-/*
- * The coarse clock is behind by up to a tick, 10 ms at most. For limits it runs ahead instead: what
- * is over one here is over it in userspace, too.
- */
-#define TICK_MAX 10000000
-
 /* The reply has been found: it is sent if its receiver may get so much. */
 static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struct packet *packet,
 						 const struct coax_guard_config *guard,
@@ -55,7 +49,7 @@ static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struc
 	if (outcome != GO_ON)
 		return outcome;
 	outcome = send_reply(ctx, packet, reply);
-	if (outcome == OUTCOME(pass_no_room))
+	if (action_of(outcome) == XDP_PASS)
 		refund_reply(ctx, address_place(packet), length);
 	return outcome;
 }
@@ -75,7 +69,7 @@ static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *p
 	if (outcome == GO_ON)
 		return send_limited(ctx, packet, &config->guard, &reply, now + TICK_MAX);
 	if (may_be_duplicate(outcome))
-		return repeat(ctx, packet, now, SWITCH(config, exchanges), outcome);
+		return repeat(ctx, packet, config, now, SWITCH(config, exchanges), outcome);
 	return outcome;
 }
 
@@ -88,6 +82,9 @@ static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *p
 
 	if (parsed == GO_ON && is_from_server(packet))
 		return OUTCOME(pass_server_port);
+	/* What reacts to us is no request. */
+	if (parsed == OUTCOME(pass_message))
+		return parsed;
 	if (config->guard.requests.cost) {
 		outcome = limit_requests(ctx, address_place(packet), now + TICK_MAX);
 		if (outcome != GO_ON)

@@ -217,6 +217,34 @@ static inline void coax_limit_charge_request(const struct coax_guard_config *gua
 	coax_limit_set_requests(b, prefix);
 }
 
+/* What was charged is not used. A place that is ahead of the other was not moved by it. */
+static inline void coax_limit_refund_request(const struct coax_guard_config *guard,
+					     struct coax_limit *a, struct coax_limit *b)
+{
+	__u64 charged = coax_limit_requests(a, b);
+	__u64 prefix = coax_gcra_back(&guard->requests, charged, 1);
+
+	if (coax_limit_read(a->requests) == charged)
+		coax_limit_write(a->requests, prefix);
+	if (coax_limit_read(b->requests) == charged)
+		coax_limit_write(b->requests, prefix);
+}
+
+static inline void coax_limit_refund_reply(const struct coax_guard_config *guard,
+					   struct coax_limit *a, struct coax_limit *b,
+					   struct coax_limit *total, __u32 length)
+{
+	__u64 charged = coax_limit_replies(a, b);
+	__u64 prefix = coax_gcra_back(&guard->replies, charged, length);
+
+	if (coax_limit_read(a->replies) == charged)
+		coax_limit_write(a->replies, prefix);
+	if (coax_limit_read(b->replies) == charged)
+		coax_limit_write(b->replies, prefix);
+	coax_limit_write(total->replies, coax_gcra_back(&guard->replies_total,
+							coax_limit_read(total->replies), length));
+}
+
 /*
  * Something of a prefix is for userspace. Whether it is familiar, or there is room for one stranger
  * more, which is counted.

@@ -160,6 +160,51 @@ TEST("who got more than its share of large replies is challenged until time has 
 	coax_guard_destroy(guard);
 }
 
+TEST("a reply may leave while it is within the factor, the budget, or for who is verified")
+{
+	struct coax_guard_options options = {.reply_bytes = 1};
+	struct coax_guard *guard = make(&options);
+	union coax_address remote = at("192.0.2.1"), other = at("192.0.2.2");
+
+	EXPECT_TRUE(coax_guard_charge(guard, &remote, START, 4, 137));
+	for (int i = 0; i < 3; i++) {
+		EXPECT_FALSE(coax_guard_charge(guard, &remote, START, 4, 137));
+		EXPECT_TRUE(coax_guard_charge(guard, &remote, START, 4, 136));
+	}
+	EXPECT_TRUE(coax_guard_charge(guard, &other, START, 4, 137));
+	coax_guard_verify(guard, &remote, START);
+	EXPECT_TRUE(coax_guard_charge(guard, &remote, START, 4, 1000));
+	coax_guard_destroy(guard);
+}
+
+TEST("strangers are counted here when the program, attached as it is, has not counted them")
+{
+	struct coax_guard_options options = {.strangers = 5};
+	struct coax_config kernel = {.enabled = 1, .lease = COAX_NEVER};
+	struct coax_guard *guard = make(&options);
+	struct coax_limit *total = &guard->limits[COAX_LIMITS_TOTAL];
+	union coax_address remote;
+
+	kernel.attachments[0].ifindex = 7;
+	guard->kernel = &kernel;
+	for (uint32_t i = 0; i < 100; i++) {
+		remote = numbered(i);
+		coax_guard_admit(guard, &remote, 7, START);
+	}
+	EXPECT_EQ(total->requests, 0U);
+	for (int i = 0; i < 3; i++) {
+		kernel.enabled = i != 0;
+		kernel.lease = i == 1 ? START : COAX_NEVER;
+		kernel.attachments[0].silent = i == 2;
+		total->requests = 0;
+		remote = numbered(1000 + (uint32_t)i);
+		coax_guard_admit(guard, &remote, 7, START);
+		EXPECT_GT(total->requests, START);
+	}
+	guard->kernel = NULL;
+	coax_guard_destroy(guard);
+}
+
 TEST("who is verified is limited again when that has run out")
 {
 	struct coax_guard_options options = {.reply_bytes = 1, .requests = 3};

@@ -223,13 +223,25 @@ static bool is_known_good(const struct coax_guard *guard, const struct source *s
 	       guard_prefix_verdict(guard, source->address) == COAX_PREFIX_ALLOWED;
 }
 
-/* Then the program has counted what came by there. */
-static bool is_attached(const struct coax_guard *guard, uint32_t ifindex)
+/* Whether the program looks at what comes now: with another answer all pass it uncounted. */
+static bool is_looking(const struct coax_config *kernel, uint64_t now)
 {
-	for (int i = 0; guard->kernel && i < COAX_ATTACHMENTS_MAX; i++)
-		if (__atomic_load_n(&guard->kernel->attachments[i].ifindex, __ATOMIC_RELAXED) ==
-		    ifindex)
-			return true;
+	return kernel && __atomic_load_n(&kernel->enabled, __ATOMIC_RELAXED) &&
+	       now < __atomic_load_n(&kernel->lease, __ATOMIC_RELAXED);
+}
+
+/* Then the program has counted what came by there. */
+static bool is_attached(const struct coax_guard *guard, uint32_t ifindex, uint64_t now)
+{
+	const struct coax_attachment *attachment;
+
+	if (!is_looking(guard->kernel, now))
+		return false;
+	for (int i = 0; i < COAX_ATTACHMENTS_MAX; i++) {
+		attachment = &guard->kernel->attachments[i];
+		if (__atomic_load_n(&attachment->ifindex, __ATOMIC_RELAXED) == ifindex)
+			return !__atomic_load_n(&attachment->silent, __ATOMIC_RELAXED);
+	}
 	return false;
 }
 
@@ -247,7 +259,7 @@ enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
 	source = find_source(guard, remote);
 	if (guard_prefix_verdict(guard, source.address) == COAX_PREFIX_DENIED)
 		return COAX_GUARD_IGNORE;
-	if (!is_attached(guard, ifindex))
+	if (!is_attached(guard, ifindex, now))
 		coax_limit_admits(guard->config, source.a, source.b, total, source.name, now);
 	if (coax_is_familiar(source.a, source.b, source.name, now) ||
 	    coax_total_is_calm(&guard->config->strangers, coax_limit_read(total->requests), now))
@@ -292,18 +304,20 @@ uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_addres
 	return arrival > free ? (uint32_t)((arrival - free) / NS_PER_SEC) + 1 : 1;
 }
 
-void coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
+bool coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
 		       size_t request, size_t response)
 {
 	struct source source;
 
 	if (!coax_is_amplified(guard->config, (uint32_t)request, (uint32_t)response) ||
 	    is_loopback(remote))
-		return;
+		return true;
 	source = find_source(guard, remote);
-	if (!is_overdrawn(guard, &source, now))
-		coax_limit_charge_reply(guard->config, source.a, source.b, total_of(guard),
-					source.name, now, (uint32_t)response);
+	if (is_overdrawn(guard, &source, now))
+		return is_known_good(guard, &source, now);
+	coax_limit_charge_reply(guard->config, source.a, source.b, total_of(guard), source.name,
+				now, (uint32_t)response);
+	return true;
 }
 
 void coax_guard_verify(struct coax_guard *guard, const union coax_address *remote, uint64_t now)

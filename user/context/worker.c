@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "blocks.h"
 #include "groups.h"
+#include "guarded.h"
 #include "observers.h"
 #include "rcu.h"
 
@@ -76,6 +77,7 @@ static const struct coax_exchange_ops exchange_ops = {
 	.compose = coax_observers_compose,
 	.notified = coax_observers_notified,
 	.verdict = coax_worker_decide,
+	.may_repeat = coax_guarded_may_repeat,
 };
 
 static int watch_sockets(struct coax_worker *worker)

@@ -82,6 +82,12 @@ struct coax_exchange_ops {
 	 */
 	void (*verdict)(void *arg, const struct coax_path *path,
 			const struct coax_verdict *verdict);
+	/*
+	 * Whether a duplicate of so many bytes gets the reply to the first, of so many; else it
+	 * gets nothing: whoever sends it may not be who it says it is (RFC 7252 section 11.3).
+	 * NULL: it does. It calls nothing of this layer.
+	 */
+	bool (*may_repeat)(void *arg, const struct coax_path *path, size_t request, size_t reply);
 };
 
 /* How a notification leaves. */
