@@ -69,7 +69,7 @@ static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *p
 	if (outcome == GO_ON)
 		return send_limited(ctx, packet, &config->guard, &reply, now + TICK_MAX);
 	if (may_be_duplicate(outcome))
-		return repeat(ctx, packet, config, now, SWITCH(config, exchanges), outcome);
+		return repeat(ctx, packet, now, SWITCH(config, exchanges), outcome);
 	return outcome;
 }
 
