@@ -102,6 +102,21 @@ static __always_inline bool goes_up(enum outcome outcome)
 	return action_of(outcome) == XDP_PASS && outcome != OUTCOME(pass_limited);
 }
 
+/*
+ * What is odd about a datagram to us is no way past the share of strangers. A function of its own,
+ * as the verifier knows little of such a packet.
+ */
+__noinline int share_odd(struct xdp_md *ctx, __u64 place, __u32 outcome)
+{
+	const struct coax_config *config = configuration();
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (!config || now >= SWITCH(config, lease) || !config->guard.strangers.cost ||
+	    !goes_up(outcome))
+		return outcome;
+	return limit_strangers(ctx, place, now + TICK_MAX, outcome);
+}
+
 static __always_inline enum outcome answer(struct xdp_md *ctx)
 {
 	const struct coax_config *config = configuration();
@@ -120,7 +135,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 		return outcome;
 	outcome = check_datagram(ctx, &packet);
 	if (outcome != GO_ON)
-		return outcome;
+		return share_odd(ctx, address_place(&packet), outcome);
 
 	now = bpf_ktime_get_coarse_ns();
 	if (now >= SWITCH(config, lease))
@@ -128,7 +143,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 
 	outcome = check_source(ctx, &packet, &config->guard);
 	if (outcome != GO_ON)
-		return outcome;
+		return share_odd(ctx, address_place(&packet), outcome);
 	outcome = respond(ctx, &packet, config, now);
 	if (config->guard.strangers.cost && goes_up(outcome))
 		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);

@@ -475,6 +475,34 @@ TEST("when userspace has too many strangers, no more of them pass, but hits are 
 	}
 }
 
+TEST("what is unusual about a datagram, or unchecked, is no way around the strangers' share")
+{
+	struct exchange v4 = unknown(false), v6 = unknown(true);
+	struct guarded guarded;
+	struct frame frame;
+
+	guarded_open(&guarded);
+	guarded.guard->strangers = (struct coax_rate){COST_OF_ONE, SECOND};
+	exchange_request(&v4, &frame);
+	frame.bytes[14 + 6] |= 0x20;
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_unusual);
+	EXPECT_GT(guarded.limits[COAX_LIMITS_TOTAL].requests, now());
+	guarded.limits[COAX_LIMITS_TOTAL].requests = now() + 100 * SECOND;
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_unusual);
+	frame.bytes[14 + 15]++;
+	EXPECT_OUTCOME(&guarded.kernel, &frame, drop_strangers);
+	v6.flow.checksum = FRAME_CHECKSUM_ZERO;
+	exchange_request(&v6, &frame);
+	EXPECT_OUTCOME(&guarded.kernel, &frame, drop_strangers);
+	v4.flow.source_ip[3] += 2;
+	v4.flow.tags = 1;
+	guarded.guard->strict = 1;
+	EXPECT_REQUEST(&guarded, &v4, drop_strangers);
+	guarded.kernel.config->lease = now();
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_checksum);
+	guarded_close(&guarded);
+}
+
 TEST("who is answered by the kernel becomes familiar as well, unless there is a flood")
 {
 	struct exchange exchange = exchange_default(false);
