@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Limits on requests and replies, with a clock that the test drives. */
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <linux/types.h>
 #include <coax/gcra.h>
 #include "accel/guard_internal.h"
@@ -202,6 +203,38 @@ TEST("strangers are counted here when the program, attached as it is, has not co
 		EXPECT_GT(total->requests, START);
 	}
 	guard->kernel = NULL;
+	coax_guard_destroy(guard);
+}
+
+#define CHARGES 3000000
+
+static void *charge_often(void *arg)
+{
+	struct coax_guard *guard = arg;
+	struct coax_limit *total = &guard->limits[COAX_LIMITS_TOTAL];
+	struct coax_limit a = {0}, b = {0};
+
+	for (uint32_t i = 0; i < CHARGES; i++) {
+		coax_limit_charge_reply(guard->config, &a, &b, total, 1, START, 1000);
+		coax_limit_admits(guard->config, &a, &b, total, 2 * i + 3, START);
+	}
+	return NULL;
+}
+
+TEST("what several take of a total at the same time is all counted")
+{
+	struct coax_guard_options options = {.reply_bytes = 1, .reply_bytes_total = 1};
+	struct coax_guard *guard = make(&options);
+	struct coax_limit *total = &guard->limits[COAX_LIMITS_TOTAL];
+	pthread_t threads[2];
+
+	guard->config->strangers = (struct coax_rate){2 << COAX_COST_SHIFT, 1ULL << 40};
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, charge_often, guard), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(total->replies, START + 2ULL * CHARGES * 1000 * SECOND);
+	EXPECT_EQ(total->requests, START + 2ULL * CHARGES * 2);
 	coax_guard_destroy(guard);
 }
 
