@@ -32,12 +32,6 @@ static __always_inline const struct coax_config *configuration(void)
 /* Words that userspace changes while this runs: read once, each time. */
 #define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
 
-/*
- * The coarse clock is behind by up to a tick, 10 ms at most. For limits it runs ahead instead: what
- * is over one here is over it in userspace, too.
- */
-#define TICK_MAX 10000000
-
 /* The reply has been found: it is sent if its receiver may get so much. */
 static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struct packet *packet,
 						 const struct coax_guard_config *guard,
@@ -55,7 +49,7 @@ static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struc
 	if (outcome != GO_ON)
 		return outcome;
 	outcome = send_reply(ctx, packet, reply);
-	if (outcome == OUTCOME(pass_no_room))
+	if (action_of(outcome) == XDP_PASS)
 		refund_reply(ctx, address_place(packet), length);
 	return outcome;
 }
@@ -88,6 +82,9 @@ static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *p
 
 	if (parsed == GO_ON && is_from_server(packet))
 		return OUTCOME(pass_server_port);
+	/* What reacts to us is no request. */
+	if (parsed == OUTCOME(pass_message))
+		return parsed;
 	if (config->guard.requests.cost) {
 		outcome = limit_requests(ctx, address_place(packet), now + TICK_MAX);
 		if (outcome != GO_ON)
@@ -103,6 +100,21 @@ static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *p
 static __always_inline bool goes_up(enum outcome outcome)
 {
 	return action_of(outcome) == XDP_PASS && outcome != OUTCOME(pass_limited);
+}
+
+/*
+ * What is odd about a datagram to us is no way past the share of strangers. A function of its own,
+ * as the verifier knows little of such a packet.
+ */
+__noinline int share_odd(struct xdp_md *ctx, __u64 place, __u32 outcome)
+{
+	const struct coax_config *config = configuration();
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (!config || now >= SWITCH(config, lease) || !config->guard.strangers.cost ||
+	    !goes_up(outcome))
+		return outcome;
+	return limit_strangers(ctx, place, now + TICK_MAX, outcome);
 }
 
 static __always_inline enum outcome answer(struct xdp_md *ctx)
@@ -123,7 +135,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 		return outcome;
 	outcome = check_datagram(ctx, &packet);
 	if (outcome != GO_ON)
-		return outcome;
+		return share_odd(ctx, address_place(&packet), outcome);
 
 	now = bpf_ktime_get_coarse_ns();
 	if (now >= SWITCH(config, lease))
@@ -131,7 +143,7 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 
 	outcome = check_source(ctx, &packet, &config->guard);
 	if (outcome != GO_ON)
-		return outcome;
+		return share_odd(ctx, address_place(&packet), outcome);
 	outcome = respond(ctx, &packet, config, now);
 	if (config->guard.strangers.cost && goes_up(outcome))
 		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);

@@ -9,6 +9,7 @@
 
 #include <linux/in.h>
 #include "checksum.h"
+#include "guard.h"
 #include "maps.h"
 #include "packet.h"
 #include "reply.h"
@@ -266,23 +267,60 @@ static __always_inline enum outcome send_repeat(struct xdp_md *ctx, const struct
 	return OUTCOME(repeat);
 }
 
+/*
+ * That it was sent before says nothing of who is sent it: it counts like any other reply. Functions
+ * of their own, as the verifier would look at all that follows twice.
+ */
+__noinline int limit_repeat(struct xdp_md *ctx, __u64 place, __u64 request, __u64 reply, __u64 now)
+{
+	const struct coax_guard_config *guard = guard_config();
+
+	if (!guard || !coax_is_amplified(guard, request, reply))
+		return GO_ON;
+	return limit_reply(ctx, place, reply, now);
+}
+
+__noinline int refund_repeat(struct xdp_md *ctx, __u64 place, __u64 request, __u64 reply)
+{
+	const struct coax_guard_config *guard = guard_config();
+
+	if (guard && coax_is_amplified(guard, request, reply))
+		refund_reply(ctx, place, reply);
+	return 0;
+}
+
+static __always_inline enum outcome repeat_limited(struct xdp_md *ctx, const struct packet *packet,
+						   const struct repeated *repeated, __u32 length,
+						   __u64 now)
+{
+	enum outcome outcome;
+
+	outcome = limit_repeat(ctx, address_place(packet), length, repeated->length, now);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = send_repeat(ctx, packet, repeated);
+	if (action_of(outcome) == XDP_PASS)
+		refund_repeat(ctx, address_place(packet), length, repeated->length);
+	return outcome;
+}
+
 /* `otherwise`: what becomes of a packet that is no duplicate. */
 static __always_inline enum outcome repeat(struct xdp_md *ctx, const struct packet *packet,
 					   __u64 now, __u32 records, enum outcome otherwise)
 {
 	__u32 message = packet->transport + sizeof(struct udphdr);
+	__u32 length = packet->request + packet->request_length - message;
 	struct repeated repeated;
 
 	if (!records || !find_record(ctx, packet, now, records, &repeated))
 		return otherwise;
-	if (digest_message(ctx, message, packet->request + packet->request_length - message,
-			   repeated.digest))
+	if (digest_message(ctx, message, length, repeated.digest))
 		return otherwise;
 	if (!repeated.length)
 		return OUTCOME(drop_duplicate);
 	if (repeated.length > COAX_REPEAT_MAX)
 		return otherwise;
-	return send_repeat(ctx, packet, &repeated);
+	return repeat_limited(ctx, packet, &repeated, length, now + TICK_MAX);
 }
 
 #endif

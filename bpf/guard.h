@@ -19,6 +19,12 @@
 
 #define COAP_PORT  5683
 #define COAPS_PORT 5684
+/*
+ * The coarse clock is behind by up to a tick, 10 ms at most. For limits it runs ahead instead: what
+ * is over one here is over it in userspace, too.
+ */
+#define TICK_MAX 10000000
+
 /* The highest one of those below. */
 #define SPECIAL_PORT_MAX 11211
 
@@ -152,14 +158,17 @@ static __always_inline enum coax_prefix_verdict verdict_of(const union source_ke
 	return value ? value->verdict : COAX_PREFIX_LIMITED;
 }
 
-/* Userspace has rp_filter for what comes to it. */
+/* Userspace has rp_filter for what comes to it. A VLAN is a device of its own, unknown here. */
 static __always_inline enum outcome check_way_back(struct xdp_md *ctx, __u64 place,
 						   const union source_key *source)
 {
-	struct bpf_fib_lookup way = {.ifindex = ctx->ingress_ifindex, .l4_protocol = IPPROTO_UDP};
+	__u32 device = coax_place.port ? coax_place.device : ctx->ingress_ifindex;
+	struct bpf_fib_lookup way = {.ifindex = device, .l4_protocol = IPPROTO_UDP};
 	const void *ip = ip_header(ctx, place);
 	long result;
 
+	if (place >> 1 != sizeof(struct ethernet_header))
+		return OUTCOME(pass_unchecked);
 	OPAQUE(ip);
 	if (place & 1) {
 		const struct ipv6hdr *ipv6 = ip;
@@ -185,7 +194,7 @@ static __always_inline enum outcome check_way_back(struct xdp_md *ctx, __u64 pla
 	if (result == BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return OUTCOME(pass_unchecked);
 	if ((result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH) &&
-	    way.ifindex == ctx->ingress_ifindex)
+	    way.ifindex == device)
 		return GO_ON;
 	return OUTCOME(drop_source);
 }
@@ -293,10 +302,7 @@ __noinline int refund_request(struct xdp_md *ctx, __u64 place)
 	if (!guard || !read_source(ctx, place, &source) ||
 	    !find_places(guard, place, &source, &places))
 		return 0;
-	coax_limit_write(places.a->requests,
-			 coax_gcra_back(&guard->requests, coax_limit_read(places.a->requests), 1));
-	coax_limit_write(places.b->requests,
-			 coax_gcra_back(&guard->requests, coax_limit_read(places.b->requests), 1));
+	coax_limit_refund_request(guard, places.a, places.b);
 	return 0;
 }
 
@@ -325,14 +331,7 @@ __noinline int limit_reply(struct xdp_md *ctx, __u64 place, __u64 length, __u64 
 	return refuse(guard, places.a, OUTCOME(drop_amplified));
 }
 
-static __always_inline void give_back(const struct coax_guard_config *guard,
-				      struct coax_limit *limit, __u32 length)
-{
-	coax_limit_write(limit->replies,
-			 coax_gcra_back(&guard->replies, coax_limit_read(limit->replies), length));
-}
-
-/* There was no room for what was charged: userspace answers, and charges. */
+/* What was charged was not sent: userspace answers, and charges. */
 __noinline int refund_reply(struct xdp_md *ctx, __u64 place, __u64 length)
 {
 	const struct coax_guard_config *guard = guard_config();
@@ -343,10 +342,7 @@ __noinline int refund_reply(struct xdp_md *ctx, __u64 place, __u64 length)
 	if (!guard || !total || !read_source(ctx, place, &source) ||
 	    !find_places(guard, place, &source, &places))
 		return 0;
-	give_back(guard, places.a, length);
-	give_back(guard, places.b, length);
-	coax_limit_write(total->replies, coax_gcra_back(&guard->replies_total,
-							coax_limit_read(total->replies), length));
+	coax_limit_refund_reply(guard, places.a, places.b, total, length);
 	return 0;
 }
 

@@ -115,9 +115,14 @@ static __always_inline enum outcome parse_message(const struct xdp_md *ctx, stru
 		frame_start(ctx) + packet->transport + sizeof(struct udphdr);
 	__u32 header_length;
 
+	/* Undefined on no way: compilers copy such a value, and the verifier refuses that. */
+	packet->reset = GO_ON;
+	packet->token_length = 0;
+	packet->request = 0;
+	packet->type = 0;
+	packet->code = 0;
 	if ((const void *)(coap + 1) > frame_end(ctx))
 		return OUTCOME(drop_short);
-	packet->reset = GO_ON;
 	packet->type = coap->first >> 4 & 3;
 	packet->token_length = coap->first & 0xf;
 	packet->code = coap->code;

@@ -21,7 +21,10 @@
 /* For how long a prefix stays familiar that is not heard of: 18 minutes. */
 #define COAX_FAMILIAR_LIFETIME 1024
 
-/* Several CPUs write; each value is whole, and which one stays does not matter. */
+/*
+ * Several CPUs write; each value is whole, and which one stays does not matter much for a prefix.
+ * Of the totals, which all of them meet at, nothing is lost: see coax_total_charge().
+ */
 #ifdef __bpf__
 #define coax_limit_read(field)	       (*(volatile __typeof__(field) *)&(field))
 #define coax_limit_write(field, value) (*(volatile __typeof__(field) *)&(field) = (value))
@@ -88,6 +91,25 @@ static inline __u32 coax_own_bit(__u32 last)
 static inline __u64 coax_lesser(__u64 a, __u64 b)
 {
 	return a < b ? a : b;
+}
+
+/* Who passed at the same time may be too many for a moment, but is counted. */
+static inline void coax_total_charge(__u64 *total, const struct coax_rate *rate, __u64 now,
+				     __u32 units)
+{
+	__u64 arrival = coax_limit_read(*total);
+
+	if (arrival < now)
+		__sync_val_compare_and_swap(total, arrival, now);
+	__sync_fetch_and_add(total, rate->cost * units >> COAX_COST_SHIFT);
+}
+
+/* Lost in a race, it is only missing. Never below zero, from where there is no way back. */
+static inline void coax_total_refund(__u64 *total, const struct coax_rate *rate, __u32 units)
+{
+	__u64 arrival = coax_limit_read(*total);
+
+	__sync_val_compare_and_swap(total, arrival, coax_gcra_back(rate, arrival, units));
 }
 
 /* The two places of a prefix as one. */
@@ -198,14 +220,13 @@ static inline void coax_limit_charge_reply(const struct coax_guard_config *guard
 					   __u32 length)
 {
 	__u64 prefix = coax_limit_replies(a, b);
-	__u64 all = coax_limit_read(total->replies);
 
 	if (coax_is_calm(guard, total, now))
 		coax_make_familiar(a, b, name, now);
 	prefix = coax_gcra_next(&guard->replies, prefix, now, length);
 	coax_limit_set_replies(a, prefix);
 	coax_limit_set_replies(b, prefix);
-	coax_limit_set_replies(total, coax_gcra_next(&guard->replies_total, all, now, length));
+	coax_total_charge(&total->replies, &guard->replies_total, now, length);
 }
 
 static inline void coax_limit_charge_request(const struct coax_guard_config *guard,
@@ -215,6 +236,33 @@ static inline void coax_limit_charge_request(const struct coax_guard_config *gua
 
 	coax_limit_set_requests(a, prefix);
 	coax_limit_set_requests(b, prefix);
+}
+
+/* What was charged is not used. A place that is ahead of the other was not moved by it. */
+static inline void coax_limit_refund_request(const struct coax_guard_config *guard,
+					     struct coax_limit *a, struct coax_limit *b)
+{
+	__u64 charged = coax_limit_requests(a, b);
+	__u64 prefix = coax_gcra_back(&guard->requests, charged, 1);
+
+	if (coax_limit_read(a->requests) == charged)
+		coax_limit_write(a->requests, prefix);
+	if (coax_limit_read(b->requests) == charged)
+		coax_limit_write(b->requests, prefix);
+}
+
+static inline void coax_limit_refund_reply(const struct coax_guard_config *guard,
+					   struct coax_limit *a, struct coax_limit *b,
+					   struct coax_limit *total, __u32 length)
+{
+	__u64 charged = coax_limit_replies(a, b);
+	__u64 prefix = coax_gcra_back(&guard->replies, charged, length);
+
+	if (coax_limit_read(a->replies) == charged)
+		coax_limit_write(a->replies, prefix);
+	if (coax_limit_read(b->replies) == charged)
+		coax_limit_write(b->replies, prefix);
+	coax_total_refund(&total->replies, &guard->replies_total, length);
 }
 
 /*
@@ -235,7 +283,7 @@ static inline int coax_limit_admits(const struct coax_guard_config *guard, struc
 		return 1;
 	if (!coax_gcra_conforms(&guard->strangers, all, now))
 		return 0;
-	coax_limit_set_requests(total, coax_gcra_next(&guard->strangers, all, now, 1));
+	coax_total_charge(&total->requests, &guard->strangers, now, 1);
 	return 1;
 }
 

@@ -364,7 +364,7 @@ struct coax_config {
 	X(pass_checksum, "passed: UDP over IPv6 without a checksum")                     \
 	X(pass_server_port, "passed: a request from a CoAP server's port")               \
 	X(pass_limited, "passed: one of many over a limit, for userspace to say so")     \
-	X(pass_unchecked, "passed: sources cannot be checked where forwarding is off")   \
+	X(pass_unchecked, "passed: its source cannot be checked: no forwarding, VLAN")   \
 	X(drop_denied, "dropped: from a prefix that is denied")                          \
 	X(drop_reflector, "dropped: from a port whose service answers anything")         \
 	X(drop_own, "dropped: from another interface, as if from an endpoint of ours")   \

@@ -489,6 +489,33 @@ TEST("a reply longer than the MTU is left to userspace")
 	dedup_close(&dedup);
 }
 
+TEST("what duplicates get beyond the amplification factor counts like any reply, and has an end")
+{
+	struct post post = post_default(false);
+	struct coax_guard_config *guard;
+	uint8_t reply[COAX_REPEAT_MAX];
+	struct dedup dedup;
+	size_t length;
+
+	dedup_open(&dedup);
+	guard = (struct coax_guard_config *)&dedup.kernel.config->guard;
+	guard->replies = (struct coax_rate){1000000000ULL << 16, 0};
+	length = make_reply(&post, reply, 150);
+	record(&dedup, &post, COAX_EXCHANGE_ANSWERED, reply, length);
+	for (int i = 0; i < 3; i++)
+		expect_repeat(&dedup, &post, reply, length, "without a factor");
+	guard->factor = 1;
+	dedup.kernel.link->mtu = (uint16_t)(27 + length);
+	for (int i = 0; i < 3; i++)
+		EXPECT_POST(&dedup, &post, pass_no_room);
+	dedup.kernel.link->mtu = KERNEL_MTU;
+	expect_repeat(&dedup, &post, reply, length, "the first");
+	EXPECT_POST(&dedup, &post, drop_amplified);
+	guard->factor = 3;
+	expect_repeat(&dedup, &post, reply, length, "within the factor");
+	dedup_close(&dedup);
+}
+
 TEST("a GET that is published is answered from its slot, also when it has a verdict")
 {
 	struct exchange exchange = exchange_default(false);

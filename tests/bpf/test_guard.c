@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Whom the kernel does not answer, and how much it sends to whom. */
+#include <net/if.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <time.h>
 #include <linux/types.h>
 #include <coax/gcra.h>
@@ -260,6 +262,43 @@ TEST("pings count as requests, and what goes up is not counted: userspace does t
 	guarded_close(&guarded);
 }
 
+TEST("what is no request is not limited as one: acknowledgements, and responses to our requests")
+{
+	static const uint8_t acknowledgement[] = {0x60, 0, 0x12, 0x34};
+	static const uint8_t response[] = {0x40, 0x45, 0x12, 0x35};
+	struct exchange exchange = exchange_default(false);
+	struct guarded guarded;
+	struct frame frame;
+
+	guarded_open(&guarded);
+	guarded.guard->requests = (struct coax_rate){COST_OF_ONE, 0};
+	EXPECT_REQUEST(&guarded, &exchange, reply);
+	EXPECT_REQUEST(&guarded, &exchange, drop_requests);
+	frame_build(&frame, &exchange.flow, acknowledgement, sizeof(acknowledgement));
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_message);
+	frame_build(&frame, &exchange.flow, response, sizeof(response));
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_message);
+	EXPECT_REQUEST(&guarded, &exchange, drop_requests);
+	guarded_close(&guarded);
+}
+
+TEST("what goes up takes nothing off the count of who shares one of its places")
+{
+	struct exchange exchange = unknown(false);
+	struct guarded guarded;
+	uint64_t other;
+
+	guarded_open(&guarded);
+	guarded.guard->requests = (struct coax_rate){COST_OF_ONE, SECOND};
+	other = now() + 1000 * SECOND;
+	limit_of(&guarded, &exchange.flow, 0)->requests = other;
+	for (int i = 0; i < 3; i++)
+		EXPECT_REQUEST(&guarded, &exchange, pass_unknown);
+	EXPECT_EQ(limit_of(&guarded, &exchange.flow, 0)->requests, other);
+	EXPECT_LT(limit_of(&guarded, &exchange.flow, 1)->requests, now() + SECOND / 2);
+	guarded_close(&guarded);
+}
+
 TEST("an allowed prefix is not limited; one that is only verified is, in its requests")
 {
 	struct exchange exchange = exchange_default(false);
@@ -436,6 +475,34 @@ TEST("when userspace has too many strangers, no more of them pass, but hits are 
 	}
 }
 
+TEST("what is unusual about a datagram, or unchecked, is no way around the strangers' share")
+{
+	struct exchange v4 = unknown(false), v6 = unknown(true);
+	struct guarded guarded;
+	struct frame frame;
+
+	guarded_open(&guarded);
+	guarded.guard->strangers = (struct coax_rate){COST_OF_ONE, SECOND};
+	exchange_request(&v4, &frame);
+	frame.bytes[14 + 6] |= 0x20;
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_unusual);
+	EXPECT_GT(guarded.limits[COAX_LIMITS_TOTAL].requests, now());
+	guarded.limits[COAX_LIMITS_TOTAL].requests = now() + 100 * SECOND;
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_unusual);
+	frame.bytes[14 + 15]++;
+	EXPECT_OUTCOME(&guarded.kernel, &frame, drop_strangers);
+	v6.flow.checksum = FRAME_CHECKSUM_ZERO;
+	exchange_request(&v6, &frame);
+	EXPECT_OUTCOME(&guarded.kernel, &frame, drop_strangers);
+	v4.flow.source_ip[3] += 2;
+	v4.flow.tags = 1;
+	guarded.guard->strict = 1;
+	EXPECT_REQUEST(&guarded, &v4, drop_strangers);
+	guarded.kernel.config->lease = now();
+	EXPECT_OUTCOME(&guarded.kernel, &frame, pass_checksum);
+	guarded_close(&guarded);
+}
+
 TEST("who is answered by the kernel becomes familiar as well, unless there is a flood")
 {
 	struct exchange exchange = exchange_default(false);
@@ -460,6 +527,31 @@ TEST("who is answered by the kernel becomes familiar as well, unless there is a 
 	while (now() < end)
 		EXPECT_REQUEST(&guarded, &exchange, reply);
 	EXPECT_EQ(place->familiar, 0U);
+	guarded_close(&guarded);
+}
+
+TEST("the way back to a source is the bridge that the interface is a port of; in VLANs it is unknown")
+{
+	struct exchange exchange = exchange_default(false);
+	volatile struct coax_place *place;
+	struct guarded guarded;
+
+	if (unshare(CLONE_NEWNET) || system("ip link set lo up && ip link add above type veth && "
+					    "ip address add 192.0.2.1/24 dev above && "
+					    "ip link set above up && ip link set veth0 up"))
+		SKIP("no network namespaces here");
+	ASSERT_EQ(system("echo 1 >/proc/sys/net/ipv4/conf/all/forwarding"), 0);
+	guarded_open(&guarded);
+	place = kernel_variables(&guarded.kernel, ".data.place");
+	guarded.guard->strict = 1;
+	EXPECT_REQUEST(&guarded, &exchange, drop_source);
+	place->device = if_nametoindex("above");
+	place->port = 1;
+	EXPECT_REQUEST(&guarded, &exchange, reply);
+	exchange.flow.source_ip[0]++;
+	EXPECT_REQUEST(&guarded, &exchange, drop_source);
+	exchange.flow.tags = 1;
+	EXPECT_REQUEST(&guarded, &exchange, pass_unchecked);
 	guarded_close(&guarded);
 }
 

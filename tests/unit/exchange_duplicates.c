@@ -94,6 +94,30 @@ TEST("a duplicate of a safe request that was held gets the same response, and do
 	world_end();
 }
 
+TEST("a reply leaves again only if so much may be sent there; an empty ACK always may")
+{
+	world_start();
+	world.repeats_nothing = true;
+	arrive_message(COAX_TYPE_CON, COAX_POST, 1, 7, "x");
+	EXPECT_EQ(world.sent_count, 1);
+	EXPECT_EQ(world.repeat_request, 0U);
+	arrive_message(COAX_TYPE_CON, COAX_POST, 1, 7, "x");
+	EXPECT_EQ(world.sent_count, 1);
+	EXPECT_GT(world.repeat_request, (size_t)COAX_HEADER_SIZE);
+	EXPECT_EQ(world.repeat_reply, sent_before(0)->length);
+	world.repeats_nothing = false;
+	arrive_message(COAX_TYPE_CON, COAX_POST, 1, 7, "x");
+	EXPECT_EQ(world.sent_count, 2);
+	EXPECT_EQ(world.requests, 1);
+	world.repeats_nothing = true;
+	world.conduct = HOLDS;
+	arrive_message(COAX_TYPE_CON, COAX_POST, 2, 7, NULL);
+	pass_ms(150);
+	arrive_message(COAX_TYPE_CON, COAX_POST, 2, 7, NULL);
+	EXPECT_EQ(world.sent_count, 4);
+	world_end();
+}
+
 TEST("a duplicate of a request that is being handled is ignored until its empty ACK has left")
 {
 	world_start();

@@ -68,6 +68,8 @@ static struct world {
 	uint8_t verdict_reply[COAX_DATAGRAM_OUT_MAX];
 	struct coax_path verdict_path;
 	int verdict_sent; /* how many datagrams had been sent when it was told */
+	bool repeats_nothing;
+	size_t repeat_request, repeat_reply; /* lengths that were asked about */
 
 	int lines[COAX_LOG_ERROR + 1];
 	char line[1024];
@@ -188,12 +190,23 @@ static inline void world_verdict(void *arg, const struct coax_path *path,
 	world.verdict_sent = world.sent_count;
 }
 
+static inline bool world_may_repeat(void *arg, const struct coax_path *path, size_t request,
+				    size_t reply)
+{
+	(void)arg;
+	(void)path;
+	world.repeat_request = request;
+	world.repeat_reply = reply;
+	return !world.repeats_nothing;
+}
+
 static const struct coax_exchange_ops world_ops = {
 	.send = world_send,
 	.request = world_request,
 	.compose = world_compose,
 	.notified = world_notified,
 	.verdict = world_verdict,
+	.may_repeat = world_may_repeat,
 };
 
 static const struct coax_tuning world_tuning = {

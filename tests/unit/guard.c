@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Limits on requests and replies, with a clock that the test drives. */
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <linux/types.h>
 #include <coax/gcra.h>
 #include "accel/guard_internal.h"
@@ -157,6 +158,83 @@ TEST("who got more than its share of large replies is challenged until time has 
 	EXPECT_EQ(judged(guard, "2001:db8::1", 1, START, COAX_GUARD_CHALLENGE), 1U);
 	EXPECT_EQ(judged(guard, "2001:db8:0:1::1", 1, START, COAX_GUARD_SERVE), 1U);
 	EXPECT_EQ(judged(guard, "2001:db8::1", 1, START + 2 * SECOND, COAX_GUARD_SERVE), 1U);
+	coax_guard_destroy(guard);
+}
+
+TEST("a reply may leave while it is within the factor, the budget, or for who is verified")
+{
+	struct coax_guard_options options = {.reply_bytes = 1};
+	struct coax_guard *guard = make(&options);
+	union coax_address remote = at("192.0.2.1"), other = at("192.0.2.2");
+
+	EXPECT_TRUE(coax_guard_charge(guard, &remote, START, 4, 137));
+	for (int i = 0; i < 3; i++) {
+		EXPECT_FALSE(coax_guard_charge(guard, &remote, START, 4, 137));
+		EXPECT_TRUE(coax_guard_charge(guard, &remote, START, 4, 136));
+	}
+	EXPECT_TRUE(coax_guard_charge(guard, &other, START, 4, 137));
+	coax_guard_verify(guard, &remote, START);
+	EXPECT_TRUE(coax_guard_charge(guard, &remote, START, 4, 1000));
+	coax_guard_destroy(guard);
+}
+
+TEST("strangers are counted here when the program, attached as it is, has not counted them")
+{
+	struct coax_guard_options options = {.strangers = 5};
+	struct coax_config kernel = {.enabled = 1, .lease = COAX_NEVER};
+	struct coax_guard *guard = make(&options);
+	struct coax_limit *total = &guard->limits[COAX_LIMITS_TOTAL];
+	union coax_address remote;
+
+	kernel.attachments[0].ifindex = 7;
+	guard->kernel = &kernel;
+	for (uint32_t i = 0; i < 100; i++) {
+		remote = numbered(i);
+		coax_guard_admit(guard, &remote, 7, START);
+	}
+	EXPECT_EQ(total->requests, 0U);
+	for (int i = 0; i < 3; i++) {
+		kernel.enabled = i != 0;
+		kernel.lease = i == 1 ? START : COAX_NEVER;
+		kernel.attachments[0].silent = i == 2;
+		total->requests = 0;
+		remote = numbered(1000 + (uint32_t)i);
+		coax_guard_admit(guard, &remote, 7, START);
+		EXPECT_GT(total->requests, START);
+	}
+	guard->kernel = NULL;
+	coax_guard_destroy(guard);
+}
+
+#define CHARGES 3000000
+
+static void *charge_often(void *arg)
+{
+	struct coax_guard *guard = arg;
+	struct coax_limit *total = &guard->limits[COAX_LIMITS_TOTAL];
+	struct coax_limit a = {0}, b = {0};
+
+	for (uint32_t i = 0; i < CHARGES; i++) {
+		coax_limit_charge_reply(guard->config, &a, &b, total, 1, START, 1000);
+		coax_limit_admits(guard->config, &a, &b, total, 2 * i + 3, START);
+	}
+	return NULL;
+}
+
+TEST("what several take of a total at the same time is all counted")
+{
+	struct coax_guard_options options = {.reply_bytes = 1, .reply_bytes_total = 1};
+	struct coax_guard *guard = make(&options);
+	struct coax_limit *total = &guard->limits[COAX_LIMITS_TOTAL];
+	pthread_t threads[2];
+
+	guard->config->strangers = (struct coax_rate){2 << COAX_COST_SHIFT, 1ULL << 40};
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, charge_often, guard), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(total->replies, START + 2ULL * CHARGES * 1000 * SECOND);
+	EXPECT_EQ(total->requests, START + 2ULL * CHARGES * 2);
 	coax_guard_destroy(guard);
 }
 

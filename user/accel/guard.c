@@ -223,25 +223,26 @@ static bool is_known_good(const struct coax_guard *guard, const struct source *s
 	       guard_prefix_verdict(guard, source->address) == COAX_PREFIX_ALLOWED;
 }
 
-static bool is_attached(const struct coax_config *kernel, uint32_t ifindex)
+/* Whether the program looks at what comes now: with another answer all pass it uncounted. */
+static bool is_looking(const struct coax_config *kernel, uint64_t now)
 {
-	for (int i = 0; i < COAX_ATTACHMENTS_MAX; i++) {
-		const struct coax_attachment *at = &kernel->attachments[i];
-
-		if (__atomic_load_n(&at->ifindex, __ATOMIC_RELAXED) == ifindex)
-			return !__atomic_load_n(&at->silent, __ATOMIC_RELAXED);
-	}
-	return false;
+	return kernel && __atomic_load_n(&kernel->enabled, __ATOMIC_RELAXED) &&
+	       now < __atomic_load_n(&kernel->lease, __ATOMIC_RELAXED);
 }
 
-/* By the program, which lets all pass while it is off, or its lease has run out. */
-static bool is_counted(const struct coax_guard *guard, uint32_t ifindex, uint64_t now)
+/* Then the program has counted what came by there. */
+static bool is_attached(const struct coax_guard *guard, uint32_t ifindex, uint64_t now)
 {
-	const struct coax_config *kernel = guard->kernel;
+	const struct coax_attachment *attachment;
 
-	return kernel && __atomic_load_n(&kernel->enabled, __ATOMIC_RELAXED) &&
-	       now < __atomic_load_n(&kernel->lease, __ATOMIC_RELAXED) &&
-	       is_attached(kernel, ifindex);
+	if (!is_looking(guard->kernel, now))
+		return false;
+	for (int i = 0; i < COAX_ATTACHMENTS_MAX; i++) {
+		attachment = &guard->kernel->attachments[i];
+		if (__atomic_load_n(&attachment->ifindex, __ATOMIC_RELAXED) == ifindex)
+			return !__atomic_load_n(&attachment->silent, __ATOMIC_RELAXED);
+	}
+	return false;
 }
 
 enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
@@ -258,7 +259,7 @@ enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
 	source = find_source(guard, remote);
 	if (guard_prefix_verdict(guard, source.address) == COAX_PREFIX_DENIED)
 		return COAX_GUARD_IGNORE;
-	if (!is_counted(guard, ifindex, now))
+	if (!is_attached(guard, ifindex, now))
 		coax_limit_admits(guard->config, source.a, source.b, total, source.name, now);
 	if (coax_is_familiar(source.a, source.b, source.name, now) ||
 	    coax_total_is_calm(&guard->config->strangers, coax_limit_read(total->requests), now))
@@ -303,21 +304,7 @@ uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_addres
 	return arrival > free ? (uint32_t)((arrival - free) / NS_PER_SEC) + 1 : 1;
 }
 
-void coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
-		       size_t request, size_t response)
-{
-	struct source source;
-
-	if (!coax_is_amplified(guard->config, (uint32_t)request, (uint32_t)response) ||
-	    is_loopback(remote))
-		return;
-	source = find_source(guard, remote);
-	if (!is_overdrawn(guard, &source, now))
-		coax_limit_charge_reply(guard->config, source.a, source.b, total_of(guard),
-					source.name, now, (uint32_t)response);
-}
-
-bool coax_guard_repeat(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
+bool coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
 		       size_t request, size_t response)
 {
 	struct source source;
@@ -326,10 +313,8 @@ bool coax_guard_repeat(struct coax_guard *guard, const union coax_address *remot
 	    is_loopback(remote))
 		return true;
 	source = find_source(guard, remote);
-	if (is_known_good(guard, &source, now))
-		return true;
 	if (is_overdrawn(guard, &source, now))
-		return false;
+		return is_known_good(guard, &source, now);
 	coax_limit_charge_reply(guard->config, source.a, source.b, total_of(guard), source.name,
 				now, (uint32_t)response);
 	return true;

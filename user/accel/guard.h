@@ -49,12 +49,11 @@ enum coax_guard_verdict coax_guard_judge(struct coax_guard *guard, const union c
 uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_address *remote,
 			 uint64_t now);
 
-/* A request of so many bytes is answered by a response of so many. */
-void coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
-		       size_t request, size_t response);
-
-/* The same response once more: whether it may go, which is charged then. */
-bool coax_guard_repeat(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
+/*
+ * A request of so many bytes is answered by a response of so many. Returns whether it may be, where
+ * judge() was not asked.
+ */
+bool coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
 		       size_t request, size_t response);
 
 /* The remote is where it says it is. */

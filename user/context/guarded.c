@@ -48,14 +48,14 @@ void coax_guarded_charge(const struct coax_worker *worker, const struct coax_pat
 			 const struct coax_responder *responder)
 {
 	if (worker->context->guard)
-		coax_guard_charge(worker->context->guard, &path->remote, worker->now,
-				  responder->request.length, responder->response.length);
+		(void)coax_guard_charge(worker->context->guard, &path->remote, worker->now,
+					responder->request.length, responder->response.length);
 }
 
 bool coax_guarded_may_repeat(void *arg, const struct coax_path *path, size_t request, size_t reply)
 {
-	struct coax_worker *worker = arg;
+	const struct coax_worker *worker = arg;
 	struct coax_guard *guard = worker->context->guard;
 
-	return !guard || coax_guard_repeat(guard, &path->remote, worker->now, request, reply);
+	return !guard || coax_guard_charge(guard, &path->remote, worker->now, request, reply);
 }

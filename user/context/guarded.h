@@ -15,8 +15,7 @@ bool coax_guarded_may_serve(struct coax_worker *worker, const struct coax_path *
 void coax_guarded_charge(const struct coax_worker *worker, const struct coax_path *path,
 			 const struct coax_responder *responder);
 
-/* The exchange layer's `may_repeat`. */
-bool coax_guarded_may_repeat(void *worker, const struct coax_path *path, size_t request,
-			     size_t reply);
+/* coax_exchange_ops.may_repeat: a reply to a duplicate counts like any other. `arg`: a worker. */
+bool coax_guarded_may_repeat(void *arg, const struct coax_path *path, size_t request, size_t reply);
 
 #endif

@@ -74,10 +74,10 @@ static void queue_datagram(void *arg, const struct coax_path *path, const uint8_
 static const struct coax_exchange_ops exchange_ops = {
 	.send = queue_datagram,
 	.request = coax_worker_render,
-	.may_repeat = coax_guarded_may_repeat,
 	.compose = coax_observers_compose,
 	.notified = coax_observers_notified,
 	.verdict = coax_worker_decide,
+	.may_repeat = coax_guarded_may_repeat,
 };
 
 static int watch_sockets(struct coax_worker *worker)

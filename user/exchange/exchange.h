@@ -60,11 +60,6 @@ struct coax_exchange_ops {
 	void (*request)(void *arg, const struct coax_path *path, const struct coax_message *request,
 			struct coax_ticket ticket);
 	/*
-	 * A duplicate of so many bytes is to get the reply again that the first one got. Returns
-	 * whether it may, else it gets nothing. NULL: always. It calls nothing of this layer.
-	 */
-	bool (*may_repeat)(void *arg, const struct coax_path *path, size_t request, size_t reply);
-	/*
 	 * Build the newest notification for an observer into `buffer` (COAX_DATAGRAM_OUT_MAX
 	 * bytes): complete with its token, but for type and message ID. Called for each
 	 * transmission, also for those that repeat an unacknowledged one: RFC 7641 section 4.5.2
@@ -87,6 +82,12 @@ struct coax_exchange_ops {
 	 */
 	void (*verdict)(void *arg, const struct coax_path *path,
 			const struct coax_verdict *verdict);
+	/*
+	 * Whether a duplicate of so many bytes gets the reply to the first, of so many; else it
+	 * gets nothing: whoever sends it may not be who it says it is (RFC 7252 section 11.3).
+	 * NULL: it does. It calls nothing of this layer.
+	 */
+	bool (*may_repeat)(void *arg, const struct coax_path *path, size_t request, size_t reply);
 };
 
 /* How a notification leaves. */

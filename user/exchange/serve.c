@@ -81,13 +81,19 @@ static void hand_up(struct coax_exchange *exchange, const struct coax_path *path
 		coax_exchange_leave_unanswered(exchange, path, open);
 }
 
-static bool may_repeat(const struct coax_exchange *exchange, const struct coax_path *path,
-		       const struct coax_message *request, const struct coax_seen *seen)
+static void repeat(struct coax_exchange *exchange, const struct coax_path *path,
+		   const struct coax_message *request, const struct coax_seen *seen)
 {
+	const uint8_t *reply = coax_duplicates_reply(&exchange->duplicates, seen);
 	const struct coax_exchange_ops *ops = exchange->ops;
 
-	return !ops->may_repeat ||
-	       ops->may_repeat(exchange->arg, path, request->length, seen->reply_length);
+	if (!reply || !seen->confirmable)
+		return;
+	if (ops->may_repeat &&
+	    !ops->may_repeat(exchange->arg, path, request->length, seen->reply_length))
+		return;
+	coax_count(exchange->stats, responses);
+	coax_exchange_send(exchange, path, reply, seen->reply_length);
 }
 
 /*
@@ -98,8 +104,6 @@ static bool may_repeat(const struct coax_exchange *exchange, const struct coax_p
 static void take_duplicate(struct coax_exchange *exchange, const struct coax_path *path,
 			   const struct coax_message *request, struct coax_seen *seen)
 {
-	const uint8_t *reply;
-
 	coax_count(exchange->stats, duplicates);
 	coax_exchange_inform(exchange, "duplicate from", path, seen->id);
 	if (seen->acknowledged) {
@@ -114,11 +118,7 @@ static void take_duplicate(struct coax_exchange *exchange, const struct coax_pat
 		hand_up(exchange, path, request, seen);
 		return;
 	}
-	reply = coax_duplicates_reply(&exchange->duplicates, seen);
-	if (reply && seen->confirmable && may_repeat(exchange, path, request, seen)) {
-		coax_count(exchange->stats, responses);
-		coax_exchange_send(exchange, path, reply, seen->reply_length);
-	}
+	repeat(exchange, path, request, seen);
 }
 
 void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path *path,
