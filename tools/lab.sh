@@ -166,14 +166,14 @@ lab_reference() {
 	EOF
 }
 
-# lab_threaded CPU: what comes in at the server's end is processed by a kernel thread on that CPU, not
-# by whoever sends it; so the CPU's time is what serving costs, network stack and XDP included.
+# lab_threaded: what comes in at the server's end is processed by a kernel thread, to be pinned to a CPU, not
+# by whoever sends it; so the CPU's time is what serving costs, network stack and XDP included. There is no
+# way back: recent kernels refuse it.
 lab_threaded() {
 	lab_server ethtool -K "$LAB_SERVER_LINK" gro on
 	# shellcheck disable=SC2016 # for the inner shell, whose /sys is the namespace's
 	lab_server unshare --mount sh -c \
 		'mount -t sysfs sysfs /sys && echo 1 >"/sys/class/net/$0/threaded"' "$LAB_SERVER_LINK"
-	lab_pin_threads "$1"
 }
 
 # The threads are made anew when an XDP program comes or goes.
