@@ -10,7 +10,7 @@ uint64_t coax_exchange_hash_message(const struct coax_exchange *exchange,
 
 	length += coax_address_bytes(packed + length, &path->local);
 	memcpy(packed + length, &id, sizeof(id));
-	return coax_hash(&exchange->key, packed, length + sizeof(id));
+	return coax_digest(exchange->digest, packed, (uint32_t)(length + sizeof(id)));
 }
 
 uint64_t coax_exchange_hash_remote(const struct coax_exchange *exchange,
