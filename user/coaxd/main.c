@@ -49,8 +49,13 @@ static void tell_ready(const struct coaxd_options *options)
 static void give_up_privileges(void *arg)
 {
 	const struct coaxd_options *options = arg;
+	int err = coaxd_privileges_drop(options->context.accel.interface_count);
 
-	coaxd_privileges_drop(options->context.accel.interface_count);
+	if (!err)
+		return;
+	coax_log(&options->files.logger, COAX_LOG_ERROR, "cannot give up capabilities: %s",
+		 strerror(-err));
+	exit(EXIT_FAILURE);
 }
 
 static const char *instance_of(const struct coaxd_options *options)
@@ -128,8 +133,9 @@ static void *create_files(void *arg)
 {
 	struct files_creation *creation = arg;
 
-	coaxd_privileges_drop(false);
-	creation->err = coaxd_files_create(&creation->files, creation->options);
+	creation->err = coaxd_privileges_drop(false);
+	if (!creation->err)
+		creation->err = coaxd_files_create(&creation->files, creation->options);
 	return NULL;
 }
 

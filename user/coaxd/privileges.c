@@ -46,13 +46,14 @@ static int become(const struct passwd *user)
 }
 
 /* To all that are permitted, or to none. */
-static void set_effective(bool all)
+static int set_effective(bool all)
 {
 	cap_t state = cap_get_proc();
 	int last = cap_max_bits();
+	int err = 0;
 
 	if (!state)
-		return;
+		return -errno;
 	cap_clear_flag(state, CAP_EFFECTIVE);
 	cap_clear_flag(state, CAP_INHERITABLE);
 	for (cap_value_t i = 0; all && i < last; i++) {
@@ -62,8 +63,10 @@ static void set_effective(bool all)
 		if (permitted == CAP_SET)
 			cap_set_flag(state, CAP_EFFECTIVE, 1, &i, CAP_SET);
 	}
-	cap_set_proc(state);
+	if (cap_set_proc(state) != 0)
+		err = -errno;
 	cap_free(state);
+	return err;
 }
 
 int coaxd_privileges_become(const char *name, const char *instance,
@@ -88,31 +91,36 @@ int coaxd_privileges_become(const char *name, const char *instance,
 		return err;
 	}
 	/* Nothing that it might execute is to have what it has. */
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	cap_reset_ambient();
-	set_effective(false);
-	return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || cap_reset_ambient() != 0)
+		err = -errno;
+	if (!err)
+		err = set_effective(false);
+	if (err)
+		coax_log(logger, COAX_LOG_ERROR, "cannot give up capabilities: %s", strerror(-err));
+	return err;
 }
 
 void coaxd_privileges_use(void)
 {
-	set_effective(true);
+	/* Whoever then lacks one says which. */
+	(void)set_effective(true);
 }
 
-void coaxd_privileges_drop(bool attaches)
+int coaxd_privileges_drop(bool attaches)
 {
 	cap_t former = cap_get_proc();
 	cap_t state = cap_init();
+	int err = former && state ? 0 : -ENOMEM;
 
-	for (size_t i = 0;
-	     former && state && attaches && i < sizeof(to_attach) / sizeof(*to_attach); i++) {
+	for (size_t i = 0; !err && attaches && i < sizeof(to_attach) / sizeof(*to_attach); i++) {
 		cap_flag_value_t permitted = CAP_CLEAR;
 
 		cap_get_flag(former, to_attach[i], CAP_PERMITTED, &permitted);
 		cap_set_flag(state, CAP_PERMITTED, 1, &to_attach[i], permitted);
 	}
-	if (state)
-		cap_set_proc(state);
+	if (!err && cap_set_proc(state) != 0)
+		err = -errno;
 	cap_free(former);
 	cap_free(state);
+	return err;
 }

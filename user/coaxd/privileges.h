@@ -24,7 +24,10 @@ int coaxd_privileges_become(const char *user, const char *instance,
 /* While the Context is made: for this thread all that is permitted is in effect. */
 void coaxd_privileges_use(void);
 
-/* Give up what is not needed any more. For this thread, and those that it starts. */
-void coaxd_privileges_drop(bool attaches);
+/*
+ * Give up what is not needed any more. For this thread, and those that it starts. Returns 0 or
+ * a negative errno: nobody is to serve then.
+ */
+int coaxd_privileges_drop(bool attaches);
 
 #endif
