@@ -36,13 +36,18 @@ static int beside_attach(struct beside *beside, const char *name, unsigned int p
 	return err;
 }
 
+static void beside_close(struct beside *beside)
+{
+	xdp_program__close(beside->program);
+	beside_bpf__destroy(beside->object);
+}
+
 static void beside_detach(struct beside *beside)
 {
 	EXPECT_EQ(xdp_program__detach(beside->program, (int)if_nametoindex(LAB_SERVER),
 				      XDP_MODE_NATIVE, 0),
 		  0);
-	xdp_program__close(beside->program);
-	beside_bpf__destroy(beside->object);
+	beside_close(beside);
 }
 
 static uint64_t beside_take(const struct beside *beside)
@@ -77,6 +82,8 @@ static bool dispatcher_takes(const char *name)
 
 	if (keeper_attached(LAB_SERVER))
 		beside_detach(&probe);
+	else
+		beside_close(&probe);
 	ASSERT_EQ(keeper_attached(LAB_SERVER), 0U);
 	HARNESS_SAY("libxdp's dispatcher takes %s: %s", name, taken ? "yes" : "no");
 	if (!taken && getenv("COAX_TEST_DISPATCHER"))
@@ -154,6 +161,7 @@ static void be_alone(void)
 	EXPECT_TRUE(is_answered("known"));
 
 	EXPECT_LT(beside_attach(&other, "beside_counts", 10), 0);
+	beside_close(&other);
 	EXPECT_TRUE(is_answered("known"));
 	coax_subject_put(subject);
 	coax_accel_close(accel);

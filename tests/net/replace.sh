@@ -184,17 +184,23 @@ keeps_the_name() {
 
 # ticks PID: of CPU time it has used.
 ticks() {
-	sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12-13 | tr ' ' + | bc
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
+# allow_descriptors N: to the daemon, as the user that it has become.
+allow_descriptors() {
+	setpriv --reuid "$(ps -o uid= -p "$LAB_PID")" --regid "$(ps -o gid= -p "$LAB_PID")" --clear-groups \
+		prlimit --pid "$LAB_PID" --nofile="$1:"
 }
 
 # Somebody waits to be let in, and there is no descriptor left.
 waits_for_room() {
 	lab_coaxd --instance new --bind 127.0.0.1:5699 --workers 1 "$LAB_DIR/files"
-	setpriv --reuid "$(ps -o uid= -p "$LAB_PID")" --regid "$(ps -o gid= -p "$LAB_PID")" --clear-groups \
-		prlimit --pid "$LAB_PID" --nofile=3 || return 1
+	allow_descriptors 3 || return 1
 	before=$(ticks "$LAB_PID")
 	lab_server timeout 3 "$build/coax" attach nothing --instance new
-	[ $(($(ticks "$LAB_PID") - before)) -lt 50 ] && lab_stop "$LAB_PID"
+	used=$(($(ticks "$LAB_PID") - before))
+	allow_descriptors 1024 && lab_stop "$LAB_PID" && [ "$used" -lt 50 ]
 }
 
 replaces_killed() {
