@@ -74,15 +74,23 @@ lab_server() {
 }
 
 # Start a command on one side in the background; its process ID is in LAB_PID, and it ends with the
-# lab, or when this shell does.
+# lab, or when this shell does. Not from a subshell: the shell itself is to be the parent.
 lab_start_client() {
-	nsenter --net="/run/netns/$LAB_A" setpriv --pdeathsig KILL "$@" &
-	LAB_PID=$!
-	lab_pids="$lab_pids $LAB_PID"
+	lab_start "$LAB_A" "$@"
 }
 
 lab_start_server() {
-	nsenter --net="/run/netns/$LAB_B" setpriv --pdeathsig KILL "$@" &
+	lab_start "$LAB_B" "$@"
+}
+
+# A parent that was killed before its child asked for the signal does not send one: the child looks
+# for that itself.
+lab_start() { # namespace, command...
+	lab_netns=$1
+	shift
+	# shellcheck disable=SC2016 # for the shell inside
+	nsenter --net="/run/netns/$lab_netns" setpriv --pdeathsig KILL \
+		sh -c '[ "$PPID" -eq "$0" ] && exec "$@"' "$$" "$@" &
 	LAB_PID=$!
 	lab_pids="$lab_pids $LAB_PID"
 }
