@@ -26,7 +26,7 @@ $(error tools/deps could not install what the build needs; it says why above)
 endif
 endif
 
-PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium libcap
+PKGS    := libbpf libxdp liburcu-bp liburcu-cds libsodium libcap libssl libcrypto jansson
 WARN    := -Wall -Wextra -Werror
 CFLAGS  += -std=gnu11 $(OPT) $(WARN) -fPIC -D_GNU_SOURCE -pthread \
            -DCOAX_VERSION_TEXT='"$(VERSION)"' -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(PKGS))
@@ -49,7 +49,7 @@ endif
 MAKEFLAGS += -r
 .DEFAULT_GOAL := all
 
-LIB_SRC   := $(wildcard user/*.c user/codec/*.c user/transport/*.c user/exchange/*.c user/site/*.c \
+LIB_SRC   := $(wildcard user/*.c user/codec/*.c user/credentials/*.c user/transport/*.c user/exchange/*.c user/site/*.c \
                user/accel/*.c user/context/*.c)
 COAXD_SRC := $(wildcard user/coaxd/*.c)
 TOOL_SRC  := $(wildcard tools/coax/*.c)
@@ -103,7 +103,7 @@ $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -ljansson -lcbor -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lm
 
 $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -119,7 +119,7 @@ $(TESTS) $(PEERS): $(B)/%: $(B)/%.o $(B)/libcoax.a
 # How the tool shows payloads is tested without the rest of it.
 TOOL_SHOW := $(patsubst %.c,$(B)/%.o,tools/coax/safe.c $(wildcard tools/coax/show*.c))
 $(B)/tests/unit/tool_show: $(TOOL_SHOW)
-$(B)/tests/unit/tool_show: LDLIBS := $(B)/libcoax.a $(LDLIBS) -ljansson -lcbor -lm
+$(B)/tests/unit/tool_show: LDLIBS := $(B)/libcoax.a $(LDLIBS) -lcbor -lm
 
 # Fuzzers are built whole, library and all, with coverage and sanitizers.
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \

@@ -107,6 +107,12 @@ struct coax_context_stats {
 	uint64_t denied;	 /* datagrams ignored for where they came from */
 	uint64_t limited;	 /* requests answered 4.29: too many of their prefix */
 	uint64_t challenged;	 /* requests answered 4.01 with an Echo: not verified */
+	uint64_t sessions;	 /* secure ones that are established now */
+	uint64_t handshakes;	 /* that ended well, and of these: */
+	uint64_t handshakes_resumed;
+	uint64_t handshakes_failed;
+	uint64_t hellos_verified; /* ClientHellos answered with a HelloVerifyRequest */
+	uint64_t records_dropped; /* of no session, damaged, or replayed */
 };
 
 /**
