@@ -789,7 +789,9 @@ TEST("after a notification, its observer gets none of what was kept for it befor
 	memset(world.body, 'n', 3000);
 	begin(&exchange, &world, COAX_GET, "down");
 	with_uint(&exchange, COAX_OBSERVE, 0);
-	coax_blocks_forget(world.blocks, &exchange.responder.remote, &exchange.responder.local,
+	coax_blocks_forget(world.blocks,
+			   &(struct coax_path){.remote = exchange.responder.remote,
+					       .local = exchange.responder.local},
 			   &exchange.draft);
 	EXPECT_EQ(get_block(&exchange, &world, 1, 6), COAX_CONTENT);
 	EXPECT_EQ(payload_of(&exchange, &(size_t){0})[0], 'n');
