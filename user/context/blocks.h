@@ -62,8 +62,8 @@ uint32_t coax_blocks_stride(struct coax_blocks *blocks, const struct coax_respon
 
 /*
  * A notification whose body has more than one block (cut for nobody: responder->remote AF_UNSPEC)
- * leaves by `path` for an observer with this request: what it asks for next is not of what was kept for it
- * before (section 2.6).
+ * leaves by `path` for an observer with this request: what it asks for next is not of what was kept
+ * for it before (section 2.6).
  */
 void coax_blocks_forget(struct coax_blocks *blocks, const struct coax_path *path,
 			const struct coax_message *request);

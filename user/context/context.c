@@ -12,6 +12,7 @@
 #include "observers.h"
 #include "options.h"
 #include "rcu.h"
+#include "secure.h"
 #include "site/queue.h"
 #include "resolver.h"
 #include <coax/control.h>
@@ -32,8 +33,11 @@ static int load_accel(struct coax_context *context, const struct coax_context_op
 		return err;
 	if (context->guard)
 		err = coax_guard_share(context->guard, context->accel);
-	for (uint32_t i = 0; i < context->shared_sockets && !err; i++)
+	for (uint32_t i = 0; i < context->shared_sockets && !err; i++) {
+		if (context->workers[0]->socket_is_secure[i])
+			continue;
 		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
+	}
 	if (!err && accel.lock)
 		err = coax_accel_prepare(context->accel);
 	return err;
@@ -134,6 +138,7 @@ static void close_all(struct coax_context *context)
 	coax_groups_destroy(context->groups);
 	coax_accel_close(context->accel);
 	coax_guard_destroy(context->guard);
+	coax_secure_close(context);
 	free(context->digest);
 	free(context->workers);
 	coax_context_unreference(context);
@@ -147,7 +152,10 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 	if (!context)
 		return -ENOMEM;
 	atomic_init(&context->references, 1);
+	pthread_mutex_init(&context->credentials_lock, NULL);
 	err = coax_options_apply(context, options);
+	if (!err)
+		err = coax_secure_open(context, options);
 	if (!err && coax_options_are_servers(options))
 		err = coax_guard_create(&context->guard, &options->guard, &context->logger);
 	if (!err) {
@@ -240,6 +248,17 @@ in_port_t coax_context_port(const struct coax_context *context)
 	struct coax_transport *transport = context->workers[0]->transport;
 
 	return coax_address_port(transport->ops->bound(transport, 0));
+}
+
+in_port_t coax_context_secure_port(const struct coax_context *context)
+{
+	const struct coax_worker *worker = context->workers[0];
+
+	for (uint32_t i = 0; i < context->shared_sockets; i++)
+		if (worker->socket_is_secure[i])
+			return coax_address_port(
+				worker->transport->ops->bound(worker->transport, i));
+	return 0;
 }
 
 void coax_context_stats_read(const struct coax_context *context, struct coax_context_stats *stats)

@@ -278,9 +278,8 @@ static struct coax_observation *allocate(struct coax_context *context,
 /* Where to, and then go there; or find out first. */
 static int set_out(struct coax_observation *observation, const union coax_address *remote)
 {
-	struct coax_worker *worker =
-		coax_worker_for(observation->context, remote, observation->options.secure,
-				&observation->path);
+	struct coax_worker *worker = coax_worker_for(
+		observation->context, remote, observation->options.secure, &observation->path);
 
 	if (!worker)
 		return -EAFNOSUPPORT;

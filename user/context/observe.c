@@ -92,6 +92,7 @@ static void renew(struct coax_exchange *exchange, struct coax_timer *timer)
 	struct coax_message message = copy_request(observation, 0, buffer);
 
 	observation->renewing = true;
+	observation->begun = observation->worker->now;
 	/* Whatever answers this, or the one that is still on its way, starts the timer again. */
 	if (coax_exchange_request_again(exchange, observation->worker->now, observation->pending,
 					&message) == -ENOBUFS)

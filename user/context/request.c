@@ -117,6 +117,7 @@ static void begin_session(struct coax_request *request)
 
 static void begin(struct coax_request *request)
 {
+	request->reason = NULL;
 	request->transfer.worker = request->worker;
 	request->transfer.path = request->path;
 	if (coax_address_is_multicast(&request->path.remote) != !!request->group)

@@ -41,8 +41,8 @@ struct coax_lookup {
 
 /*
  * Where a message itself says that it goes (RFC 7252 section 5.10.1): take its Uri-Port away, which
- * is the datagram's own then (without, that of coap or coaps), and read its Uri-Host. Returns 0, -EDESTADDRREQ (there is none) or
- * -EINVAL.
+ * is the datagram's own then (without, that of coap or coaps), and read its Uri-Host. Returns 0,
+ * -EDESTADDRREQ (there is none) or -EINVAL.
  */
 int coax_target_take(struct coax_message *message, bool secure, char host[256], in_port_t *port);
 

@@ -14,9 +14,9 @@
 /* Requests and observations that wait for handshakes, in one worker. */
 #define WAITERS_MAX 4096
 /* Of sessions that requests of ours asked for. A power of two. */
-#define CHAINS	    1024
-#define REASON_MAX  192
-#define URI_MAX	    (3 * COAX_DATAGRAM_OUT_MAX + 256)
+#define CHAINS	   1024
+#define REASON_MAX 192
+#define URI_MAX	   (3 * COAX_DATAGRAM_OUT_MAX + 256)
 
 /* A session that requests of ours go by, or any one that has ended and is not settled yet. */
 struct session {
@@ -339,8 +339,7 @@ static const struct coax_credential *find_credential(const struct coax_context *
 		inet_ntop(AF_INET6, &remote->in6.sin6_addr, host, sizeof(host));
 	else
 		inet_ntop(AF_INET, &remote->in.sin_addr, host, sizeof(host));
-	if (coax_uri_compose(message, true, host, coax_address_port(remote), uri,
-			     sizeof(uri)) < 0)
+	if (coax_uri_compose(message, true, host, coax_address_port(remote), uri, sizeof(uri)) < 0)
 		return NULL;
 	return coax_credentials_for_uri(context->client_credentials, uri);
 }
@@ -361,7 +360,8 @@ static int connect_to(struct coax_secure *secure, struct coax_path *path,
 			 : -EACCES;
 	pthread_mutex_unlock(&context->credentials_lock);
 	if (err)
-		*reason = credential ? "no session can be begun" : "there are no credentials for it";
+		*reason =
+			credential ? "no session can be begun" : "there are no credentials for it";
 	return err;
 }
 

@@ -78,10 +78,8 @@ const struct coax_claims *coax_secure_claims(const struct coax_worker *worker,
 					     const struct coax_path *path);
 
 /*
- * Of the Context: what its workers' sessions share, and the client's credentials.
+ * credentials.c: what a Context's workers share. Returns 0 or a negative errno, and has logged why.
  */
-
-/* Returns 0 or a negative errno, and has logged why. */
 int coax_secure_open(struct coax_context *context, const struct coax_context_options *options);
 void coax_secure_close(struct coax_context *context);
 

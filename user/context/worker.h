@@ -104,10 +104,13 @@ struct coax_context {
 	struct coax_observers *observers;  /* here */
 	struct coax_resolver *resolver;	   /* NULL: nothing has been looked up yet */
 	pthread_mutex_t resolver_lock;
-	struct coax_dtls_shared *dtls; /* NULL: no secure sessions */
+	struct coax_dtls_shared *dtls;		     /* NULL: no secure sessions */
 	struct coax_credentials *client_credentials; /* the lock's; held; NULL: none */
 	pthread_mutex_t credentials_lock;
 	bool own_loop;
+	bool plain;		  /* coap is spoken */
+	bool secure_client;	  /* coaps is, in requests of ours */
+	bool secure_server;	  /* and in those of others */
 	uint64_t lease_interval;  /* ns */
 	uint64_t lease_due;	  /* worker 0's */
 	uint64_t lease_asked;	  /* worker 0's: when it last asked for signs of life */

@@ -118,7 +118,7 @@ struct coax_udp_socket {
 	union coax_address address; /* port 0: any */
 	bool reuse_port;
 	bool secure; /* what comes and goes is not CoAP, but records: whoever opens it sees to it */
-	bool late;     /* bound by admit(): others that share its address miss nothing until then */
+	bool late;   /* bound by admit(): others that share its address miss nothing until then */
 	int inherited; /* one that is bound to it, used instead of a new one; 0: none */
 };
 
