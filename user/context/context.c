@@ -28,15 +28,21 @@ static int load_accel(struct coax_context *context, const struct coax_context_op
 
 	if (options->succession)
 		accel.lock = options->succession->lock;
+	if (!context->secure_server)
+		accel.sessions = 0;
+	else if (!accel.sessions)
+		accel.sessions = context->tuning.sessions_max + context->tuning.handshakes_max;
 	err = coax_accel_open(&context->accel, &accel, &context->logger);
 	if (err)
 		return err;
 	if (context->guard)
 		err = coax_guard_share(context->guard, context->accel);
 	for (uint32_t i = 0; i < context->shared_sockets && !err; i++) {
-		if (context->workers[0]->socket_is_secure[i])
-			continue;
-		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
+		const union coax_address *bound = transport->ops->bound(transport, i);
+
+		err = context->workers[0]->socket_is_secure[i]
+			      ? coax_accel_add_secure_endpoint(context->accel, bound)
+			      : coax_accel_add_endpoint(context->accel, bound);
 	}
 	if (!err && accel.lock)
 		err = coax_accel_prepare(context->accel);
@@ -53,6 +59,7 @@ static int attach_accel(struct coax_context *context)
 	if (err)
 		return err;
 	*context->digest = *coax_accel_digest(context->accel);
+	context->cookie_key = *coax_accel_cookie_key(context->accel);
 	coax_renewals_begin(context);
 	for (unsigned int i = 0; i < context->worker_count; i++)
 		coax_blocks_accelerate(context->workers[i]->blocks);

@@ -3,6 +3,7 @@
  * Whom a Context believes, as client and as server, and what its workers' sessions share of it.
  */
 #include <errno.h>
+#include <sys/random.h>
 #include "options.h"
 #include "secure.h"
 
@@ -12,6 +13,7 @@ int coax_secure_open(struct coax_context *context, const struct coax_context_opt
 	const struct coax_dtls_shared_options shared = {
 		.client = options->client_credentials,
 		.server = options->server_credentials,
+		.cookie_key = &context->cookie_key,
 		.limits =
 			{
 				.sessions_max = tuning->sessions_max,
@@ -24,6 +26,9 @@ int coax_secure_open(struct coax_context *context, const struct coax_context_opt
 
 	if (!context->secure_client && !context->secure_server)
 		return 0;
+	if (getrandom(&context->cookie_key, sizeof(context->cookie_key), 0) !=
+	    sizeof(context->cookie_key))
+		return -EIO;
 	err = coax_dtls_shared_create(&context->dtls, &shared);
 	if (!err)
 		context->client_credentials = coax_credentials_hold(options->client_credentials);

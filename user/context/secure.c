@@ -122,6 +122,20 @@ static void send_record(void *arg, const struct coax_path *path, const uint8_t *
 	coax_worker_send(secure->worker, path, data, length);
 }
 
+/* Whoever meets records at our address before us lets none through of those who have no session. */
+static bool kernel_meets(const struct coax_context *context, const struct coax_path *path)
+{
+	return context->accel && coax_is_serving_socket(context, path->socket);
+}
+
+static void begun(void *arg, const struct coax_path *path)
+{
+	const struct coax_context *context = ((struct coax_secure *)arg)->worker->context;
+
+	if (kernel_meets(context, path))
+		coax_accel_session_add(context->accel, &path->remote);
+}
+
 static void established(void *arg, const struct coax_path *path, const struct coax_claims *claims)
 {
 	struct coax_secure *secure = arg;
@@ -143,8 +157,11 @@ static void established(void *arg, const struct coax_path *path, const struct co
 static void ended(void *arg, const struct coax_path *path, int result, const char *reason)
 {
 	struct coax_secure *secure = arg;
+	const struct coax_context *context = secure->worker->context;
 	struct session *session = find(secure, path);
 
+	if (kernel_meets(context, path))
+		coax_accel_session_remove(context->accel, &path->remote);
 	if (!session && !secure->stopped)
 		session = create(path);
 	if (session)
@@ -153,6 +170,7 @@ static void ended(void *arg, const struct coax_path *path, int result, const cha
 
 static const struct coax_dtls_ops dtls_ops = {
 	.send = send_record,
+	.begun = begun,
 	.established = established,
 	.ended = ended,
 };

@@ -105,6 +105,7 @@ struct coax_context {
 	struct coax_resolver *resolver;	   /* NULL: nothing has been looked up yet */
 	pthread_mutex_t resolver_lock;
 	struct coax_dtls_shared *dtls;		     /* NULL: no secure sessions */
+	struct coax_cookie_key cookie_key;	     /* the kernel half's, once that attaches */
 	struct coax_credentials *client_credentials; /* the lock's; held; NULL: none */
 	pthread_mutex_t credentials_lock;
 	bool own_loop;
