@@ -196,6 +196,12 @@ const struct coax_credential *coax_credentials_own(const struct coax_credentials
 	return at < credentials->own_count ? credentials->own[at] : NULL;
 }
 
+const struct coax_credential *coax_credentials_at(const struct coax_credentials *credentials,
+						  size_t at)
+{
+	return at < credentials->count ? credentials->entries[at] : NULL;
+}
+
 bool coax_credentials_have_psk(const struct coax_credentials *credentials)
 {
 	return credentials->identity_count > 0;

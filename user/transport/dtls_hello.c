@@ -102,13 +102,10 @@ static uint64_t cookie_of(const struct coax_hello *hello, const struct coax_cook
 bool coax_hello_cookie_is_valid(const struct coax_hello *hello, const struct coax_cookie_key *key,
 				const union coax_address *remote, uint64_t now)
 {
-	uint8_t age;
 	uint64_t cookie;
 
-	if (hello->cookie_length != COAX_COOKIE_LENGTH)
-		return false;
-	age = coax_cookie_period(now) - hello->cookie[0];
-	if (age > 1)
+	if (hello->cookie_length != COAX_COOKIE_LENGTH ||
+	    !coax_cookie_is_timely(hello->cookie[0], now))
 		return false;
 	cookie = cookie_of(hello, key, remote, hello->cookie[0]);
 	return CRYPTO_memcmp(&cookie, hello->cookie + 1, sizeof(cookie)) == 0;
@@ -132,6 +129,8 @@ void coax_hello_verify(uint8_t out[COAX_HELLO_VERIFY], const struct coax_hello *
 	out[12] = HANDSHAKE_HEADER + body;
 	message[0] = HELLO_VERIFY;
 	message[3] = body;
+	message[4] = (uint8_t)(hello->message_sequence >> 8);
+	message[5] = (uint8_t)hello->message_sequence;
 	message[11] = body;
 	memcpy(message + HANDSHAKE_HEADER, version, sizeof(version));
 	message[14] = COAX_COOKIE_LENGTH;
