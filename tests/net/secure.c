@@ -136,7 +136,9 @@ static void add(const char *path, coax_handler_fn get, coax_handler_fn put, coax
 {
 	const struct coax_resource_options options = {
 		.path = path,
-		.handlers = {.get = get, .put = put, .post = post},
+		.get = get,
+		.put = put,
+		.post = post,
 		.observable = strcmp(path, "/observed") == 0,
 	};
 
