@@ -101,6 +101,28 @@ TEST("a body larger than a block leaves as its first block, with Block2, Size2 a
 	world_end(&world);
 }
 
+TEST("blocks of what one session was rendered are not for another, nor for none")
+{
+	struct exchange exchange;
+	struct world world;
+
+	world_init(&world, NULL);
+	world_fill(&world, 2500);
+	world.handler = give;
+	begin(&exchange, &world, COAX_GET, "down");
+	exchange.responder.session = 1;
+	EXPECT_EQ(submit(&exchange), COAX_CONTENT);
+	for (uint64_t session = 0; session < 3; session++) {
+		begin(&exchange, &world, COAX_GET, "down");
+		exchange.responder.session = session;
+		with_block(&exchange, COAX_BLOCK2, 1, false, 6);
+		EXPECT_EQ(submit(&exchange), COAX_CONTENT);
+	}
+	/* Rendered for the first one, and anew for the two others. */
+	EXPECT_EQ(world.handled, 3);
+	world_end(&world);
+}
+
 TEST("a body that fits leaves whole, without Block2 unless the request mentions it")
 {
 	struct exchange exchange;

@@ -195,12 +195,17 @@ static void tell(struct coax_secure_waiter *waiter, int result, const char *reas
 	waiter->ready(waiter, result, reason);
 }
 
+static const char *reason_of(const struct session *session)
+{
+	return session->reason[0] ? session->reason : NULL;
+}
+
 /* Who is told may ask for a session again, but not for this one. */
 static void tell_all(struct session *session, int result)
 {
 	while (!cds_list_empty(&session->waiters))
 		tell(cds_list_first_entry(&session->waiters, struct coax_secure_waiter, node),
-		     result, result ? session->reason : NULL);
+		     result, reason_of(session));
 }
 
 static void out_of_patience(struct coax_exchange *exchange, struct coax_timer *timer)
@@ -430,7 +435,7 @@ const char *coax_secure_reason(const struct coax_worker *worker, const struct co
 {
 	const struct session *ending = worker->secure ? worker->secure->ending : NULL;
 
-	return ending && ending->path.session == path->session ? ending->reason : NULL;
+	return ending && ending->path.session == path->session ? reason_of(ending) : NULL;
 }
 
 const struct coax_claims *coax_secure_claims(const struct coax_worker *worker,
