@@ -30,6 +30,7 @@ struct coax_dtls_ops {
 	/*
 	 * path->session begins: a client has shown by its cookie that it is there, or a session was
 	 * asked for. Before anything is sent for it. It is over by `ended` or coax_dtls_close().
+	 * NULL: nobody wants to know.
 	 */
 	void (*begun)(void *arg, const struct coax_path *path);
 	/*
