@@ -74,7 +74,8 @@ void coax_dtls_destroy(struct coax_dtls *dtls)
 static bool is_for(const struct coax_dtls_session *session,
 		   const struct coax_credential *credential, const char *host)
 {
-	return session && session->client && session->credential == credential &&
+	return session && session->client &&
+	       coax_credential_equal(session->credential, credential) &&
 	       (host && session->host ? strcasecmp(session->host, host) == 0
 				      : host == session->host);
 }
