@@ -724,8 +724,6 @@ static void plant(const struct pki *pki, struct planted *planted)
 	uint8_t raw[20];
 	char text[PEM_TEXT_MAX], pem[PEM_TEXT_MAX];
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	uint8_t scalar[SECRET_MAX];
-	BIGNUM *number = NULL;
 
 	snprintf(
 		text, sizeof(text),
