@@ -93,10 +93,13 @@ static EVP_PKEY *read_private_key(const char *text)
 const char *coax_pem_check_private_key(const char *text)
 {
 	EVP_PKEY *key = read_private_key(text);
+	bool is_ecdsa = key && EVP_PKEY_is_a(key, "EC");
 
 	EVP_PKEY_free(key);
 	if (key)
-		return NULL;
+		return is_ecdsa ? NULL
+				: "the key in it is not for ECDSA (P-256), which RFC 7252 section "
+				  "9.1.3.3 asks for";
 	if (strstr(text, "ENCRYPTED"))
 		return "the key in it is encrypted, and nobody can be asked for the password: "
 		       "decrypt it (openssl pkey)";
