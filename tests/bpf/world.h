@@ -36,7 +36,7 @@ static struct kernel kernel;
 static struct model model;
 static struct coax_nearby *nearby;
 static struct coax_exchange_record *records;
-static struct coax_digest_secret secret;
+static struct coax_secret secret;
 static struct coax_index_key pairs[PAIRS];
 static struct frame_flow flows[FLOWS];
 static struct asked asked[ASKED];
@@ -322,7 +322,7 @@ static void record(void)
 	record->sequence = 2 * pick(1000);
 	record->verdict = pick(2) ? COAX_EXCHANGE_HELD : COAX_EXCHANGE_ANSWERED;
 	record->expires = pick(2) ? COAX_NEVER : now() + 247 * MODEL_SECOND;
-	record->digest = coax_digest(&secret, one->message, (uint32_t)one->length);
+	record->digest = coax_digest(&secret.digest, one->message, (uint32_t)one->length);
 	record->name = name;
 	record_reply(record);
 	if (!pick(6))
