@@ -105,8 +105,7 @@ static inline size_t hello_verify(uint8_t *at, const uint8_t *request,
 	frame_put16(at + 25, 0xfeff);
 	at[27] = COAX_COOKIE_LENGTH;
 	memcpy(at + 28, cookie, COAX_COOKIE_LENGTH);
-	return hello_put_headers(at, 0xfeff, request + 5, 3, frame_get16(request + 17),
-				 3 + COAX_COOKIE_LENGTH);
+	return hello_put_headers(at, 0xfeff, request + 5, 3, 0, 3 + COAX_COOKIE_LENGTH);
 }
 
 /* Of a ClientHello that comes by the flow, as userspace computes it. */
