@@ -258,9 +258,6 @@ static __always_inline void make_verify(const struct client_hello *hello, union 
 	message->record.length[1] = sizeof(message->handshake) + VERIFY_BODY;
 	message->handshake.type = HELLO_VERIFY_REQUEST;
 	message->handshake.length[2] = VERIFY_BODY;
-	/* Whoever was sent one before has counted that. */
-	message->handshake.sequence[0] = hello->handshake.sequence[0];
-	message->handshake.sequence[1] = hello->handshake.sequence[1];
 	message->handshake.fragment_length[2] = VERIFY_BODY;
 	message->version[0] = VERSION_MAJOR;
 	message->version[1] = 0xff;

@@ -11,7 +11,7 @@
 #include <xdp/libxdp.h>
 #include "accel/internal.h"
 
-#define PROGRAM_MAPS_MAX 16
+#define PROGRAM_MAPS_MAX 32
 /* More than libxdp's dispatcher holds. */
 #define LEFTOVERS_MAX 16
 
