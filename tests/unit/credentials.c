@@ -725,6 +725,12 @@ static void plant(const struct pki *pki, struct planted *planted)
 	char text[PEM_TEXT_MAX], pem[PEM_TEXT_MAX];
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 
+	for (size_t i = 0; i < sizeof(ascii); i++)
+		ascii[i] = i + 1 < sizeof(ascii) ? (char)('a' + randombytes_uniform(26)) : '\0';
+	randombytes_buf(raw, sizeof(raw));
+	sodium_bin2base64(base64, sizeof(base64), raw, sizeof(raw), sodium_base64_VARIANT_ORIGINAL);
+	randombytes_buf(raw, sizeof(raw));
+	sodium_bin2hex(hex, sizeof(hex), raw, sizeof(raw));
 	snprintf(
 		text, sizeof(text),
 		"{\":a\":{\"dtls\":{\"psk\":{\"ascii\":\"%s\"},\"client-identity\":{\"ascii\":\"a\"}}},"
