@@ -127,7 +127,8 @@ static bool take_handshake(struct coax_dtls_session *session, const struct coax_
 		take_early(session, path);
 		return true;
 	}
-	if (SSL_get_state(session->ssl) != before)
+	/* In the clear, what changes nothing is a part of something, or has come before. */
+	if (SSL_get_state(session->ssl) != before || !record->epoch)
 		return true;
 	if (!is_finished || coax_dtls_established_at(dtls, path) ||
 	    SSL_CIPHER_get_auth_nid(SSL_get_pending_cipher(session->ssl)) != NID_auth_psk)
