@@ -456,12 +456,14 @@ TEST("an observation gets notifications in its session")
 
 TEST("when the client closes the session, its observer is gone")
 {
+	struct coax_observation *observation;
 	struct coax_context *context;
 	struct coax_credentials *none;
 
 	serve();
 	context = client();
-	EXPECT_EQ(next(observe(context), 5000), 0);
+	observation = observe(context);
+	EXPECT_EQ(next(observation, 5000), 0);
 	EXPECT_EQ(SERVER_COUNT(observers), 1U);
 	/* Without its credentials a session ends. */
 	none = client_credentials("somebody", OTHER);
@@ -470,6 +472,8 @@ TEST("when the client closes the session, its observer is gone")
 	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(observers) == 0));
 	EXPECT_EQ(SERVER_COUNT(observers_lost), 1U);
 	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(sessions) == 0));
+	EXPECT_LT(next(observation, 5000), 0);
+	coax_observation_free(observation);
 	coax_context_shutdown(context);
 	stop_serving();
 }

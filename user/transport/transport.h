@@ -24,15 +24,15 @@ struct coax_path {
 	union coax_address remote;
 	union coax_address local; /* our address; AF_UNSPEC: the network stack chooses */
 	/*
-	 * That it came in by; 0: the network stack chooses. Out it goes by that one when `local` is
-	 * not said, or a group (a group's IPv6 scope ID says more than this).
-	 */
-	uint32_t ifindex;
-	/*
 	 * The secure session that it is part of (dtls.h), which is as much a part of who the remote
 	 * is as its address: RFC 7252 section 9.1.1. 0: none.
 	 */
 	uint64_t session;
+	/*
+	 * The interface that it came in by; 0: the network stack chooses. Out it goes by that one
+	 * when `local` is not said, or a group (a group's IPv6 scope ID says more than this).
+	 */
+	uint32_t ifindex;
 	uint16_t socket; /* which of the transport's sockets */
 	bool crowded;	 /* from a stranger among many: the guard's word for who serves it */
 };
