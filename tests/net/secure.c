@@ -6,7 +6,9 @@
 #define HARNESS_TIMEOUT 60
 
 #include <pthread.h>
+#include "../client.h"
 #include "../requester.h"
+#include "transport/dtls.h"
 
 #define KEY    "a key of 16 byte"
 #define OTHER  "another 16 bytes"
@@ -859,6 +861,416 @@ TEST("with DTLS alone nothing is received without security")
 	EXPECT_EQ((int)answer.code, COAX_NOT_FOUND);
 	coax_context_shutdown(requester);
 	coax_context_shutdown(context);
+}
+
+/*
+ * A client that says what the test wants, in a session.
+ */
+
+static struct raw {
+	struct coax_dtls_shared *shared;
+	struct coax_dtls *dtls;
+	struct coax_credentials *credentials;
+	struct coax_context_stats stats;
+	struct coax_path path;
+	int fd;
+	bool established;
+	bool ended;
+	int datagrams; /* taken in */
+} raw;
+
+static uint64_t raw_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void raw_send(void *arg, const struct coax_path *path, const uint8_t *data, size_t length)
+{
+	(void)arg;
+	(void)path;
+	ASSERT_EQ(send(raw.fd, data, length, 0), (ssize_t)length);
+}
+
+static void raw_established(void *arg, const struct coax_path *path,
+			    const struct coax_claims *claims)
+{
+	(void)arg;
+	(void)path;
+	(void)claims;
+	raw.established = true;
+}
+
+static void raw_ended(void *arg, const struct coax_path *path, int result, const char *reason)
+{
+	(void)arg;
+	(void)path;
+	(void)result;
+	(void)reason;
+	raw.ended = true;
+}
+
+/* One datagram. Returns whether there was a message in it, which is copied to `message` then. */
+static bool raw_receive(struct coax_message *message, int patience_ms)
+{
+	static uint8_t bytes[4096], copy[4096];
+	struct coax_datagram datagram = {.path = raw.path, .data = bytes}, *messages;
+	struct pollfd readable = {.fd = raw.fd, .events = POLLIN};
+	ssize_t length;
+
+	if (poll(&readable, 1, patience_ms) != 1)
+		return false;
+	length = recv(raw.fd, bytes, sizeof(bytes), 0);
+	if (length < 0)
+		return false;
+	raw.datagrams++;
+	datagram.length = (uint32_t)length;
+	datagram.path.session = 0;
+	if (coax_dtls_receive(raw.dtls, raw_now(), &datagram, 1, &messages) != 1)
+		return false;
+	ASSERT_LE(messages->length, sizeof(copy));
+	memcpy(copy, messages->data, messages->length);
+	return coax_message_parse(message, copy, messages->length) == 0;
+}
+
+static void raw_connect(void)
+{
+	struct coax_message message;
+
+	raw.path.session = 0;
+	raw.established = raw.ended = false;
+	ASSERT_EQ(coax_dtls_connect(raw.dtls, raw_now(), &raw.path,
+				    coax_credentials_for_uri(raw.credentials, "coaps://127.0.0.1/"),
+				    NULL),
+		  0);
+	while (!raw.established)
+		(void)raw_receive(&message, CLIENT_PATIENCE_MS);
+}
+
+static void raw_open(void)
+{
+	static const struct coax_dtls_ops ops = {
+		.send = raw_send, .established = raw_established, .ended = raw_ended};
+	struct coax_dtls_shared_options shared = {.logger = &logger};
+	struct coax_dtls_options options = {.ops = &ops, .logger = &logger, .stats = &raw.stats};
+
+	memset(&raw, 0, sizeof(raw));
+	raw.credentials = client_credentials("me", KEY);
+	shared.client = raw.credentials;
+	ASSERT_EQ(coax_dtls_shared_create(&raw.shared, &shared), 0);
+	options.shared = raw.shared;
+	ASSERT_EQ(coax_dtls_create(&raw.dtls, &options), 0);
+	raw.path.remote = server.remote;
+	raw.fd = client_open("127.0.0.1", coax_address_port(&server.remote));
+	ASSERT_GE(raw.fd, 0);
+	raw_connect();
+}
+
+/* As if it had lost all that it knew. */
+static void raw_forget(void)
+{
+	static const struct coax_dtls_ops ops = {
+		.send = raw_send, .established = raw_established, .ended = raw_ended};
+	struct coax_dtls_options options = {
+		.shared = raw.shared, .ops = &ops, .logger = &logger, .stats = &raw.stats};
+
+	/* What it knew of is not closed on the wire. */
+	ASSERT_EQ(coax_dtls_create(&raw.dtls, &options), 0);
+	raw_connect();
+}
+
+static void raw_say(enum coax_type type, uint8_t code, uint16_t id, const char *path, bool observes)
+{
+	uint8_t buffer[64];
+	struct coax_message m;
+
+	ASSERT_EQ(coax_message_start(&m, buffer, sizeof(buffer), type, code, id, "t", code ? 1 : 0),
+		  0);
+	if (observes)
+		coax_message_add_uint(&m, COAX_OBSERVE, 0);
+	if (path)
+		coax_message_add_string(&m, COAX_URI_PATH, path);
+	ASSERT_EQ(coax_dtls_send(raw.dtls, raw_now(), &raw.path, m.data, m.length), 0);
+}
+
+static uint8_t raw_ask(uint8_t code, uint16_t id, const char *path)
+{
+	struct coax_message response;
+
+	raw_say(COAX_TYPE_CON, code, id, path, false);
+	if (!raw_receive(&response, CLIENT_PATIENCE_MS))
+		return 0;
+	EXPECT_EQ(coax_message_id(&response), id);
+	EXPECT_EQ((int)coax_message_type(&response), COAX_TYPE_ACK);
+	return coax_message_code(&response);
+}
+
+static void raw_close(void)
+{
+	coax_dtls_destroy(raw.dtls);
+	coax_dtls_shared_destroy(raw.shared);
+	coax_credentials_release(raw.credentials);
+	close(raw.fd);
+}
+
+TEST("a duplicate in a session gets the reply to the first, and runs nothing")
+{
+	serve();
+	raw_open();
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ((int)raw_ask(COAX_POST, 7, "count"), COAX_CHANGED);
+	EXPECT_EQ(atomic_load(&server.handled), 1);
+	EXPECT_EQ(SERVER_COUNT(duplicates), 2U);
+	raw_close();
+	stop_serving();
+}
+
+TEST("a client that has lost its session begins another: no message of the former is a duplicate")
+{
+	struct coax_dtls *former;
+
+	serve();
+	raw_open();
+	EXPECT_EQ((int)raw_ask(COAX_POST, 7, "count"), COAX_CHANGED);
+	former = raw.dtls;
+	raw_forget();
+	EXPECT_EQ((int)raw_ask(COAX_POST, 7, "count"), COAX_CHANGED);
+	EXPECT_EQ(atomic_load(&server.handled), 2);
+	EXPECT_EQ(SERVER_COUNT(duplicates), 0U);
+	EXPECT_EQ(SERVER_COUNT(sessions), 1U);
+	coax_dtls_destroy(former);
+	raw_close();
+	stop_serving();
+}
+
+TEST("observations of the session that a client has lost end with it")
+{
+	struct coax_message response;
+	struct coax_dtls *former;
+
+	serve();
+	raw_open();
+	raw_say(COAX_TYPE_CON, COAX_GET, 1, "observed", true);
+	EXPECT_TRUE(raw_receive(&response, CLIENT_PATIENCE_MS));
+	EXPECT_EQ(SERVER_COUNT(observers), 1U);
+	former = raw.dtls;
+	raw_forget();
+	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(observers) == 0));
+	coax_dtls_destroy(former);
+	raw_close();
+	stop_serving();
+}
+
+TEST("a request whose session ends before it is answered gets nothing, and leaves nothing")
+{
+	serve();
+	raw_open();
+	raw_say(COAX_TYPE_CON, COAX_GET, 1, "late", true);
+	ASSERT_TRUE(EVENTUALLY(atomic_load(&server.deferred)));
+	coax_dtls_close(raw.dtls, raw_now(), raw.path.session);
+	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(sessions) == 0));
+	get_who(atomic_load(&server.deferred), NULL);
+	raw_connect();
+	EXPECT_EQ((int)raw_ask(COAX_GET, 1, "hello"), COAX_CONTENT);
+	EXPECT_EQ(SERVER_COUNT(retransmissions), 0U);
+	raw_close();
+	stop_serving();
+}
+
+TEST("what comes to the secure port and is no record is dropped, and so are records at the plain one")
+{
+	const uint8_t ping[] = {0x40, 0, 0x12, 0x34}, record[] = {23, 254, 253, 0, 1, 0, 0, 0, 0};
+	uint8_t reply[64];
+	int fd;
+
+	serve();
+	fd = client_open("127.0.0.1", coax_context_secure_port(server.context));
+	ASSERT_EQ(send(fd, ping, sizeof(ping), 0), (ssize_t)sizeof(ping));
+	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(datagrams_in) == 1));
+	EXPECT_EQ(SERVER_COUNT(pings), 0U);
+	EXPECT_EQ(recv(fd, reply, sizeof(reply), MSG_DONTWAIT), -1);
+	close(fd);
+	fd = client_open("127.0.0.1", coax_context_port(server.context));
+	ASSERT_EQ(send(fd, record, sizeof(record), 0), (ssize_t)sizeof(record));
+	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(datagrams_in) == 2));
+	EXPECT_EQ(SERVER_COUNT(requests), 0U);
+	close(fd);
+	stop_serving();
+}
+
+TEST("rules decide by who asks: 4.01 without security, 4.03 for who may not")
+{
+	const struct coax_access_rule rules[] = {
+		{.path = "/hello", .who = "psk:me", .methods = COAX_ACCESS_READ},
+		{.path = "/who", .who = "secure", .methods = COAX_ACCESS_ALL},
+		{.path = "/count", .who = "psk:you", .methods = COAX_ACCESS_ALL},
+		{.path = "/observed", .who = "*", .methods = COAX_ACCESS_ALL},
+	};
+	struct coax_access *access;
+	struct coax_context *context;
+	union coax_address secure;
+	uint8_t buffer[64], reply[128];
+	struct coax_message m, response;
+	size_t bad;
+
+	serve();
+	context = client();
+	ASSERT_EQ(coax_access_create(&access, rules, sizeof(rules) / sizeof(rules[0]), &bad), 0);
+	ASSERT_EQ(coax_site_set_access(server.site, access), 0);
+	EXPECT_ANSWER(context, "hello", "hello");
+	EXPECT_ANSWER(context, "who", "me");
+	EXPECT_EQ((int)ask(context, COAX_PUT, "hello").code, COAX_FORBIDDEN);
+	EXPECT_EQ((int)ask(context, COAX_POST, "count").code, COAX_FORBIDDEN);
+	EXPECT_EQ((int)ask(context, COAX_GET, "body").code, COAX_FORBIDDEN);
+	secure = server.remote;
+	ASSERT_EQ(
+		coax_address_parse(&server.remote, "127.0.0.1", coax_context_port(server.context)),
+		0);
+	m = request_message(buffer, sizeof(buffer), COAX_GET, "hello");
+	EXPECT_EQ(coax_request_wait(context, &server.remote, &m, NULL, reply, sizeof(reply),
+				    &response),
+		  0);
+	EXPECT_EQ((int)coax_message_code(&response), COAX_UNAUTHORIZED);
+	m = request_message(buffer, sizeof(buffer), COAX_GET, "observed");
+	EXPECT_EQ(coax_request_wait(context, &server.remote, &m, NULL, reply, sizeof(reply),
+				    &response),
+		  0);
+	EXPECT_EQ((int)coax_message_code(&response), COAX_CONTENT);
+	server.remote = secure;
+	coax_context_shutdown(context);
+	stop_serving();
+}
+
+TEST("one loop of the application's does it all: DTLS as client and server")
+{
+	static const char *const bind = "127.0.0.1:0";
+	static struct outcome outcome;
+	const struct coax_request_options secure = {.secure = true};
+	struct coax_context_options options = {
+		.bind = &bind, .bind_count = 1, .own_loop = true, .logger = logger};
+	struct coax_context *context;
+	uint8_t buffer[64];
+	struct coax_message m = request_message(buffer, sizeof(buffer), COAX_GET, "hello");
+
+	ASSERT_EQ(coax_site_create(&server.site), 0);
+	add("/hello", get_hello, NULL, NULL);
+	options.site = server.site;
+	options.server_credentials = server_credentials("me", KEY);
+	options.client_credentials = client_credentials("me", KEY);
+	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	coax_credentials_release(options.server_credentials);
+	coax_credentials_release(options.client_credentials);
+	ASSERT_EQ(
+		coax_address_parse(&server.remote, "127.0.0.1", coax_context_secure_port(context)),
+		0);
+	sem_init(&outcome.told, 0, 0);
+	ASSERT_EQ(coax_request(context, &server.remote, &m, &secure, outcome_take, &outcome, NULL),
+		  0);
+	while (!atomic_load(&outcome.calls)) {
+		struct pollfd readable = {.fd = coax_context_fd(context), .events = POLLIN};
+
+		ASSERT_GE(poll(&readable, 1, coax_context_timeout(context)), 0);
+		coax_context_process(context);
+	}
+	EXPECT_EQ(outcome.result, 0);
+	EXPECT_MEMEQ(outcome.payload, "hello", 5);
+	coax_context_shutdown(context);
+	coax_site_destroy(server.site);
+}
+
+/* A server that is there no more says nothing, and another one in its place knows no session. */
+TEST("when a session is lost at the other end, a request in it times out, and the next is answered")
+{
+	struct coax_credentials *credentials = server_credentials("me", KEY);
+	const char *plain = "127.0.0.1:0";
+	struct coax_context *context, *second;
+	struct coax_context_options options = {.server = true,
+					       .bind = &plain,
+					       .bind_count = 1,
+					       .workers = 1,
+					       .server_credentials = credentials,
+					       .logger = logger};
+	struct answer answer;
+	char secure[32];
+	pid_t pid;
+	int ready[2];
+	in_port_t port;
+
+	ASSERT_EQ(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct coax_context *first;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		ASSERT_EQ(coax_context_create(&first, &options), 0);
+		port = coax_context_secure_port(first);
+		ASSERT_EQ(write(ready[1], &port, sizeof(port)), (ssize_t)sizeof(port));
+		for (;;)
+			pause();
+	}
+	ASSERT_EQ(read(ready[0], &port, sizeof(port)), (ssize_t)sizeof(port));
+	ASSERT_EQ(coax_address_parse(&server.remote, "127.0.0.1", port), 0);
+	context = client();
+	EXPECT_EQ((int)ask(context, COAX_GET, "hello").code, COAX_NOT_FOUND);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	snprintf(secure, sizeof(secure), "127.0.0.1:%u", port);
+	options.bind_secure = &(const char *){secure};
+	options.bind_secure_count = 1;
+	ASSERT_EQ(coax_context_create(&second, &options), 0);
+	answer = ask_with(context, COAX_GET, "hello",
+			  (struct coax_request_options){.timeout_ms = 500});
+	EXPECT_EQ(answer.result, -ETIMEDOUT);
+	EXPECT_EQ((int)ask(context, COAX_GET, "hello").code, COAX_NOT_FOUND);
+	coax_context_shutdown(context);
+	coax_context_shutdown(second);
+	coax_credentials_release(credentials);
+}
+
+static int take_place(void *arg)
+{
+	return coax_context_pause(arg, 5000);
+}
+
+TEST("who takes a Context's place gets its secure sockets too, and clients begin new sessions there")
+{
+	int sockets[16];
+	char plain[32];
+	const char *bind = plain;
+	struct coax_succession succession = {.sockets = sockets, .ready = take_place};
+	struct coax_context_options options = {.server = true,
+					       .bind = &bind,
+					       .bind_count = 1,
+					       .workers = 2,
+					       .logger = logger,
+					       .succession = &succession};
+	struct coax_context *context, *former, *successor;
+	struct coax_context_stats stats;
+	char secure[32];
+
+	serve_with(2, server_credentials("me", KEY), NULL);
+	former = server.context;
+	context = client();
+	EXPECT_ANSWER(context, "hello", "hello");
+	succession.arg = former;
+	succession.socket_count = coax_context_sockets(former, sockets, 16);
+	EXPECT_EQ(succession.socket_count, 4U);
+	snprintf(plain, sizeof(plain), "127.0.0.1:%u", coax_context_port(former));
+	snprintf(secure, sizeof(secure), "127.0.0.1:%u", coax_context_secure_port(former));
+	options.bind_secure = &(const char *){secure};
+	options.bind_secure_count = 1;
+	options.server_credentials = server_credentials("me", KEY);
+	ASSERT_EQ(coax_context_create(&successor, &options), 0);
+	coax_credentials_release(options.server_credentials);
+	coax_context_hand_over(former);
+	coax_context_shutdown(former);
+	EXPECT_TRUE(EVENTUALLY((coax_context_stats_read(context, &stats), stats.sessions == 0)));
+	EXPECT_EQ((int)ask(context, COAX_GET, "hello").code, COAX_NOT_FOUND);
+	coax_context_shutdown(context);
+	coax_context_shutdown(successor);
+	coax_site_destroy(server.site);
 }
 
 TEST("nonsense is refused with a word on what")
