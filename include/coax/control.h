@@ -2,7 +2,8 @@
 /*
  * What an operator does to a running Context, and how another process takes its place without a
  * lost request: it is given the sockets and the kernel half's lock as descriptors, gets ready, and
- * is let in; meanwhile the former one answers, in userspace and in the kernel.
+ * is let in; meanwhile the former one answers, in userspace and in the kernel. Secure sessions stay
+ * behind: when the former one shuts down it closes them, and clients begin new ones.
  */
 #ifndef COAX_CONTROL_H
 #define COAX_CONTROL_H

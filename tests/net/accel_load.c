@@ -7,7 +7,7 @@
 
 static const char *const maps[] = {"endpoints", "nearby",   "index",   "slots",
 				   "exchanges", "secret",   "config",  "stats",
-				   "limits",	"verified", "prefixes"};
+				   "limits",	"verified", "prefixes", "sessions"};
 
 static uint64_t now(void)
 {

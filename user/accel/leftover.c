@@ -13,7 +13,7 @@
 #include "accel/internal.h"
 #include "bpf/coax.skel.h"
 
-#define PROGRAM_MAPS_MAX 16
+#define PROGRAM_MAPS_MAX 32
 /* More than libxdp's dispatcher holds. */
 #define LEFTOVERS_MAX 16
 
