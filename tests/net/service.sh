@@ -5,13 +5,8 @@
 # What coaxd may do, and as whom: started as its unit for systemd says, and as root.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-build=$LAB_BUILD
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 pins=/sys/fs/bpf/coax/service
 unit=$root/tools/packaging/coaxd.service
