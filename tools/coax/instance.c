@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "accel/accel.h"
 #include "instance.h"
+#include "output.h"
 
 /* The names below the pin root, so that a wrong one is easily put right. */
 static void print_others(void)
@@ -21,7 +22,8 @@ static void print_others(void)
 	while ((entry = readdir(root))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		fprintf(stderr, "%s %s", any ? "" : "there are:", entry->d_name);
+		fputs(any ? " " : "there are: ", stderr);
+		output_safe(stderr, entry->d_name, strlen(entry->d_name));
 		any = true;
 	}
 	if (any)
