@@ -6,6 +6,7 @@
 #include <string.h>
 #include <coax/address.h>
 #include <coax/message.h>
+#include "mapped.h"
 #include "maps.h"
 #include "output.h"
 
@@ -57,17 +58,16 @@ static const char *endpoint_text(const uint8_t bytes[16], uint16_t port, uint16_
 				 char text[COAX_ADDRESS_TEXT_MAX])
 {
 	union coax_address address = {.in6 = {.sin6_family = AF_INET6}};
-	struct in6_addr ip;
 
-	memcpy(&ip, bytes, sizeof(ip));
-	if (IN6_IS_ADDR_V4MAPPED(&ip)) {
+	if (coax_mapped_is_ipv4(bytes)) {
 		address.in.sin_family = AF_INET;
 		address.in.sin_port = htons(port);
-		memcpy(&address.in.sin_addr, bytes + 12, 4);
+		memcpy(&address.in.sin_addr, bytes + COAX_MAPPED_BYTES, 4);
 	} else {
-		address.in6.sin6_addr = ip;
+		memcpy(&address.in6.sin6_addr, bytes, 16);
 		address.in6.sin6_port = htons(port);
-		address.in6.sin6_scope_id = IN6_IS_ADDR_LINKLOCAL(&ip) ? zone : 0;
+		address.in6.sin6_scope_id =
+			IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr) ? zone : 0;
 	}
 	return coax_address_format(&address, text);
 }
