@@ -207,20 +207,16 @@ int coax_accel_fd(const struct coax_accel *accel)
 	return accel->netlink;
 }
 
-void coax_accel_process(struct coax_accel *accel)
+/* With the lock held. */
+static void follow_host(struct coax_accel *accel)
 {
 	struct accel_privileges privileges;
 	struct accel_snapshot snapshot;
 	int err;
 
-	if (!accel_netlink_drain(accel->netlink))
-		return;
-	pthread_mutex_lock(&accel->interfaces_lock);
 	/* What becomes of interfaces is the other owner's business then. */
-	if (accel->handed_over) {
-		pthread_mutex_unlock(&accel->interfaces_lock);
+	if (accel->handed_over)
 		return;
-	}
 	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	err = accel_snapshot_take(&snapshot);
@@ -239,7 +235,35 @@ void coax_accel_process(struct coax_accel *accel)
 	}
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
+}
+
+/* Who has the lock meanwhile does it, having let go. */
+static void catch_up(struct coax_accel *accel)
+{
+	for (;;) {
+		/* Pairs with itself: the flag, then the lock; the lock let go, then the flag. */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&accel->behind, __ATOMIC_RELAXED) ||
+		    pthread_mutex_trylock(&accel->interfaces_lock))
+			return;
+		if (__atomic_exchange_n(&accel->behind, false, __ATOMIC_RELAXED))
+			follow_host(accel);
+		pthread_mutex_unlock(&accel->interfaces_lock);
+	}
+}
+
+void accel_interfaces_unlock(struct coax_accel *accel)
+{
 	pthread_mutex_unlock(&accel->interfaces_lock);
+	catch_up(accel);
+}
+
+void coax_accel_process(struct coax_accel *accel)
+{
+	if (!accel_netlink_drain(accel->netlink))
+		return;
+	__atomic_store_n(&accel->behind, true, __ATOMIC_RELAXED);
+	catch_up(accel);
 }
 
 static struct accel_interface *find_interface(struct coax_accel *accel, const char *name)
@@ -310,7 +334,7 @@ int coax_accel_attach_to(struct coax_accel *accel, const char *name)
 		forget_new(accel, count);
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
-	pthread_mutex_unlock(&accel->interfaces_lock);
+	accel_interfaces_unlock(accel);
 	return err;
 }
 
@@ -336,6 +360,6 @@ int coax_accel_detach_from(struct coax_accel *accel, const char *name)
 	}
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
-	pthread_mutex_unlock(&accel->interfaces_lock);
+	accel_interfaces_unlock(accel);
 	return err;
 }

@@ -109,7 +109,7 @@ void coax_accel_reclaim(struct coax_accel *accel)
 	if (!err)
 		err = accel_pins_publish(accel);
 	accel_privileges_lower(&privileges);
-	pthread_mutex_unlock(&accel->interfaces_lock);
+	accel_interfaces_unlock(accel);
 	if (err)
 		coax_log(&accel->logger, COAX_LOG_WARNING, "the pins in %s are lost: %s",
 			 accel->directory, strerror(-err));
