@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <coax/coax.h>
 #include "../client.h"
+#include "../context.h"
 #include "../harness.h"
 #include "../hosts.h"
 
@@ -20,8 +21,6 @@ struct peer {
 	uint8_t bytes[2048];
 	uint16_t next_id;
 };
-
-static struct coax_logger quiet = {.from = COAX_LOG_ERROR + 1};
 
 static void peer_open(struct peer *peer)
 {
@@ -100,17 +99,8 @@ static void peer_answer(struct peer *peer, uint8_t code, uint32_t observe, const
 
 static struct coax_context *start(void)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.logger = quiet,
-		.tuning = {.ack_timeout_ms = 60, .max_retransmit = 2},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open((struct coax_context_options){
+		.tuning = {.ack_timeout_ms = 60, .max_retransmit = 2}});
 }
 
 static struct coax_observation *observe(struct coax_context *context, struct peer *peer,
@@ -609,9 +599,6 @@ TEST("shutdown ends observations with -ESHUTDOWN and cancels them on the wire")
 
 TEST("with the application's own loop, waiting for the next notification runs the Context")
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.bind = &bind, .bind_count = 1, .logger = quiet, .own_loop = true};
 	struct coax_observation *observation;
 	struct coax_context *context;
 	struct coax_message m;
@@ -619,7 +606,7 @@ TEST("with the application's own loop, waiting for the next notification runs th
 	struct peer peer;
 
 	peer_open(&peer);
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	context = context_open((struct coax_context_options){.own_loop = true});
 	observation = observe(context, &peer, NULL);
 	EXPECT_EQ(coax_observation_next(observation, 50, buffer, sizeof(buffer), &m), -ETIMEDOUT);
 	peer_expect(&peer, COAX_GET, 0);

@@ -270,14 +270,7 @@ static struct coax_site *create_site(void)
 
 TEST_TIMEOUT("no block is torn or stale, and walks through what changes come to their end", 85)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 2,
-		.logger = {.from = COAX_LOG_WARNING},
-		.accel = {.interfaces = &interface, .interface_count = 1, .slots = SLOTS},
-	};
+	struct coax_context_options options = lab_options();
 	void *(*const roles[])(void *) = {writer, walker, walker, frame_reader};
 	struct coax_context *context;
 	struct coax_context_stats stats;
@@ -286,7 +279,10 @@ TEST_TIMEOUT("no block is torn or stale, and walks through what changes come to 
 
 	lab_begin();
 	options.site = create_site();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	options.workers = 2;
+	options.logger.from = COAX_LOG_WARNING;
+	options.accel.slots = SLOTS;
+	context = context_open(options);
 	program = lab_program();
 	for (uintptr_t i = 0; i < 4; i++)
 		ASSERT_EQ(pthread_create(&threads[i], NULL, roles[i],

@@ -428,16 +428,7 @@ static struct coax_site *create_site(void)
 
 TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged change", 150)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 2,
-		.logger = {.from = COAX_LOG_WARNING},
-		.accel = {.interfaces = &interface, .interface_count = 1, .slots = SLOTS},
-		/* All requests come from one host. */
-		.guard = {.reply_bytes = COAX_UNLIMITED, .reply_bytes_total = COAX_UNLIMITED},
-	};
+	struct coax_context_options options = lab_options();
 	void *(*const roles[])(void *) = {writer, writer, socket_reader, block_reader,
 					  frame_reader};
 	pthread_t threads[ROLES];
@@ -448,7 +439,13 @@ TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged cha
 
 	lab_begin();
 	options.site = create_site();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	options.workers = 2;
+	options.logger.from = COAX_LOG_WARNING;
+	options.accel.slots = SLOTS;
+	/* All requests come from one host. */
+	options.guard.reply_bytes = COAX_UNLIMITED;
+	options.guard.reply_bytes_total = COAX_UNLIMITED;
+	context = context_open(options);
 	program = lab_program();
 
 	for (uintptr_t i = 0; i < ROLES; i++)
