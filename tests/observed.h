@@ -93,6 +93,14 @@ static inline struct coax_context_stats observed_stats(void)
 	return stats;
 }
 
+/* A response to trigger with. */
+static inline void observed_given(struct coax_message *m, uint8_t *buffer, size_t size,
+				  uint8_t code, const char *text)
+{
+	coax_message_start(m, buffer, size, COAX_TYPE_CON, code, 0, NULL, 0);
+	coax_message_set_payload(m, text, strlen(text));
+}
+
 #define COUNTED(field) ((int)observed_stats().field)
 
 /* Wait for something to become true; the time limit is that of the test. */
