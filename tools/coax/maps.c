@@ -61,14 +61,15 @@ bool map_walk_next(struct map_walk *walk, void *key)
 
 int map_append(void *array, size_t *count, const void *value, size_t size)
 {
-	char *at;
+	char *at, *grown;
 
 	memcpy(&at, array, sizeof(at));
 	/* It has room for a power of two. */
 	if (!(*count & (*count - 1))) {
-		at = reallocarray(at, *count ? *count * 2 : 1, size);
-		if (!at)
+		grown = reallocarray(at, *count ? *count * 2 : 1, size);
+		if (!grown)
 			return -ENOMEM;
+		at = grown;
 		memcpy(array, &at, sizeof(at));
 	}
 	memcpy(at + *count * size, value, size);
