@@ -207,19 +207,11 @@ int coax_accel_fd(const struct coax_accel *accel)
 	return accel->netlink;
 }
 
-/* With the lock held. */
-static void follow_host(struct coax_accel *accel)
+void accel_follow(struct coax_accel *accel)
 {
-	struct accel_privileges privileges;
 	struct accel_snapshot snapshot;
-	int err;
+	int err = accel_snapshot_take(&snapshot);
 
-	/* What becomes of interfaces is the other owner's business then. */
-	if (accel->handed_over)
-		return;
-	accel_privileges_raise(&privileges);
-	accel_libraries_log_to(&accel->logger);
-	err = accel_snapshot_take(&snapshot);
 	if (err) {
 		/* Which addresses are ours is not known now: none. */
 		coax_log(&accel->logger, COAX_LOG_ERROR,
@@ -227,12 +219,25 @@ static void follow_host(struct coax_accel *accel)
 			 "nothing until they change again",
 			 strerror(-err));
 		accel_endpoints_sync(accel, NULL);
-	} else {
-		accel_endpoints_sync(accel, &snapshot);
-		for (size_t i = 0; i < accel->interface_count; i++)
-			follow_interface(accel, &accel->interfaces[i], &snapshot);
-		accel_snapshot_free(&snapshot);
+		return;
 	}
+	accel_endpoints_sync(accel, &snapshot);
+	for (size_t i = 0; i < accel->interface_count; i++)
+		follow_interface(accel, &accel->interfaces[i], &snapshot);
+	accel_snapshot_free(&snapshot);
+}
+
+/* With the lock held. */
+static void follow_host(struct coax_accel *accel)
+{
+	struct accel_privileges privileges;
+
+	/* What becomes of interfaces is the other owner's business then. */
+	if (accel->handed_over)
+		return;
+	accel_privileges_raise(&privileges);
+	accel_libraries_log_to(&accel->logger);
+	accel_follow(accel);
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
 }
