@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -76,12 +77,44 @@ static int bind_and_listen(int fd, const char *instance)
 	return err;
 }
 
+static int make_directory(void)
+{
+	return mkdir(COAX_CONTROL_DIRECTORY, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+static bool is_anybody_listening(void)
+{
+	DIR *directory = opendir(COAX_CONTROL_DIRECTORY);
+	const struct dirent *entry;
+	bool any = false;
+
+	while (directory && !any && (entry = readdir(directory)))
+		any = coax_control_is_taken(entry->d_name);
+	if (directory)
+		closedir(directory);
+	return any;
+}
+
+int coax_control_give(uid_t user, gid_t group)
+{
+	struct stat status;
+	int err = make_directory();
+
+	if (err)
+		return err;
+	if (lstat(COAX_CONTROL_DIRECTORY, &status) != 0)
+		return -errno;
+	if (status.st_uid != user && is_anybody_listening())
+		return -EBUSY;
+	return lchown(COAX_CONTROL_DIRECTORY, user, group) == 0 ? 0 : -errno;
+}
+
 int coax_control_listen(const char *instance, bool replace)
 {
-	int fd, err;
+	int fd, err = make_directory();
 
-	if (mkdir(COAX_CONTROL_DIRECTORY, 0755) != 0 && errno != EEXIST)
-		return -errno;
+	if (err)
+		return err;
 	if (!replace && coax_control_is_taken(instance))
 		return -EADDRINUSE;
 	fd = open_socket();

@@ -7,6 +7,7 @@
  * on the path, in fine weather.
  */
 #include "../plugtest.h"
+#include "../context.h"
 #include "../relay.h"
 
 #define PATIENCE_MS 20000
@@ -39,19 +40,8 @@ static const struct coax_tuning tuning = {
 
 static struct coax_context *open_context(struct coax_site *site)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.site = site,
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.tuning = tuning,
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open(
+		(struct coax_context_options){.site = site, .workers = 1, .tuning = tuning});
 }
 
 static void run(void (*body)(void), const struct relay_weather *weather)
@@ -434,8 +424,10 @@ TD(CORE_16, "of a separate response each datagram may be lost in turn")
 		if (which == 1)
 			atomic_store(&world.relay.lose_to_client, 1);
 		ask_separately(&outcome);
-		if (world.fine && which >= 2) /* the empty ACK is through */
-			usleep(60000);
+		if (world.fine && which >= 2) {
+			hear(true);
+			hear(false); /* the empty ACK is through */
+		}
 		if (which == 2)
 			atomic_store(&world.relay.lose_to_client, 1);
 		if (which == 3)
