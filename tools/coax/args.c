@@ -120,24 +120,29 @@ static int hex_digit(char c)
 	return -1;
 }
 
-int tool_parse_hex(const struct tool *tool, const char *option, const char *text, uint8_t *bytes,
-		   size_t max, size_t *length)
+int tool_read_hex(const char *text, uint8_t *bytes, size_t max, size_t *length)
 {
 	const char *digits = strncmp(text, "0x", 2) == 0 ? text + 2 : text;
 	size_t count = strlen(digits);
 
 	if (count % 2 || count / 2 > max)
-		goto bad;
+		return -EINVAL;
 	for (size_t i = 0; i < count; i += 2) {
 		int high = hex_digit(digits[i]), low = hex_digit(digits[i + 1]);
 
 		if (high < 0 || low < 0)
-			goto bad;
+			return -EINVAL;
 		bytes[i / 2] = (uint8_t)(high << 4 | low);
 	}
 	*length = count / 2;
 	return 0;
-bad:
+}
+
+int tool_parse_hex(const struct tool *tool, const char *option, const char *text, uint8_t *bytes,
+		   size_t max, size_t *length)
+{
+	if (!tool_read_hex(text, bytes, max, length))
+		return 0;
 	return tool_fail(tool, "%s \"%s\": give pairs of hex digits, for at most %zu bytes", option,
 			 text, max);
 }

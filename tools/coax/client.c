@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <coax/credentials.h>
 #include <coax/log.h>
 #include <coax/option.h>
 #include "client.h"
@@ -43,11 +44,6 @@ int client_begin(struct client *client, const struct tool *tool, const char *uri
 		return tool_fail(tool,
 				 "\"%s\": %s (a URI looks like coap://host[:port]/path?query)", uri,
 				 problem);
-	if (client->uri.secure)
-		return tool_fail(tool,
-				 "\"%s\": coaps needs DTLS, which this version does not speak "
-				 "(use coap://)",
-				 uri);
 	coax_message_start(&client->request, client->request_buffer, sizeof(client->request_buffer),
 			   COAX_TYPE_CON, code, 0, NULL, 0);
 	return TOOL_OK;
@@ -126,10 +122,16 @@ int client_open(struct client *client, bool group)
 			   .arg = (void *)tool,
 			   .from = tool->verbose ? COAX_LOG_DEBUG : COAX_LOG_WARNING},
 	};
-	int error = signals_catch();
+	int error = TOOL_OK;
 
+	if (client->uri.secure)
+		error = security_credentials(tool, &options.client_credentials);
+	if (error)
+		return error;
+	error = signals_catch();
 	if (error >= 0)
 		error = coax_context_create(&client->context, &options);
+	coax_credentials_release(options.client_credentials);
 	if (error < 0)
 		return tool_fail(tool, "cannot open a socket: %s", strerror(-error));
 	return find(client, group);
@@ -183,6 +185,10 @@ int client_no_answer(struct client *client, int error)
 
 	if (signals_caught())
 		return TOOL_LOCAL_ERROR;
+	if (*client->reason) {
+		tool_fail(tool, "%s: %s", remote, client->reason);
+		return TOOL_NO_ANSWER;
+	}
 	switch (error) {
 	case -ETIMEDOUT:
 		tool_fail(tool, "%s did not answer within %.1f s (see --timeout)", remote,
@@ -233,15 +239,35 @@ static void answered(void *arg, int result, const struct coax_message *response,
 	client->done = true;
 }
 
+static void failed(void *arg, const char *reason)
+{
+	struct client *client = arg;
+
+	snprintf(client->reason, sizeof(client->reason), "%s", reason);
+}
+
+struct coax_request_options client_how(struct client *client,
+				       const struct coax_request_options *options)
+{
+	struct coax_request_options how = *options;
+
+	client->reason[0] = '\0';
+	how.secure = client->uri.secure;
+	how.failed = failed;
+	how.failed_arg = client;
+	return how;
+}
+
 /* To client->remote. Returns 0 or a negative errno. */
 static int ask_one(struct client *client, const struct coax_request_options *options)
 {
+	const struct coax_request_options how = client_how(client, options);
 	struct coax_request *request;
 	int error;
 
 	client->done = false;
 	client->asked = tool_now();
-	error = coax_request(client->context, &client->remote, &client->request, options, answered,
+	error = coax_request(client->context, &client->remote, &client->request, &how, answered,
 			     client, &request);
 	if (error)
 		return error;

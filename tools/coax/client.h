@@ -32,6 +32,7 @@ struct client {
 	double time_ms; /* from the request to the answer */
 	bool done;	/* what is waited for has come */
 	int result;	/* and what it was */
+	char reason[256]; /* why a request failed, when there is more to say; else empty */
 };
 
 /*
@@ -50,6 +51,10 @@ int client_built(const struct client *client, int result);
  * is refused unless it is `group` that is wanted. After it client_close().
  */
 int client_open(struct client *client, bool group);
+
+/* `options`, with what the client's URI asks for besides. */
+struct coax_request_options client_how(struct client *client,
+				       const struct coax_request_options *options);
 
 /*
  * Send client->request, to the addresses in turn until one is not unreachable, and wait. Returns 0:

@@ -336,6 +336,8 @@ static int discover(const struct tool *tool, const char *uri, const struct link_
 		status = build(&client, filters);
 	if (!status)
 		status = client_open(&client, true);
+	if (!status && client.uri.secure && coax_address_is_multicast(&client.remote))
+		status = tool_fail(tool, "\"%s\": groups are not asked by coaps (use coap://)", uri);
 	if (!status)
 		status = coax_address_is_multicast(&client.remote)
 				 ? discover_group(&client, filters, how)
@@ -346,6 +348,7 @@ static int discover(const struct tool *tool, const char *uri, const struct link_
 
 static const struct option options[] = {
 	TOOL_LONG,
+	SECURITY_LONG,
 	{"non", no_argument, NULL, OPTION_NON},
 	{"block-size", required_argument, NULL, OPTION_BLOCK_SIZE},
 	{"timeout", required_argument, NULL, 't'},
@@ -358,7 +361,7 @@ static int run_discover(struct tool *tool, int argc, char **argv)
 	struct wish wish;
 	int status;
 
-	if (!wish_parse_options(&wish, tool, &discover_command, TOOL_SHORT "t:", options, argc,
+	if (!wish_parse_options(&wish, tool, &discover_command, TOOL_SHORT SECURITY_SHORT "t:", options, argc,
 				argv, &status))
 		return status;
 	if (optind >= argc)
@@ -391,6 +394,7 @@ const struct command discover_command = {
 		"  -t, --timeout SECONDS  give up after so long, fractions allowed; without it after\n"
 		"                         93 s without a sign of life (RFC 7252 section 4.8.2). To\n"
 		"                         groups: wait so long for responses; without it 10 s\n"
+		HELP_SECURITY
 		"  -j, --json             print an array of objects: href, then the attributes as\n"
 		"                         texts (true: without a value; an array: given repeatedly).\n"
 		"                         Of groups: remote, time_ms, and links as that array\n" HELP_VERBOSE

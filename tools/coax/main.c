@@ -22,7 +22,7 @@ enum {
 
 static void print_help(FILE *to)
 {
-	fputs("Usage: coax [-j] [-v] COMMAND [OPTIONS] [ARGUMENTS]\n"
+	fputs("Usage: coax [-j] [-v] [CREDENTIALS] COMMAND [OPTIONS] [ARGUMENTS]\n"
 	      "\n"
 	      "Ask CoAP servers, and look into what the kernel answers for coaxd.\n"
 	      "\n"
@@ -32,7 +32,8 @@ static void print_help(FILE *to)
 		fprintf(to, "  %-10s%s\n", commands[i]->name, commands[i]->summary);
 	fputs("  help      the help of a command: coax help get\n"
 	      "\n"
-	      "Options, before or behind the command:\n"
+	      "Options, before or behind the command, where those for credentials may be too (see\n"
+	      "coax help get):\n"
 	      "  -j, --json     print JSON\n"
 	      "  -v, --verbose  say more, on stderr\n"
 	      "  -h, --help     this text, or that of the command\n"
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		TOOL_LONG,
+		SECURITY_LONG,
 		{"version", no_argument, NULL, OPTION_VERSION},
 		{NULL, 0, NULL, 0},
 	};
@@ -122,7 +124,7 @@ int main(int argc, char **argv)
 
 	opterr = 0;
 	/* "+": what stands behind the command is the command's. */
-	while ((option = getopt_long(argc, argv, "+hjv", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:hjv" SECURITY_SHORT, options, NULL)) != -1) {
 		switch (option) {
 		case 'h':
 			print_help(stdout);
@@ -136,12 +138,18 @@ int main(int argc, char **argv)
 		case 'v':
 			tool.verbose = true;
 			break;
+		case ':':
+			return tool_fail(&tool, "a value is missing behind %s (see coax --help)",
+					 tool_bad_option(argv, letter));
 		default:
+			if (security_option(&tool.security, option))
+				break;
 			return tool_fail(&tool, "unknown option %s (see coax --help)",
 					 tool_bad_option(argv, letter));
 		}
 	}
 	status = run(&tool, argc - optind, argv + optind);
+	security_forget(&tool.security);
 	if (signals_caught()) {
 		/* Whoever started it learns what ended it. */
 		fflush(stdout);

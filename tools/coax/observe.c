@@ -96,8 +96,8 @@ static void leave(struct client *client, struct coax_observation *observation)
 
 static int begin(struct watch *watch, struct coax_observation **observation)
 {
-	struct coax_request_options how = watch->wish->how;
 	struct client *client = &watch->client;
+	struct coax_request_options how = client_how(client, &watch->wish->how);
 	int error;
 
 	how.body_max = INTAKE_MEMORY_MAX;

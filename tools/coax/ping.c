@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 #include "client.h"
+#include "help.h"
 #include "output.h"
 #include "signals.h"
 
@@ -107,6 +108,7 @@ out:
 
 static const struct option options[] = {
 	TOOL_LONG,
+	SECURITY_LONG,
 	{"count", required_argument, NULL, 'c'},
 	{"interval", required_argument, NULL, 'i'},
 	{"timeout", required_argument, NULL, 't'},
@@ -129,6 +131,8 @@ static bool parse_option(struct tool *tool, struct series *series, int option, c
 					     &series->how.timeout_ms);
 		break;
 	default:
+		if (security_option(&tool->security, option))
+			return true;
 		return tool_option(tool, &ping_command, option, argv, status);
 	}
 	return *status == TOOL_OK;
@@ -143,7 +147,7 @@ static int run_ping(struct tool *tool, int argc, char **argv)
 	};
 	int option, status = TOOL_OK;
 
-	while ((option = getopt_long(argc, argv, TOOL_SHORT "c:i:t:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, TOOL_SHORT SECURITY_SHORT "c:i:t:", options, NULL)) != -1) {
 		if (!parse_option(tool, &series, option, argv, &status))
 			return status;
 	}
@@ -167,6 +171,7 @@ const struct command ping_command = {
 		"  -i, --interval SECONDS  wait so long between them, fractions allowed (1)\n"
 		"  -t, --timeout SECONDS   give up on each after so long (5); until then it is\n"
 		"                          repeated as RFC 7252 section 4.2 says\n"
+		HELP_SECURITY
 		"  -j, --json              print JSON: remote, sent, answered, times_ms (null: no answer)\n"
 		"  -v, --verbose           show on stderr what is sent and received\n"
 		"  -h, --help              this text\n"

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+#include "security.h"
 
 /* Exit status, the same for all commands and part of the tool's contract with scripts. */
 enum {
@@ -31,6 +32,7 @@ struct tool {
 	const char *command; /* "get"; "" before one is known */
 	bool json;
 	bool verbose;
+	struct security security;
 };
 
 struct command {
@@ -82,6 +84,8 @@ int tool_parse_seconds(const struct tool *tool, const char *option, const char *
 		       uint32_t *ms);
 int tool_parse_count(const struct tool *tool, const char *option, const char *text, uint32_t max,
 		     uint32_t *count);
+/* Pairs of hex digits, behind 0x or not. Returns 0 or -EINVAL, and says nothing. */
+int tool_read_hex(const char *text, uint8_t *bytes, size_t max, size_t *length);
 int tool_parse_hex(const struct tool *tool, const char *option, const char *text, uint8_t *bytes,
 		   size_t max, size_t *length);
 

@@ -163,6 +163,8 @@ static bool parse_option(struct tool *tool, const struct command *command, struc
 			tool_parse_seconds(tool, "--timeout", optarg, false, &wish->how.timeout_ms);
 		break;
 	default:
+		if (security_option(&tool->security, option))
+			return true;
 		return tool_option(tool, command, option, argv, status);
 	}
 	return *status == 0;

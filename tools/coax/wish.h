@@ -53,13 +53,13 @@ enum {
 
 /* The options of all requests, beside TOOL_LONG; the short one among them is t. */
 #define WISH_LONG                                                           \
-	TOOL_LONG, {"non", no_argument, NULL, OPTION_NON},                  \
+	TOOL_LONG, SECURITY_LONG, {"non", no_argument, NULL, OPTION_NON},                  \
 		{"option", required_argument, NULL, OPTION_OPTION},         \
 		{"block-size", required_argument, NULL, OPTION_BLOCK_SIZE}, \
 	{                                                                   \
 		"timeout", required_argument, NULL, 't'                     \
 	}
-#define WISH_SHORT TOOL_SHORT "t:"
+#define WISH_SHORT TOOL_SHORT SECURITY_SHORT "t:"
 
 /*
  * Parse a command line with the options that `letters` and `options` allow, and one URI. Returns
