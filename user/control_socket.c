@@ -25,18 +25,18 @@ static int name_socket(struct sockaddr_un *address, const char *prefix, const ch
 	return length < (int)sizeof(address->sun_path) ? 0 : -ENAMETOOLONG;
 }
 
-static int open_socket(void)
+static int open_socket(int flags)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 
 	return fd < 0 ? -errno : fd;
 }
 
-int coax_control_connect(const char *instance)
+static int connect_to(const char *instance, int flags)
 {
 	struct sockaddr_un address;
 	int err = name_socket(&address, "", instance);
-	int fd = err ? err : open_socket();
+	int fd = err ? err : open_socket(flags);
 
 	if (fd < 0)
 		return fd;
@@ -47,12 +47,18 @@ int coax_control_connect(const char *instance)
 	return err;
 }
 
+int coax_control_connect(const char *instance)
+{
+	return connect_to(instance, 0);
+}
+
 bool coax_control_is_taken(const char *instance)
 {
-	int fd = coax_control_connect(instance);
+	int fd = connect_to(instance, SOCK_NONBLOCK);
 
+	/* Who lets nobody in listens nevertheless, and is not waited for. */
 	if (fd < 0)
-		return false;
+		return fd == -EAGAIN;
 	close(fd);
 	return true;
 }
@@ -117,7 +123,7 @@ int coax_control_listen(const char *instance, bool replace)
 		return err;
 	if (!replace && coax_control_is_taken(instance))
 		return -EADDRINUSE;
-	fd = open_socket();
+	fd = open_socket(0);
 	if (fd < 0)
 		return fd;
 	err = bind_and_listen(fd, instance);
