@@ -60,6 +60,10 @@ struct coax_dtls_handshake {
 	bool unknown_identity; /* a server: that is why we refused it */
 };
 
+/*
+ * Ours is 200 bytes and the claims. OpenSSL 3.0 takes some 50 KiB for one in use, of which 18 KiB
+ * are freed while it is idle, and 16 KiB are its buffer of a handshake's messages, which it keeps.
+ */
 struct coax_dtls_session {
 	struct cds_list_head use; /* in one of the lists of `struct coax_dtls` */
 	struct coax_dtls_session *next_by_path;
