@@ -146,6 +146,10 @@ const struct coax_credential *coax_dtls_contexts_find(const struct coax_dtls_con
 SSL_CTX *coax_dtls_contexts_at(const struct coax_dtls_contexts *contexts,
 			       const struct coax_credential *credential);
 
+/* dtls_certificates.c: give OpenSSL an entry's. Returns what is wrong with them, or NULL. */
+const char *coax_dtls_certificates_use(SSL_CTX *context, const struct coax_credential *credential,
+				       bool server);
+
 /* dtls_choose.c: what OpenSSL asks in handshakes. */
 void coax_dtls_choose_install(SSL_CTX *context, bool server);
 
