@@ -7,7 +7,7 @@
  * the subject that its latest rendering came from. One worker, its home, renders; each worker keeps
  * and notifies the observers whose requests it received.
  *
- * Memory (64-bit): an observer 288 bytes, and 48 a remote that has some; an audience 320 bytes, its
+ * Memory (64-bit): an observer 296 bytes, and 104 a peer that has some; an audience 320 bytes, its
  * request, its latest notification, and 88 bytes a worker that has members of it. At most
  * tuning.observers_max observers, so no more audiences than that. A change costs each observer
  * nothing but the message.

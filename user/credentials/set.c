@@ -168,30 +168,39 @@ int coax_credentials_accept(struct coax_credentials *credentials,
 	return coax_identities_add(credentials, credential, other);
 }
 
+int coax_credentials_create_for_all(struct coax_credentials **credentials,
+				    enum coax_credential_kind kind, struct coax_credential **entry)
+{
+	struct coax_credentials *set;
+	int err = coax_credentials_create(&set);
+
+	if (err)
+		return err;
+	*entry = coax_credentials_add(set, "*");
+	if (!*entry || coax_credentials_add_pattern(set, "*", *entry)) {
+		coax_credentials_release(set);
+		return -ENOMEM;
+	}
+	(*entry)->kind = kind;
+	*credentials = set;
+	return 0;
+}
+
 int coax_credentials_for_psk(struct coax_credentials **credentials, const void *identity,
 			     size_t identity_length, const void *key, size_t key_length)
 {
-	struct coax_credentials *set;
 	struct coax_credential *entry;
 	int err;
 
 	if (!identity_length || identity_length > COAX_PSK_IDENTITY_MAX || !key_length ||
 	    key_length > COAX_PSK_KEY_MAX)
 		return -EINVAL;
-	err = coax_credentials_create(&set);
+	err = coax_credentials_create_for_all(credentials, COAX_CREDENTIAL_PSK, &entry);
 	if (err)
 		return err;
-	entry = coax_credentials_add(set, "*");
-	err = entry ? coax_credentials_add_pattern(set, "*", entry) : -ENOMEM;
-	if (err) {
-		coax_credentials_release(set);
-		return err;
-	}
-	entry->kind = COAX_CREDENTIAL_PSK;
 	entry->psk.identity_length = identity_length;
 	memcpy(entry->psk.identity, identity, identity_length);
 	entry->psk.key_length = key_length;
 	memcpy(entry->psk.key, key, key_length);
-	*credentials = set;
 	return 0;
 }

@@ -34,6 +34,13 @@ struct coax_credentials {
 /* An empty set, held once. Returns 0, -ENOMEM, or what the random numbers say. */
 int coax_credentials_create(struct coax_credentials **credentials);
 
+/*
+ * A set for a client with one entry, for every URI; it is the caller's to fill. Returns as
+ * coax_credentials_create() does.
+ */
+int coax_credentials_create_for_all(struct coax_credentials **credentials,
+				    enum coax_credential_kind kind, struct coax_credential **entry);
+
 /* An entry, zeroed but for its number and a copy of its label. NULL: no memory. */
 struct coax_credential *coax_credentials_add(struct coax_credentials *credentials,
 					     const char *label);

@@ -85,6 +85,7 @@ struct coax_responder {
 	struct cds_wfcq_node queued;
 	union coax_address remote;
 	union coax_address local;
+	uint64_t session;	      /* the owner's: the secure one that it came in; 0: none */
 	struct coax_subject *subject; /* NULL: the response is not for the kernel */
 	uint64_t generation;
 	struct coax_fetched fetched;

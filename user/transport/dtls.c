@@ -125,6 +125,7 @@ static int begin(struct coax_dtls *dtls, struct coax_path *path,
 		coax_dtls_session_free(session);
 		return -EINVAL;
 	}
+	coax_dtls_session_tell_begun(session);
 	SSL_set_connect_state(session->ssl);
 	coax_dtls_memory_offer(session);
 	coax_dtls_handshake_advance(session);

@@ -216,6 +216,7 @@ void coax_dtls_handshake_accept(struct coax_dtls *dtls, const struct coax_path *
 		coax_dtls_count(dtls, records_dropped);
 		return;
 	}
+	coax_dtls_session_tell_begun(session);
 	coax_dtls_handshake_advance(session);
 }
 

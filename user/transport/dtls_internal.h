@@ -33,7 +33,8 @@ struct coax_dtls_contexts {
 
 struct coax_dtls_shared {
 	struct coax_dtls_limits limits;
-	struct coax_cookie_key cookie_key;
+	const struct coax_cookie_key *cookie_key; /* somebody's, or: */
+	struct coax_cookie_key own_cookie_key;
 	struct coax_logger logger;
 	unsigned int sessions;	 /* over all workers, and of these: */
 	unsigned int handshakes; /* those that are not established */
@@ -179,6 +180,8 @@ BIO_METHOD *coax_dtls_wire_create(void);
 int coax_dtls_session_create(struct coax_dtls_session **session, struct coax_dtls *dtls,
 			     const struct coax_path *path, struct coax_dtls_contexts *contexts,
 			     SSL_CTX *context);
+/* It is going to shake hands: the operation `begun`. */
+void coax_dtls_session_tell_begun(const struct coax_dtls_session *session);
 /* Without a word to anybody. */
 void coax_dtls_session_free(struct coax_dtls_session *session);
 /* Send close_notify, if it is established. */

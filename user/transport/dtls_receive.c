@@ -195,12 +195,12 @@ static void take_hello(struct coax_dtls *dtls, const struct coax_path *path,
 		coax_dtls_count(dtls, records_dropped);
 		return;
 	}
-	if (coax_hello_cookie_is_valid(&hello, &dtls->shared->cookie_key, &path->remote,
+	if (coax_hello_cookie_is_valid(&hello, dtls->shared->cookie_key, &path->remote,
 				       dtls->now)) {
 		take_verified(dtls, path, record, &hello);
 		return;
 	}
-	coax_hello_verify(answer, &hello, &dtls->shared->cookie_key, &path->remote, dtls->now);
+	coax_hello_verify(answer, &hello, dtls->shared->cookie_key, &path->remote, dtls->now);
 	coax_dtls_count(dtls, hellos_verified);
 	dtls->ops->send(dtls->arg, path, answer, sizeof(answer));
 }

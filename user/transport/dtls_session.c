@@ -106,6 +106,14 @@ int coax_dtls_session_create(struct coax_dtls_session **session, struct coax_dtl
 	return 0;
 }
 
+void coax_dtls_session_tell_begun(const struct coax_dtls_session *session)
+{
+	struct coax_dtls *dtls = session->dtls;
+
+	if (dtls->ops->begun)
+		dtls->ops->begun(dtls->arg, &session->path);
+}
+
 static void tell_established(struct coax_dtls *dtls)
 {
 	__atomic_store_n(&dtls->stats->sessions, dtls->established, __ATOMIC_RELAXED);

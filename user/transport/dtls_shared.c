@@ -30,18 +30,17 @@ static void complete(struct coax_dtls_limits *limits)
 		limits->mtu = COAX_DATAGRAM_OUT_MAX;
 }
 
-static int make_cookie_key(struct coax_cookie_key *key, const struct coax_cookie_key *given)
+static int make_cookie_key(struct coax_dtls_shared *shared, const struct coax_cookie_key *given)
 {
 	struct coax_hash_key random;
 	int err;
 
-	if (given) {
-		*key = *given;
+	shared->cookie_key = given ? given : &shared->own_cookie_key;
+	if (given)
 		return 0;
-	}
 	err = coax_hash_key_random(&random);
 	if (!err)
-		memcpy(key, &random, sizeof(*key));
+		memcpy(&shared->own_cookie_key, &random, sizeof(shared->own_cookie_key));
 	return err;
 }
 
@@ -58,7 +57,7 @@ int coax_dtls_shared_create(struct coax_dtls_shared **shared,
 	complete(&made->limits);
 	if (options->logger)
 		made->logger = *options->logger;
-	err = make_cookie_key(&made->cookie_key, options->cookie_key);
+	err = make_cookie_key(made, options->cookie_key);
 	if (!err)
 		err = coax_dtls_set_client_credentials(made, options->client);
 	if (!err)
@@ -78,7 +77,7 @@ void coax_dtls_shared_destroy(struct coax_dtls_shared *shared)
 	coax_dtls_contexts_release(shared->client);
 	coax_dtls_contexts_release(shared->server);
 	pthread_mutex_destroy(&shared->lock);
-	OPENSSL_cleanse(&shared->cookie_key, sizeof(shared->cookie_key));
+	OPENSSL_cleanse(&shared->own_cookie_key, sizeof(shared->own_cookie_key));
 	free(shared);
 }
 
