@@ -133,6 +133,7 @@ static void finish(struct coax_dtls_session *session)
 	if (!err && !coax_dtls_session_rebind(session))
 		err = -EACCES;
 	if (err) {
+		SSL_shutdown(session->ssl);
 		coax_dtls_session_end(session, err,
 				      err == -EACCES ? "we do not know the peer any more"
 						     : "there is no memory for the session");
