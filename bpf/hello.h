@@ -410,7 +410,12 @@ static __always_inline enum outcome check_record(struct xdp_md *ctx, const struc
 	}
 	if (outcome == GO_ON)
 		outcome = check_cookie(ctx, place, now);
-	return outcome == GO_ON ? send_verify(ctx, place) : outcome;
+	if (outcome == GO_ON)
+		return send_verify(ctx, place);
+	/* The rest of one whose first fragment had the cookie, perhaps. */
+	if (outcome == OUTCOME(pass_hello) && check_session(ctx, place) == OUTCOME(pass_session))
+		return OUTCOME(pass_session);
+	return outcome;
 }
 
 #endif
