@@ -1192,6 +1192,7 @@ TEST("when a session is lost at the other end, a request in it times out, and th
 					       .workers = 1,
 					       .server_credentials = credentials,
 					       .logger = logger};
+	struct coax_context_stats stats;
 	struct answer answer;
 	char secure[32];
 	pid_t pid;
@@ -1212,7 +1213,7 @@ TEST("when a session is lost at the other end, a request in it times out, and th
 	}
 	ASSERT_EQ(read(ready[0], &port, sizeof(port)), (ssize_t)sizeof(port));
 	ASSERT_EQ(coax_address_parse(&server.remote, "127.0.0.1", port), 0);
-	context = client();
+	context = client_with(1, client_credentials("me", KEY));
 	EXPECT_EQ((int)ask(context, COAX_GET, "hello").code, COAX_NOT_FOUND);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -1220,9 +1221,14 @@ TEST("when a session is lost at the other end, a request in it times out, and th
 	options.bind_secure = &(const char *){secure};
 	options.bind_secure_count = 1;
 	ASSERT_EQ(coax_context_create(&second, &options), 0);
-	answer = ask_with(context, COAX_GET, "hello",
-			  (struct coax_request_options){.timeout_ms = 500});
-	EXPECT_EQ(answer.result, -ETIMEDOUT);
+	/* One that has little patience does not decide it alone. */
+	for (int i = 0; i < 2; i++) {
+		coax_context_stats_read(context, &stats);
+		EXPECT_EQ(stats.sessions, 1U);
+		answer = ask_with(context, COAX_GET, "hello",
+				  (struct coax_request_options){.timeout_ms = 1600});
+		EXPECT_EQ(answer.result, -ETIMEDOUT);
+	}
 	EXPECT_EQ((int)ask(context, COAX_GET, "hello").code, COAX_NOT_FOUND);
 	coax_context_shutdown(context);
 	coax_context_shutdown(second);

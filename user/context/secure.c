@@ -7,6 +7,7 @@
 #include <coax/option.h>
 #include <coax/uri.h>
 #include "accel/guard.h"
+#include "clock.h"
 #include "resolver.h"
 #include "secure.h"
 #include "transport/dtls.h"
@@ -25,6 +26,7 @@ struct session {
 	struct cds_list_head waiters;
 	struct coax_path path;
 	uint64_t heard; /* when something came in it last, ns */
+	uint64_t asked; /* when the first request since then was made that got no answer */
 	bool listed;
 	bool established;
 	bool ended;
@@ -424,8 +426,14 @@ void coax_secure_unanswered(struct coax_worker *worker, const struct coax_path *
 {
 	struct coax_secure *secure = worker->secure;
 	struct session *session = path->session ? find(secure, path) : NULL;
+	const struct coax_tuning *tuning = &worker->context->tuning;
+	uint64_t patience = tuning->ack_timeout_ms * NS_PER_MS / 100 * tuning->ack_random_percent;
 
 	if (!session || session->heard > since)
+		return;
+	if (session->asked < session->heard)
+		session->asked = since;
+	if (worker->now - session->asked < patience)
 		return;
 	coax_dtls_close(secure->dtls, worker->now, path->session);
 	note_end(secure, session, -ETIMEDOUT, "the peer does not answer any more");

@@ -65,7 +65,8 @@ void coax_secure_leave(struct coax_secure_waiter *waiter);
 
 /*
  * A request that was made at `since` has got no answer in path->session. When nothing else has come
- * in it either, it is over: the peer may have lost it.
+ * in it either, for as long as it takes until a message is repeated, the session is over: the peer
+ * may have lost it. So what is asked with less patience does not end it by itself.
  */
 void coax_secure_unanswered(struct coax_worker *worker, const struct coax_path *path,
 			    uint64_t since);
