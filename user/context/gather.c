@@ -31,15 +31,18 @@ struct arrival {
 	struct coax_block_key key;
 };
 
-/* Memory grows with what has come, not with what is announced. */
+/* Memory grows with what has come, not with what is announced, which may be less than that, too. */
 static bool append(struct coax_gathered *upload, const struct arrival *arrival)
 {
 	size_t need = upload->head + (size_t)upload->length + arrival->length;
 	size_t most = upload->head + (size_t)arrival->limit;
+	size_t told = upload->head + (size_t)upload->size_hint;
 	size_t capacity = upload->capacity ? 2 * upload->capacity : CAPACITY_MIN;
 
 	if (capacity > most)
 		capacity = most;
+	if (told >= need && told < capacity)
+		capacity = told;
 	if (capacity < need)
 		capacity = need;
 	if (need > upload->capacity && !coax_incoming_resize(upload, arrival->now, capacity) &&
