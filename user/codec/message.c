@@ -158,18 +158,19 @@ bool coax_options_next(struct coax_option_iterator *it, struct coax_option *opti
 
 bool coax_message_find(const struct coax_message *m, uint16_t number, struct coax_option *option)
 {
-	struct coax_option_iterator it;
 	struct coax_option found;
 
 	if (number > m->last_option)
 		return false;
-	it = coax_options_begin(m);
-	while (coax_options_next(&it, &found)) {
+	for (struct coax_option_iterator it = coax_options_begin(m);
+	     coax_options_next(&it, &found);) {
 		if (found.number < number)
 			continue;
 		if (found.number > number)
 			return false;
-		*option = found;
+		option->number = number;
+		option->length = found.length;
+		option->value = found.value;
 		return true;
 	}
 	return false;

@@ -17,6 +17,8 @@
 
 #define DIAGNOSTIC_MAX 80
 
+#define CACHE_LINE     64
+
 /* One block as it comes in. */
 struct arrival {
 	struct coax_blocks *blocks;
@@ -30,6 +32,18 @@ struct arrival {
 	uint32_t size1; /* 0: not told */
 	struct coax_block_key key;
 };
+
+/*
+ * Where the next block goes: bodies of many clients are not in the cache, and copying there would
+ * keep all that comes after it waiting.
+ */
+static void prefetch(const uint8_t *at, size_t room, size_t length)
+{
+	size_t count = length < room ? length : room;
+
+	for (size_t i = 0; i < count; i += CACHE_LINE)
+		__builtin_prefetch(at + i, 1);
+}
 
 /* Memory grows with what has come, not with what is announced, which may be less than that, too. */
 static bool append(struct coax_gathered *upload, const struct arrival *arrival)
@@ -49,8 +63,8 @@ static bool append(struct coax_gathered *upload, const struct arrival *arrival)
 	    !coax_incoming_resize(upload, arrival->now, need))
 		return false;
 	if (arrival->length)
-		memcpy(upload->bytes + upload->head + upload->length, arrival->payload,
-		       arrival->length);
+		memcpy(upload->bytes + need - arrival->length, arrival->payload, arrival->length);
+	prefetch(upload->bytes + need, upload->capacity - need, arrival->length);
 	return true;
 }
 
