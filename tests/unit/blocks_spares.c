@@ -33,6 +33,24 @@ static void put_whole(struct world *world, const char *remote, const char *path)
 	put_last(world, remote, path, BLOCKS - 1);
 }
 
+/* One with other bytes. */
+static void put_unlike(struct world *world, const char *remote, const char *path)
+{
+	uint8_t payload[BLOCK];
+	struct exchange exchange;
+
+	memset(payload, 0xff, sizeof(payload));
+	for (uint32_t number = 0; number < BLOCKS; number++) {
+		begin_from(&exchange, world, remote, COAX_PUT, path);
+		with_block(&exchange, COAX_BLOCK1, number, number + 1 < BLOCKS, 6);
+		with_payload(&exchange, payload, sizeof(payload));
+		EXPECT_EQ(submit(&exchange), number + 1 < BLOCKS ? COAX_CONTINUE : COAX_CHANGED);
+	}
+	ASSERT_EQ(world->body_length, (size_t)BLOCKS * BLOCK);
+	for (size_t i = 0; i < world->body_length; i++)
+		ASSERT_EQ(world->body[i], 0xff);
+}
+
 TEST("a body of some length goes on in the memory of one before it, and the first blocks do not")
 {
 	struct world world;
@@ -40,7 +58,7 @@ TEST("a body of some length goes on in the memory of one before it, and the firs
 
 	world_init(&world, NULL);
 	world.handler = take_in;
-	put_whole(&world, one, "up");
+	put_unlike(&world, one, "up");
 	EXPECT_EQ(world.stats.bodies, 0u);
 	spare = world.blocks->spares.bytes;
 	EXPECT_GE(spare, BLOCKS * BLOCK);
@@ -63,7 +81,7 @@ TEST("what nobody went on with is not mixed up with what comes into its memory")
 	world_init(&world, NULL);
 	world.handler = take_in;
 	put_first(&world, one, "up", BLOCKS);
-	put_whole(&world, other, "up");
+	put_unlike(&world, other, "up");
 	world.now += 247 * NS_PER_SEC;
 	coax_blocks_tick(world.blocks, world.now);
 	put_whole(&world, other, "up");
