@@ -6,23 +6,18 @@
 
 #define CACHE_LINE 64
 
-/*
- * What is so large is looked at all over, and the CPU knows few small pages at a time. What large
- * ones take more than is used is little of it.
- */
-#define LARGE (16U << 20)
-
 int coax_memory_map(void **memory, size_t size)
 {
 	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	*memory = pages == MAP_FAILED ? NULL : pages;
-	if (!*memory)
-		return -ENOMEM;
-	if (size >= LARGE)
-		(void)madvise(pages, size, MADV_HUGEPAGE);
-	return 0;
+	return *memory ? 0 : -ENOMEM;
+}
+
+void coax_memory_is_scattered(void *memory, size_t size)
+{
+	(void)madvise(memory, size, MADV_HUGEPAGE);
 }
 
 void coax_memory_unmap(void *memory, size_t size)
