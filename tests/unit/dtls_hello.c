@@ -257,6 +257,19 @@ TEST("a second fragment of a ClientHello leaves nothing without the first")
 	world_close();
 }
 
+TEST("what says that it is a later fragment is not read as a ClientHello, whatever it looks like")
+{
+	seize_hello();
+	hello.data[COAX_RECORD_HEADER + 8] = 1;
+	receive(SERVER, &hello, 1);
+	EXPECT_EQ(sent_by_server(), 1);
+	EXPECT_EQ(COUNTED(SERVER, records_dropped), 1);
+	hello.data[COAX_RECORD_HEADER + 8] = 0;
+	receive(SERVER, &hello, 1);
+	EXPECT_EQ(sent_by_server(), 2);
+	world_close();
+}
+
 TEST("a first fragment that ends before the cookie gets no answer")
 {
 	struct flying parts[2];
