@@ -284,6 +284,20 @@ TEST("a first fragment that ends before the cookie gets no answer")
 	world_close();
 }
 
+TEST("a ClientHello with a good cookie that is not a client's second message leaves nothing")
+{
+	seize_hello();
+	for (uint8_t sequence = 0; sequence < 4; sequence++) {
+		if (sequence == 1)
+			continue;
+		hello.data[COAX_RECORD_HEADER + 5] = sequence;
+		receive(SERVER, &hello, 1);
+	}
+	EXPECT_EQ(COUNTED(SERVER, records_dropped), 3);
+	EXPECT_TRUE(coax_dtls_deadline(world.ends[SERVER].dtls) == UINT64_MAX);
+	world_close();
+}
+
 TEST("nobody is greeted where nobody serves")
 {
 	struct flying copy;
