@@ -50,7 +50,7 @@ static bool take_budget(struct coax_dtls *dtls)
 	evict_session(dtls);
 	if (coax_dtls_take_session(shared))
 		return true;
-
+	coax_dtls_give_handshake(shared);
 	return false;
 }
 
