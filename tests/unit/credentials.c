@@ -10,6 +10,7 @@
 #include <coax/credentials.h>
 #include "credentials/claims.h"
 #include "credentials/credentials.h"
+#include "credentials/private_key.h"
 
 TEST("a set of one key serves requests to every server, and no server")
 {
@@ -537,6 +538,61 @@ TEST("what is wrong with certificates is said with the line")
 	remove_pki(&pki);
 }
 
+TEST("private keys are read as OpenSSL writes them, of P-256 and P-384, and no others")
+{
+	static const struct {
+		const char *curve;
+		bool is_read;
+	} cases[] = {{"P-256", true}, {"P-384", true}, {"P-521", false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EVP_PKEY *key = EVP_EC_gen(cases[i].curve), *read;
+		char text[2][PEM_TEXT_MAX];
+		BIO *bio = BIO_new(BIO_s_mem());
+
+		pem_private_key(key, text[0]);
+		PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL);
+		pem_take(bio, text[1]);
+		EXPECT_TRUE(strstr(text[1], "BEGIN EC PRIVATE KEY") != NULL);
+		for (int form = 0; form < 2; form++) {
+			read = coax_private_key_read(text[form]);
+			EXPECT_EQ(read != NULL, cases[i].is_read);
+			if (read)
+				EXPECT_EQ(EVP_PKEY_eq(read, key), 1);
+			EVP_PKEY_free(read);
+			/* Cut short anywhere, it is none. */
+			for (size_t cut = strlen(text[form]) - 1; cut-- > 0;) {
+				text[form][cut] = '\0';
+				read = coax_private_key_read(text[form]);
+				EXPECT_TRUE(!read);
+				EVP_PKEY_free(read);
+			}
+		}
+		EVP_PKEY_free(key);
+	}
+}
+
+TEST("a private key signs what the certificate's own verifies")
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256"), *read;
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	char text[PEM_TEXT_MAX];
+	uint8_t signature[80];
+	size_t length = sizeof(signature);
+
+	pem_private_key(key, text);
+	read = coax_private_key_read(text);
+	ASSERT_TRUE(read != NULL);
+	ASSERT_EQ(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, read), 1);
+	ASSERT_EQ(EVP_DigestSign(context, signature, &length, (const uint8_t *)"x", 1), 1);
+	EVP_MD_CTX_reset(context);
+	ASSERT_EQ(EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key), 1);
+	EXPECT_EQ(EVP_DigestVerify(context, signature, length, (const uint8_t *)"x", 1), 1);
+	EVP_MD_CTX_free(context);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(read);
+}
+
 TEST("a client's certificates need no file of credentials")
 {
 	char chain[128], key[128], other[128];
@@ -708,7 +764,7 @@ static unsigned int count_in_memory(const struct secret *secret)
 
 /* Made by a child, which writes them to files; its parent gets to know complements. */
 struct planted {
-	struct secret ascii, raw, hex, base64, pem;
+	struct secret ascii, raw, hex, base64, pem, scalar, limbs;
 };
 
 static void conceal(struct secret *secret, const void *bytes, size_t length)
@@ -721,7 +777,8 @@ static void conceal(struct secret *secret, const void *bytes, size_t length)
 static void plant(const struct pki *pki, struct planted *planted)
 {
 	char ascii[25], hex[41], base64[29];
-	uint8_t raw[20];
+	uint8_t raw[20], scalar[32];
+	BIGNUM *number = NULL;
 	char text[PEM_TEXT_MAX], pem[PEM_TEXT_MAX];
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 
@@ -746,6 +803,9 @@ static void plant(const struct pki *pki, struct planted *planted)
 	conceal(&planted->base64, base64, strlen(base64));
 	pem_private_key(key, pem);
 	write_file(pki, "key.pem", pem);
+	EVP_PKEY_get_bn_param(key, "priv", &number);
+	conceal(&planted->scalar, scalar, (size_t)BN_bn2binpad(number, scalar, sizeof(scalar)));
+	conceal(&planted->limbs, scalar, (size_t)BN_bn2lebinpad(number, scalar, sizeof(scalar)));
 	conceal(&planted->pem, strchr(pem, '\n') + 65, 60);
 	pem_certificate(key, "planted", pem);
 	write_file(pki, "chain.pem", pem);
