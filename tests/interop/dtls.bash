@@ -90,7 +90,7 @@ write_credentials() {
 
 need_secure() {
 	local program
-	for program in openssl "$@"; do
+	for program in "$@"; do
 		command -v "$program" >/dev/null && continue
 		echo "1..0 # SKIP no $program"
 		exit 4
