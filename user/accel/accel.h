@@ -199,8 +199,11 @@ void coax_accel_close(struct coax_accel *accel);
 int coax_accel_lock(const struct coax_accel *accel);
 /* Another owner has taken over: closing leaves program and pins to it. */
 void coax_accel_hand_over(struct coax_accel *accel);
-/* It has not, and may have got as far as to exchange program or pins: they are ours again. */
-void coax_accel_reclaim(struct coax_accel *accel);
+/*
+ * It has not, and may have got as far as to exchange program or pins: they are ours again. `pid` is
+ * its process; 0: not known.
+ */
+void coax_accel_reclaim(struct coax_accel *accel, uint32_t pid);
 
 /*
  * Begin or end to attach to an interface by its name. Any thread. Returns 0, or a negative errno,

@@ -323,8 +323,13 @@ void accel_interface_update(struct accel_interface *interface, const struct acce
 void accel_interface_close(struct coax_accel *accel, struct accel_interface *interface,
 			   bool detach);
 
+/* follow.c: attach to what is there and is not attached to; endpoints are this host's addresses. */
+void accel_follow(struct coax_accel *accel);
+
 /* leftover.c: take off what killed processes left. `former_id` names our instance's config map. */
 void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t former_id);
+/* And what the process left that was to succeed us. */
+void accel_successor_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t pid);
 
 /* netlink.c */
 struct accel_link {

@@ -127,6 +127,37 @@ void coax_context_unreference(struct coax_context *context)
 		free(context);
 }
 
+/*
+ * What was published is not so any more: who publishes from now on sees the new version, and what
+ * it is the version of.
+ */
+static void begin_version(struct coax_context *context)
+{
+	__atomic_fetch_add(&context->site_version, 1, __ATOMIC_SEQ_CST);
+	synchronize_rcu();
+}
+
+static void withdraw_all(struct coax_context *context)
+{
+	if (context->accel)
+		coax_accel_withdraw_all(context->accel);
+}
+
+static void site_changed(struct coax_site_user *user)
+{
+	struct coax_context *context = caa_container_of(user, struct coax_context, site_user);
+
+	begin_version(context);
+	withdraw_all(context);
+	coax_observers_turn_away(context->observers);
+}
+
+static void serve_site(struct coax_context *context)
+{
+	context->site_user.changed = site_changed;
+	coax_site_serve(&context->site_user, context->site);
+}
+
 static void close_all(struct coax_context *context)
 {
 	atomic_store(&context->stopped, true);
@@ -135,6 +166,7 @@ static void close_all(struct coax_context *context)
 	for (unsigned int i = 0; i < context->thread_count; i++)
 		pthread_join(context->workers[i]->thread, NULL);
 
+	coax_site_serve(&context->site_user, NULL);
 	/* From here on a responder that is answered late frees itself. */
 	atomic_store(&context->closed, true);
 	synchronize_rcu();
@@ -186,6 +218,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 	if (!err && options->accel.attached)
 		options->accel.attached(options->accel.arg);
 	if (!err)
+		serve_site(context);
+	if (!err)
 		err = start_workers(context);
 	if (err)
 		close_all(context);
@@ -198,15 +232,14 @@ void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 {
 	struct coax_site *former;
 
+	coax_site_serve(&context->site_user, site);
 	/* In this order: who sees the new version sees the new Site. */
 	former = __atomic_exchange_n(&context->site, site, __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&context->site_version, 1, __ATOMIC_SEQ_CST);
-	/* Then no handler of the former Site runs, and whoever publishes sees the new version. */
-	synchronize_rcu();
+	/* Then no handler of the former Site runs. */
+	begin_version(context);
 	if (former && former != site)
 		coax_site_leave_queues(former);
-	if (context->accel)
-		coax_accel_withdraw_all(context->accel);
+	withdraw_all(context);
 	coax_observers_look_again(context->observers);
 }
 

@@ -65,6 +65,9 @@ void coax_observers_notified(void *worker, struct coax_notice *notice, int resul
 /* Render for all audiences anew: the Site is another one. Any thread. */
 void coax_observers_look_again(struct coax_observers *observers);
 
+/* Send everybody a last notification, 5.03: those who may observe ask again. Any thread. */
+void coax_observers_turn_away(struct coax_observers *observers);
+
 /*
  * Shutdown: send everybody a last notification, 5.03. Any thread; then coax_observers_are_gone()
  * tells when all have acknowledged it or are given up.

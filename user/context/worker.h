@@ -12,6 +12,7 @@
 #include <coax/context.h>
 #include "accel/accel.h"
 #include "exchange/exchange.h"
+#include "site/access.h"
 #include "site/responder.h"
 #include "transport/dtls.h"
 #include "transport/transport.h"
@@ -94,7 +95,8 @@ struct coax_context {
 	atomic_bool stopped;	/* threads end */
 	atomic_bool closed;	/* workers are gone */
 	struct coax_site *site; /* replaced under RCU */
-	uint64_t site_version;	/* grows right after it was replaced */
+	struct coax_site_user site_user;
+	uint64_t site_version; /* grows right after it was replaced, or has other rules */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;

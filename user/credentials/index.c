@@ -73,14 +73,15 @@ struct identity_key {
 static bool read_key(struct identity_key *key, const char *server_name, const uint8_t *identity,
 		     size_t length)
 {
-	size_t name_length = server_name ? strlen(server_name) : 0;
+	const char *name = server_name ? server_name : "";
+	size_t name_length = strlen(name);
 
-	if (name_length && server_name[name_length - 1] == '.')
+	if (name_length && name[name_length - 1] == '.')
 		name_length--;
 	if (name_length > SERVER_NAME_MAX || length > COAX_PSK_IDENTITY_MAX)
 		return false;
 	for (size_t i = 0; i < name_length; i++)
-		key->name[i] = lower(server_name[i]);
+		key->name[i] = lower(name[i]);
 	key->name_length = name_length;
 	key->identity = identity;
 	key->identity_length = length;

@@ -143,6 +143,15 @@ static bool is_for_servers(const struct coax_credential *credential)
 static int read_value(struct map *map, struct item *item, json_t *value, size_t place,
 		      unsigned int depth, bool suffices, const struct coax_credential **usable);
 
+/* Raw public keys want more of OpenSSL than there may be: anything else comes before them. */
+static bool is_better(const struct coax_credential *found, const struct coax_credential *former)
+{
+	if (!found || !former)
+		return found != NULL;
+	return former->kind == COAX_CREDENTIAL_PUBLIC_KEY &&
+	       found->kind != COAX_CREDENTIAL_PUBLIC_KEY;
+}
+
 /*
  * A client uses the first of an any-of that DTLS can use. A session has one key: of an all-of, DTLS
  * can give what is in it only if that is one thing.
@@ -167,7 +176,7 @@ static int read_list(struct map *map, struct item *item, json_t *list, size_t pl
 		err = read_value(map, item, value, place, depth, suffices, &found);
 		if (err)
 			return err;
-		if (suffices && !*usable)
+		if (suffices && is_better(found, *usable))
 			*usable = found;
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include "credentials/file.h"
 #include "credentials/pem.h"
+#include "credentials/private_key.h"
 
 #define PEM_FILE_MAX (4 << 20)
 
@@ -77,22 +78,9 @@ const char *coax_pem_check_revoked(const char *text)
 	return count ? NULL : "there is no revocation list in it (\"-----BEGIN X509 CRL-----\")";
 }
 
-static EVP_PKEY *read_private_key(const char *text)
-{
-	BIO *bio = open_text(text);
-	EVP_PKEY *key;
-
-	if (!bio)
-		return NULL;
-	key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
-	BIO_free(bio);
-	ERR_clear_error();
-	return key;
-}
-
 const char *coax_pem_check_private_key(const char *text)
 {
-	EVP_PKEY *key = read_private_key(text);
+	EVP_PKEY *key = coax_private_key_read(text);
 
 	EVP_PKEY_free(key);
 	if (key)
@@ -100,6 +88,9 @@ const char *coax_pem_check_private_key(const char *text)
 	if (strstr(text, "ENCRYPTED"))
 		return "the key in it is encrypted, and nobody can be asked for the password: "
 		       "decrypt it (openssl pkey)";
+	if (strstr(text, "PRIVATE KEY-----"))
+		return "the key in it is damaged, or not for ECDSA with P-256 (RFC 7252 section "
+		       "9.1.3.3) or P-384";
 	return "there is no private key in it (\"-----BEGIN PRIVATE KEY-----\")";
 }
 
@@ -119,7 +110,7 @@ const char *coax_pem_check_public_key(const char *text)
 
 const char *coax_pem_check_pair(const char *chain, const char *key_text)
 {
-	EVP_PKEY *key = read_private_key(key_text);
+	EVP_PKEY *key = coax_private_key_read(key_text);
 	BIO *bio = open_text(chain);
 	X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
 	bool fits = certificate && key && X509_check_private_key(certificate, key) == 1;

@@ -135,13 +135,15 @@ int coax_credentials_add_pattern(struct coax_credentials *credentials, const cha
 	return 0;
 }
 
+/* Of two as long as each other, the one whose first '*' comes later: few characters are below it.
+ */
 static int longest_first(const void *a, const void *b)
 {
 	const struct coax_uri_pattern *first = a, *second = b;
 
 	if (first->length != second->length)
 		return first->length > second->length ? -1 : 1;
-	return strcmp(first->text, second->text);
+	return strcmp(second->text, first->text);
 }
 
 void coax_credentials_sort(struct coax_credentials *credentials)
