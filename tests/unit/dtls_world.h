@@ -138,7 +138,8 @@ static void on_ended(void *arg, const struct coax_path *path, int result, const 
 	EXPECT_TRUE(end->dtls == NULL || coax_dtls_claims(end->dtls, path->session) == NULL);
 }
 
-static const struct coax_dtls_ops world_ops = {on_send, on_established, on_ended};
+static const struct coax_dtls_ops world_ops = {
+	.send = on_send, .established = on_established, .ended = on_ended};
 
 /* What has come to an end, as one batch of datagrams. */
 static void receive(int to, struct flying *datagrams, unsigned int count)
