@@ -45,39 +45,24 @@ static void keep(struct coax_responder *responder, void *arg)
 	atomic_store(&kept, coax_responder_defer(responder));
 }
 
-static void *open_client(void *unused)
-{
-	(void)unused;
-	lab_enter_client();
-	client = client_open(LAB_SERVER_IPV4, 5683);
-	return NULL;
-}
-
 static struct coax_context *begin(struct coax_site **site, coax_handler_fn post, bool own_loop,
 				  uint32_t empty_ack_delay_ms)
 {
 	struct coax_resource_options resource = {.path = "r", .post = post};
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = own_loop ? 1 : 2,
-		.own_loop = own_loop,
-		.logger = keeper_logger,
-		.tuning = {.empty_ack_delay_ms = empty_ack_delay_ms},
-		.accel = {.interfaces = &interface, .interface_count = 1, .lease_ms = 60000},
-	};
+	struct coax_context_options options = lab_options();
 	struct coax_context *context;
-	pthread_t thread;
 
 	ASSERT_EQ(coax_site_create(site), 0);
 	ASSERT_EQ(coax_site_add(*site, &resource, NULL), 0);
 	options.site = *site;
+	options.workers = own_loop ? 1 : 2;
+	options.own_loop = own_loop;
+	options.logger = keeper_logger;
+	options.tuning.empty_ack_delay_ms = empty_ack_delay_ms;
+	options.accel.lease_ms = 60000;
 	lab_begin();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	ASSERT_EQ(pthread_create(&thread, NULL, open_client, NULL), 0);
-	pthread_join(thread, NULL);
-	ASSERT_GE(client, 0);
+	context = context_open(options);
+	client = lab_client_open();
 	return context;
 }
 
