@@ -387,6 +387,28 @@ TEST("a body of 1 MiB goes there and comes back in blocks")
 	stop_serving();
 }
 
+TEST("a message as long as there are goes in one record")
+{
+	struct coax_request_options options = {.single = true};
+	struct coax_context *context;
+	struct answer answer;
+	size_t length = 2000;
+
+	serve();
+	context = client();
+	do {
+		options.body = &(struct coax_body){.length = ++length, .data = body};
+		server.body_taken = 0;
+		answer = ask_with(context, COAX_PUT, "body", options);
+		if (!answer.result)
+			EXPECT_EQ(server.body_taken, length);
+	} while (!answer.result && length < 2048);
+	EXPECT_EQ(answer.result, -EMSGSIZE);
+	EXPECT_GT(length, 2020U);
+	coax_context_shutdown(context);
+	stop_serving();
+}
+
 TEST("a deferred answer comes in its session, with an empty ACK before it")
 {
 	struct coax_context *context;
