@@ -601,6 +601,84 @@ TEST("who shuts down closes its sessions on the wire, and the next request begin
 	stop_serving();
 }
 
+TEST("a server that shuts down tells those who observe before it closes their sessions")
+{
+	struct coax_observation *observation;
+	struct coax_context *context;
+
+	serve();
+	context = client();
+	observation = observe(context);
+	EXPECT_EQ(next(observation, 5000), 0);
+	stop_serving();
+	EXPECT_EQ(next(observation, 5000), -EREMOTEIO);
+	coax_observation_free(observation);
+	coax_context_shutdown(context);
+}
+
+TEST("there are no more sessions than may be: the one idle longest makes room, observers and all")
+{
+	const struct coax_tuning tuning = {.sessions_max = 2};
+	struct coax_observation *observation;
+	struct coax_context *clients[3];
+
+	serve_with(1, server_credentials("me", KEY), &tuning);
+	for (int i = 0; i < 3; i++)
+		clients[i] = client();
+	observation = observe(clients[0]);
+	EXPECT_EQ(next(observation, 5000), 0);
+	EXPECT_ANSWER(clients[1], "hello", "hello");
+	EXPECT_ANSWER(clients[2], "hello", "hello");
+	EXPECT_EQ(SERVER_COUNT(sessions), 2U);
+	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(observers) == 0));
+	EXPECT_EQ(next(observation, 5000), -ECONNRESET);
+	EXPECT_ANSWER(clients[0], "hello", "hello");
+	coax_observation_free(observation);
+	for (int i = 0; i < 3; i++)
+		coax_context_shutdown(clients[i]);
+	stop_serving();
+}
+
+TEST("a session that is not used ends, by the server's clock, and the next request begins another")
+{
+	const struct coax_tuning tuning = {.session_idle_ms = 300};
+	struct coax_context *context;
+	struct coax_context_stats stats;
+
+	serve_with(1, server_credentials("me", KEY), &tuning);
+	context = client();
+	for (int i = 1; i < 3; i++) {
+		EXPECT_ANSWER(context, "hello", "hello");
+		EXPECT_EQ(SERVER_COUNT(handshakes), (uint64_t)i);
+		EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(sessions) == 0));
+		EXPECT_TRUE(EVENTUALLY(
+			(coax_context_stats_read(context, &stats), stats.sessions == 0)));
+	}
+	coax_context_shutdown(context);
+	stop_serving();
+}
+
+TEST("IPv6 goes the same way")
+{
+	const char *bind = "127.0.0.1:0", *bind_secure = "[::1]:0";
+	struct coax_context_options options = {.server = true,
+					       .bind = &bind,
+					       .bind_count = 1,
+					       .bind_secure = &bind_secure,
+					       .bind_secure_count = 1,
+					       .workers = 2,
+					       .logger = logger};
+	struct coax_context *context, *requester = client();
+
+	options.server_credentials = server_credentials("me", KEY);
+	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	coax_credentials_release(options.server_credentials);
+	ASSERT_EQ(coax_address_parse(&server.remote, "::1", coax_context_secure_port(context)), 0);
+	EXPECT_EQ((int)ask(requester, COAX_GET, "hello").code, COAX_NOT_FOUND);
+	coax_context_shutdown(requester);
+	coax_context_shutdown(context);
+}
+
 TEST("a wrong key: the request fails, and says why")
 {
 	struct coax_context *context;
