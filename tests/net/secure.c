@@ -771,19 +771,31 @@ TEST("a group is not asked by coaps")
 	coax_context_shutdown(context);
 }
 
+TEST("nobody listens there: the network says so, and the request ends at once")
+{
+	struct coax_context *context = client();
+	struct answer answer;
+	struct peer peer;
+
+	peer_open(&peer);
+	close(peer.fd);
+	server.remote = peer.address;
+	for (int i = 0; i < 2; i++) {
+		answer = ask(context, COAX_GET, "hello");
+		EXPECT_EQ(answer.result, -ECONNREFUSED);
+		EXPECT_TRUE(strstr(answer.reason, "refused"));
+	}
+	coax_context_shutdown(context);
+}
+
 TEST("nobody answers the handshake: the request ends when its time is up, and others can")
 {
 	struct coax_context *context = client();
 	struct answer answer;
+	struct peer silent;
 
-	ASSERT_EQ(coax_address_parse(&server.remote, "127.0.0.1", 9), 0);
-	server.remote.in.sin_port = 0;
-	{
-		struct peer silent;
-
-		peer_open(&silent);
-		server.remote = silent.address;
-	}
+	peer_open(&silent);
+	server.remote = silent.address;
 	answer = ask_with(context, COAX_GET, "hello",
 			  (struct coax_request_options){.timeout_ms = 300});
 	EXPECT_EQ(answer.result, -ETIMEDOUT);
