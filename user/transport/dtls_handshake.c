@@ -43,7 +43,10 @@ int coax_dtls_handshake_wait(struct coax_dtls_session *session, const uint8_t *d
 	return 0;
 }
 
-/* When there is something to do about it next: OpenSSL's timer, or to give up. */
+/*
+ * When there is something to do about it next: OpenSSL's timer, or to give up. Its timer runs by
+ * the clock on the wall; our patience does not, should that be set back.
+ */
 static void set_due(struct coax_dtls_session *session)
 {
 	struct coax_dtls_handshake *handshake = session->handshake;

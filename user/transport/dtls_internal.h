@@ -123,7 +123,7 @@ struct coax_dtls {
 	struct coax_datagram messages[2 * COAX_BATCH];
 	unsigned int message_count;
 	/* For what was taken in before its handshake had ended. */
-	uint8_t early[COAX_DTLS_WAITING_MAX * COAX_DATAGRAM_OUT_MAX];
+	uint8_t early[COAX_DTLS_WAITING_MAX * COAX_DATAGRAM_OUT_MAX + COAX_DATAGRAM_IN_MAX];
 	size_t early_used;
 };
 
