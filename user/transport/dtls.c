@@ -185,7 +185,7 @@ int coax_dtls_send(struct coax_dtls *dtls, uint64_t now, const struct coax_path 
 	dtls->now = now;
 	if (!session)
 		return -ENOTCONN;
-	if (length == 0 || length > COAX_DATAGRAM_OUT_MAX - COAX_DTLS_OVERHEAD_MAX)
+	if (length == 0 || length > COAX_DATAGRAM_OUT_MAX)
 		return -EMSGSIZE;
 	if (session->handshake)
 		return coax_dtls_handshake_wait(session, data, length) ? -ENOBUFS : 0;
