@@ -45,12 +45,6 @@ struct places {
 	__u32 name;
 };
 
-/* What functions of their own are told of a packet. The verifier looks at each of them once. */
-static __always_inline __u64 address_place(const struct packet *packet)
-{
-	return packet->network << 1 | packet->ipv6;
-}
-
 static __always_inline const void *ip_header(const struct xdp_md *ctx, __u64 place)
 {
 	__u64 network = place >> 1;
