@@ -98,7 +98,7 @@ __noinline int look_otherwise(struct xdp_md *ctx, __u64 place, __u64 now)
 	struct packet packet;
 
 	find_place(ctx, place, &packet);
-	if (!config || check_datagram(ctx, &packet) != GO_ON)
+	if (!config || check_datagram(&packet) != GO_ON)
 		return OUTCOME(pass_unusual);
 	parsed = parse_message(&packet);
 	if (parsed == GO_ON && is_from_server(&packet))
@@ -161,7 +161,7 @@ static __always_inline enum outcome receive(struct xdp_md *ctx, struct packet *p
 	outcome = find_endpoint(packet, udp_header(packet));
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = check_datagram(ctx, packet);
+	outcome = check_datagram(packet);
 	if (outcome != GO_ON)
 		return share_odd(ctx, address_place(packet), outcome);
 
@@ -173,7 +173,7 @@ static __always_inline enum outcome receive(struct xdp_md *ctx, struct packet *p
 	if (outcome != GO_ON)
 		return share_odd(ctx, address_place(packet), outcome);
 	outcome = respond(ctx, packet, config, now);
-	if (config->guard.strangers.cost && goes_up(outcome))
+	if (goes_up(outcome) && config->guard.strangers.cost)
 		outcome = limit_strangers(ctx, address_place(packet), now + TICK_MAX, outcome);
 	return outcome;
 }

@@ -68,13 +68,8 @@ static __always_inline __u32 message_length(const struct packet *packet)
 	return (const void *)(udp + 1) > packet->end ? 0 : bpf_ntohs(udp->len) - sizeof(*udp);
 }
 
-/*
- * Sets packet->address_sum, source_port, source_end, and request_length to the whole message's.
- *
- * Frames in several buffers cannot be made longer or shorter like others, and pass. What ends with
- * the first buffer is hardly ever one: make_room() finds that out, to whom it matters.
- */
-static __always_inline enum outcome check_datagram(struct xdp_md *ctx, struct packet *packet)
+/* Sets packet->address_sum, source_port, source_end, and request_length to the whole message's. */
+static __always_inline enum outcome check_datagram(struct packet *packet)
 {
 	__u64 buffer = frame_length(packet);
 	const struct ethernet_header *ethernet = packet->start;
@@ -93,8 +88,6 @@ static __always_inline enum outcome check_datagram(struct xdp_md *ctx, struct pa
 		outcome = check_ipv4(packet->ip, packet, buffer - packet->network, &length);
 	if (outcome != GO_ON)
 		return outcome;
-	if (packet->transport + length != buffer && !is_one_buffer(ctx, packet))
-		return OUTCOME(pass_unusual);
 	if (length < sizeof(*udp) || bpf_ntohs(udp->len) != length)
 		return OUTCOME(pass_unusual);
 	if (packet->ipv6 && !udp->check)

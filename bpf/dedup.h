@@ -296,7 +296,7 @@ __noinline int send_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u
 
 	find_place(ctx, place, &packet);
 	if (!recall(duplicate, &repeated) || repeated.length > COAX_REPEAT_MAX ||
-	    check_datagram(ctx, &packet) != GO_ON)
+	    check_datagram(&packet) != GO_ON)
 		return otherwise;
 	if (!repeated.length)
 		return record_unchanged(&repeated) ? OUTCOME(drop_duplicate) : otherwise;

@@ -19,8 +19,9 @@
 
 /* What each request has, however long it is. */
 struct request {
-	__u64 head; /* what stands before the request in struct coax_index_key */
-	__u64 last; /* its last 8 bytes; of a shorter one all of them, then zeros */
+	__u64 head;    /* what stands before the request in struct coax_index_key */
+	__u64 last;    /* its last 8 bytes; of a shorter one all of them, then zeros */
+	__u64 last_at; /* where those begin */
 	__u64 hash;
 };
 
@@ -46,21 +47,24 @@ static __always_inline __u64 request_head(const struct packet *packet)
 #endif
 }
 
-static __always_inline bool read_last(const struct packet *packet, __u64 *last)
+static __always_inline bool read_last(const struct packet *packet, struct request *request)
 {
 	const void *word = packet->start;
-	__u64 at = packet->request + packet->request_length - sizeof(*last);
+	__u64 at = packet->request + packet->request_length - sizeof(__u64);
 
 	OPAQUE(at);
 	if (at > HEADERS_MAX + COAX_KEY_MAX)
 		return false;
 	word += at;
 	OPAQUE(word);
-	if (word + sizeof(*last) > packet->end)
+	if (word + sizeof(__u64) > packet->end)
 		return false;
-	*last = *(const __u64 *)word;
-	if (packet->request_length < sizeof(*last))
-		*last = last_bytes(*last, packet->request_length);
+	request->last = *(const __u64 *)word;
+	request->last_at = packet->request_length - sizeof(__u64);
+	if (packet->request_length < sizeof(__u64)) {
+		request->last = last_bytes(request->last, packet->request_length);
+		request->last_at = 0;
+	}
 	return true;
 }
 
@@ -68,7 +72,7 @@ static __always_inline bool read_last(const struct packet *packet, __u64 *last)
  * How many words there are, the last one included, whole or not. Computed anew for each loop that
  * ends with it: the verifier is to remember it on no way out of there.
  */
-static __always_inline __u32 count_words(const struct packet *packet)
+static __always_inline __u64 count_words(const struct packet *packet)
 {
 	__u64 length = packet->request_length;
 
@@ -84,9 +88,9 @@ static __always_inline bool read_request(const struct packet *packet, struct req
 		0xe7037ed1a0b428db, 0xa0761d6478bd642f, 0x8ebc6af09c88c6e3,
 	};
 	const void *word = packet->start + packet->request;
-	__u32 words = count_words(packet);
+	__u64 words = count_words(packet);
 
-	if (!read_last(packet, &request->last))
+	if (!read_last(packet, request))
 		return false;
 	request->head = request_head(packet);
 	request->hash = request->head * 0x9ae16a3b2f90404f + request->last * 0x589965cc75374cc3;
@@ -107,9 +111,8 @@ static __always_inline bool is_request(const __u8 *key, const struct packet *pac
 				       const struct request *request)
 {
 	const void *word = packet->start + packet->request;
-	__u64 length = packet->request_length;
-	__u64 last_at = length < sizeof(__u64) ? 0 : length - sizeof(__u64);
-	__u32 words = count_words(packet);
+	__u64 last_at = request->last_at;
+	__u64 words = count_words(packet);
 	__u64 difference;
 
 	OPAQUE(last_at);

@@ -138,14 +138,13 @@ static __always_inline void write_udp(struct udphdr *udp, __be16 length, __u64 s
 	udp->check = check ? check : 0xffff;
 }
 
-/* All that stands before the message. Returns whether the frame has room for it. */
+/* All that stands before the message; up to there, the caller has looked whether there is room. */
 static __always_inline bool write_transport(const struct packet *packet, struct udphdr *udp,
 					    __u32 length, __u64 sum)
 {
 	void *ip = packet->ip;
 
-	if (packet->start + sizeof(struct ethernet_header) > packet->end ||
-	    (void *)(udp + 1) > packet->end)
+	if (packet->start + sizeof(struct ethernet_header) > packet->end)
 		return false;
 	swap_macs(packet->start);
 	if (packet->ipv6)

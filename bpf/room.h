@@ -27,6 +27,9 @@ __noinline int move_headers(struct xdp_md *ctx, __u32 from, __u64 length)
 /*
  * Make the frame `length` bytes long, its headers and token where they were. Returns GO_ON, or
  * that it passes and is as it was.
+ *
+ * Frames in several buffers pass, as those cannot be made longer or shorter like others. Who asks
+ * the kernel pays for a call; with most frames, their growth tells.
  */
 static __always_inline enum outcome make_room(struct xdp_md *ctx, struct packet *packet,
 					      __u32 length)
@@ -46,7 +49,7 @@ static __always_inline enum outcome make_room(struct xdp_md *ctx, struct packet 
 		return bpf_xdp_adjust_tail(ctx, -growth) ? OUTCOME(drop_raced)
 							 : OUTCOME(pass_unusual);
 	}
-	if (growth < 0 || bpf_xdp_adjust_head(ctx, -growth))
+	if (growth < 0 || !is_one_buffer(ctx, packet) || bpf_xdp_adjust_head(ctx, -growth))
 		return OUTCOME(pass_no_room);
 	if (!move_headers(ctx, growth, packet->request))
 		return OUTCOME(drop_raced);

@@ -86,10 +86,11 @@ __noinline __u64 ask_route(struct xdp_md *ctx, __u64 place, __u32 length)
 static __always_inline enum outcome find_route(struct xdp_md *ctx, const struct packet *packet,
 					       __u32 length, union next_hop *hop)
 {
-	hop->word = 0;
 	if (!coax_setup.route_replies)
 		return GO_ON;
 	hop->word = ask_route(ctx, address_place(packet), length);
+	/* Left in memory: without routes, nobody is to keep a register for it. */
+	asm volatile("" : : "r"(hop) : "memory");
 	return hop->word ? GO_ON : OUTCOME(pass_route);
 }
 
