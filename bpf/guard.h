@@ -364,12 +364,14 @@ static __always_inline bool is_time_to_note(const struct coax_guard_config *guar
 	return !(now >> 22 & 3) && guard->strangers.cost;
 }
 
+/* Whether the reply draws on a budget, so that somebody has to look at it. */
 static __always_inline bool is_amplified(const struct packet *packet, const struct reply *reply,
 					 const struct coax_guard_config *guard)
 {
 	__u32 before = sizeof(struct coap_header) + packet->token_length;
 
-	return coax_is_amplified(guard, before + packet->request_length, before + reply->length);
+	return coax_is_amplified(guard, before + packet->request_length, before + reply->length) &&
+	       guard->replies.cost | guard->replies_total.cost;
 }
 
 /* Work for userspace, which has less room than the wire: strangers share what there is. */
