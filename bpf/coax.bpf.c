@@ -19,6 +19,7 @@
 #include "reply.h"
 #include "dedup.h"
 #include "reset.h"
+#include "hello.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -133,7 +134,7 @@ static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *p
 /* Whether userspace gets it, as one of those that strangers have a share of. */
 static __always_inline bool goes_up(enum outcome outcome)
 {
-	return action_of(outcome) == XDP_PASS && outcome != OUTCOME(pass_limited);
+	return action_of(outcome) == XDP_PASS && outcome < OUTCOME(pass_limited);
 }
 
 /*
@@ -172,6 +173,10 @@ static __always_inline enum outcome receive(struct xdp_md *ctx, struct packet *p
 	outcome = check_source(ctx, packet, &config->guard);
 	if (outcome != GO_ON)
 		return share_odd(ctx, address_place(packet), outcome);
+	if (packet->service & COAX_SERVICE_SECURE)
+		return share_odd(
+			ctx, address_place(packet),
+			check_record(ctx, address_place(packet), packet->request_length, now));
 	outcome = respond(ctx, packet, config, now);
 	if (goes_up(outcome) && config->guard.strangers.cost)
 		outcome = limit_strangers(ctx, address_place(packet), now + TICK_MAX, outcome);

@@ -119,8 +119,8 @@ static inline void keeper_describe_program(const char *interface, struct bpf_pro
 /* A section of its variables. */
 static inline int keeper_section(const char *interface, const char *suffix)
 {
-	uint32_t ids[16] = {0};
-	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 16};
+	uint32_t ids[32] = {0};
+	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 32};
 
 	keeper_describe_program(interface, &program);
 	for (uint32_t i = 0; i < program.nr_map_ids; i++) {
@@ -147,6 +147,29 @@ static inline struct coax_config keeper_config(void)
 	close(fd);
 	return config;
 }
+
+/* Of the program, over all CPUs. */
+static inline struct coax_stats keeper_counters(void)
+{
+	struct coax_stats stats;
+	int fd = keeper_map("stats");
+
+	ASSERT_EQ(coax_accel_read_stats(fd, &stats), 0);
+	close(fd);
+	return stats;
+}
+
+/* For what another thread does, or the network. */
+#define WAIT_UNTIL(condition)                                                                  \
+	do {                                                                                   \
+		int wait_left = 5000;                                                          \
+		while (!(condition) && wait_left--)                                            \
+			usleep(1000);                                                          \
+		if (!(condition)) {                                                            \
+			HARNESS_SAY("%s:%d: not in time: %s", __FILE__, __LINE__, #condition); \
+			HARNESS_STOP();                                                        \
+		}                                                                              \
+	} while (0)
 
 static inline struct coax_slot keeper_slot(uint32_t number)
 {

@@ -10,6 +10,9 @@
 #ifndef COAX_MAPS_H
 #define COAX_MAPS_H
 
+#include <coax/cookie.h>
+#include <coax/digest.h>
+
 /*
  * Changes with every change of this file that a program already loaded would misread. From outside
  * comes another only in a test of what happens then.
@@ -79,9 +82,15 @@ struct coax_endpoint_key {
 	__u16 reserved; /* zero */
 };
 
+/*
+ * This bit is set in the services of endpoints that take DTLS records (RFC 6347) and nothing else.
+ * Nothing is ever published for those.
+ */
+#define COAX_SERVICE_SECURE 0x80000000U
+
 struct coax_endpoint_value {
 	__u32 service; /* the name space of requests that this endpoint belongs to */
-	char text[60]; /* for people: "192.0.2.1:5683", "[2001:db8::1]:5683" */
+	char text[60]; /* for people: "192.0.2.1:5683", "[2001:db8::1]:5684" */
 };
 
 /*
@@ -181,6 +190,12 @@ enum __attribute__((packed)) coax_exchange_verdict {
 	COAX_EXCHANGE_ANSWERED = 2, /* or will never be */
 };
 
+/* `secret`: array of one. Random numbers, all of it. */
+struct coax_secret {
+	struct coax_digest_secret digest; /* of messages in `exchanges` */
+	struct coax_cookie_key cookie;	  /* <coax/cookie.h> */
+};
+
 struct coax_exchange_record {
 	__u32 sequence;
 	__u16 reply_length; /* of the message that duplicates get; 0: they are dropped */
@@ -191,6 +206,22 @@ struct coax_exchange_record {
 	struct coax_exchange_name name;
 	__u16 reply_sum;
 	__u8 reply[COAX_REPEAT_MAX];
+};
+
+/*
+ * `sessions`: hash. Peers that have a DTLS session with us, or whose handshake has proven that they
+ * are where they say they are. While config.sessions says so, and not one is missing, records
+ * from nobody here are dropped, but for ClientHellos.
+ */
+struct coax_session_key {
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__be16 port_be;
+	__u16 reserved; /* zero */
+};
+
+struct coax_session_value {
+	__u32 sessions; /* at least one */
+	char text[60];	/* for people: "192.0.2.77:40321" */
 };
 
 /* One attached interface, for `coax status`. The rungs are those of the README's ladder. */
@@ -324,8 +355,10 @@ struct coax_config {
 	__u64 lease_length;
 	__u32 pid; /* of the Context that owns the instance */
 	__u32 slots;
-	__u32 owner;	 /* how many have taken the maps over before */
-	__u32 exchanges; /* records, a power of two; 0: duplicates pass */
+	__u32 owner;		/* how many have taken the maps over before */
+	__u32 exchanges;	/* records, a power of two; 0: duplicates pass */
+	__u32 sessions;		/* room for so many peers; 0: it is not told of sessions */
+	__u32 sessions_missing; /* sessions for which there was none */
 	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
 	struct coax_guard_config guard __attribute__((aligned(64)));
 };
@@ -333,47 +366,54 @@ struct coax_config {
 /*
  * `stats`: per-CPU array of one. Every packet that the program sees adds one to `packets` and
  * one to exactly one of the others: first those of packets that are answered, then of those that
- * are dropped, then of those that pass.
+ * are dropped, then of those that pass; the last of these have a right to, so that strangers' share
+ * is not theirs.
  */
 #define COAX_STATS(X)                                                                    \
-	X(packets, "packets seen")                                                       \
-	X(reply, "requests answered from a slot")                                        \
-	X(pong, "pings answered with RST")                                               \
-	X(repeat, "duplicates that got the reply of the first")                          \
-	X(reset_token, "RST to a CON: a reserved token length, or a token cut short")    \
-	X(reset_code, "RST to a CON: a code of a reserved class")                        \
-	X(reset_empty, "RST to a CON: Empty, but with more than a header")               \
-	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON")   \
-	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")   \
-	X(drop_short, "dropped: to us, shorter than a CoAP header")                      \
-	X(drop_version, "dropped: to us, another version of CoAP than 1")                \
-	X(drop_token, "dropped: no CON, a reserved token length, or a token cut short")  \
-	X(drop_code, "dropped: no CON, a code of a reserved class")                      \
+	X(packets, "packets seen") \
+	X(reply, "requests answered from a slot") \
+	X(pong, "pings answered with RST") \
+	X(repeat, "duplicates that got the reply of the first") \
+	X(reset_token, "RST to a CON: a reserved token length, or a token cut short") \
+	X(reset_code, "RST to a CON: a code of a reserved class") \
+	X(reset_empty, "RST to a CON: Empty, but with more than a header") \
+	X(hello, "ClientHellos answered with a HelloVerifyRequest") \
+	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON") \
+	X(drop_raced, "dropped: the slot changed under the reply, the client repeats") \
+	X(drop_short, "dropped: to us, shorter than a CoAP header") \
+	X(drop_version, "dropped: to us, another version of CoAP than 1") \
+	X(drop_token, "dropped: no CON, a reserved token length, or a token cut short") \
+	X(drop_code, "dropped: no CON, a code of a reserved class") \
 	X(drop_empty, "dropped: an Empty NON; an ACK or RST, Empty with more behind it") \
-	X(drop_denied, "dropped: from a prefix that is denied")                          \
-	X(drop_reflector, "dropped: from a port whose service answers anything")         \
-	X(drop_own, "dropped: from another interface, as if from an endpoint of ours")   \
-	X(drop_source, "dropped: the way back to its source is another interface")       \
-	X(drop_requests, "dropped: more requests than its prefix may make")              \
-	X(drop_strangers, "dropped: for userspace, from one of too many strangers")      \
-	X(drop_amplified, "dropped: too many large replies to unverified sources")       \
-	X(pass_disabled, "passed: switched off")                                         \
-	X(pass_lease, "passed: to us, while the lease had run out")                      \
-	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")               \
-	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths")        \
+	X(drop_denied, "dropped: from a prefix that is denied") \
+	X(drop_reflector, "dropped: from a port whose service answers anything") \
+	X(drop_own, "dropped: from another interface, as if from an endpoint of ours") \
+	X(drop_source, "dropped: the way back to its source is another interface") \
+	X(drop_requests, "dropped: more requests than its prefix may make") \
+	X(drop_strangers, "dropped: for userspace, from one of too many strangers") \
+	X(drop_amplified, "dropped: too many large replies to unverified sources") \
+	X(drop_record, "dropped: a DTLS record from a peer without a session") \
+	X(pass_disabled, "passed: switched off") \
+	X(pass_lease, "passed: to us, while the lease had run out") \
+	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours") \
+	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths") \
 	X(pass_malformed, "passed: to us, to be rejected, but longer than is summed up") \
-	X(pass_token, "passed: to us, a token of more than 8 bytes (RFC 8974)")          \
-	X(pass_message, "passed: to us, an acknowledgement, reset or response")          \
-	X(pass_method, "passed: a method that only userspace answers")                   \
-	X(pass_long, "passed: a request longer than the index holds")                    \
-	X(pass_unknown, "passed: a request without a published reply")                   \
-	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")    \
-	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")          \
-	X(pass_checksum, "passed: UDP over IPv6 without a checksum")                     \
-	X(pass_server_port, "passed: a request from a CoAP server's port")               \
-	X(pass_limited, "passed: one of many over a limit, for userspace to say so")     \
-	X(pass_unchecked, "passed: its source cannot be checked: no forwarding, VLAN")   \
-	X(pass_route, "passed: the reply would leave by another interface")
+	X(pass_token, "passed: to us, a token of more than 8 bytes (RFC 8974)") \
+	X(pass_message, "passed: to us, an acknowledgement, reset or response") \
+	X(pass_method, "passed: a method that only userspace answers") \
+	X(pass_long, "passed: a request longer than the index holds") \
+	X(pass_unknown, "passed: a request without a published reply") \
+	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written") \
+	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU") \
+	X(pass_checksum, "passed: UDP over IPv6 without a checksum") \
+	X(pass_server_port, "passed: a request from a CoAP server's port") \
+	X(pass_unchecked, "passed: its source cannot be checked: no forwarding, VLAN") \
+	X(pass_route, "passed: the reply would leave by another interface") \
+	X(pass_hello, "passed: a ClientHello that is continued, or odd in its lengths") \
+	X(pass_record, "passed: a DTLS record, while not all sessions are known") \
+	X(pass_limited, "passed: one of many over a limit, for userspace to say so") \
+	X(pass_cookie, "passed: a ClientHello that has the right cookie") \
+	X(pass_session, "passed: a DTLS record from a peer with a session")
 
 struct coax_stats {
 #define COAX_STATS_FIELD(name, text) __u64 name;

@@ -46,7 +46,8 @@ void coax_worker_publish(struct coax_worker *worker, const struct coax_responder
 {
 	struct coax_context *context = worker->context;
 
-	if (context->accel && coax_responder_publishable(responder) &&
+	/* What a secure session is told is not for everybody. */
+	if (context->accel && !responder->session && coax_responder_publishable(responder) &&
 	    is_current(context, responder->site_version) &&
 	    coax_accel_publish_until(context->accel, responder->subject, responder->generation,
 				     &responder->request, &responder->response,
@@ -314,6 +315,7 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 				.request = *request,
 				.remote = path->remote,
 				.local = path->local,
+				.session = path->session,
 				.echo = &worker->echo,
 				/* Before the Site: one that is replaced meanwhile makes the
 				 * version an old one. */
