@@ -89,6 +89,19 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	return err;
 }
 
+/* What 0 in --bind has become is known now. */
+static void tell_ports(const struct coaxd_options *options, const struct coax_context *context)
+{
+	unsigned int port = coax_context_port(context), secure = coax_context_secure_port(context);
+
+	if (port)
+		coax_log(&options->files.logger, COAX_LOG_INFO, "serving %s on port %u",
+			 options->files.directory, port);
+	if (secure)
+		coax_log(&options->files.logger, COAX_LOG_INFO, "serving %s by coaps at port %u",
+			 options->files.directory, secure);
+}
+
 static int serve(struct coaxd_options *options, struct coax_site *site, const sigset_t *signals)
 {
 	const struct coax_logger *logger = &options->files.logger;
@@ -110,8 +123,7 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 		coax_context_shutdown(context);
 		return err;
 	}
-	coax_log(logger, COAX_LOG_INFO, "serving %s on port %u", options->files.directory,
-		 coax_context_port(context));
+	tell_ports(options, context);
 	if (!options->context.accel.interface_count)
 		coax_log(logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "

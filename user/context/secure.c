@@ -214,15 +214,18 @@ static void tell_all(struct session *session, int result)
 
 static void out_of_patience(struct coax_exchange *exchange, struct coax_timer *timer)
 {
+	struct coax_secure_waiter *waiter =
+		caa_container_of(timer, struct coax_secure_waiter, patience);
+
 	(void)exchange;
-	tell(caa_container_of(timer, struct coax_secure_waiter, patience), -ETIMEDOUT,
-	     "the handshake was not over in time");
+	tell(waiter, -ETIMEDOUT, coax_dtls_silence(waiter->secure->dtls, waiter->session));
 }
 
 static void wait_for(struct coax_secure *secure, struct session *session, uint64_t deadline,
 		     struct coax_secure_waiter *waiter)
 {
 	waiter->secure = secure;
+	waiter->session = session->path.session;
 	waiter->waits = true;
 	waiter->patience = (struct coax_timer){.fire = out_of_patience};
 	secure->waiting++;

@@ -222,6 +222,13 @@ const struct coax_claims *coax_dtls_claims(const struct coax_dtls *dtls, uint64_
 	return session ? session->claims : NULL;
 }
 
+const char *coax_dtls_silence(const struct coax_dtls *dtls, uint64_t name)
+{
+	const struct coax_dtls_session *session = coax_dtls_named(dtls, name);
+
+	return session && session->handshake ? coax_dtls_handshake_silence(session) : NULL;
+}
+
 static uint64_t idle_at(const struct coax_dtls *dtls, const struct coax_dtls_session *session)
 {
 	return session->used + dtls->shared->limits.idle_ms * NS_PER_MS;

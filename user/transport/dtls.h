@@ -136,6 +136,12 @@ void coax_dtls_close(struct coax_dtls *dtls, uint64_t now, uint64_t session);
 void coax_dtls_network_error(struct coax_dtls *dtls, uint64_t now, const struct coax_path *path,
 			     int error);
 
+/*
+ * What it means, for people, that a session's handshake has not ended yet; NULL: there is none, or
+ * it has.
+ */
+const char *coax_dtls_silence(const struct coax_dtls *dtls, uint64_t session);
+
 /* Who the other side is, for as long as the session lives; NULL: no such session. */
 const struct coax_claims *coax_dtls_claims(const struct coax_dtls *dtls, uint64_t session);
 
