@@ -68,11 +68,20 @@ static struct world {
 	struct coax_logger logger;
 } world;
 
-/* OpenSSL's clock: libssl finds this one first. */
+/* OpenSSL's clocks: its libraries find these first. */
+time_t time(time_t *out)
+{
+	time_t now = 1700000000 + (time_t)(world.now / SECOND);
+
+	if (out)
+		*out = now;
+	return now;
+}
+
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
 	(void)zone;
-	now->tv_sec = 1700000000 + (time_t)(world.now / SECOND);
+	now->tv_sec = time(NULL);
 	now->tv_usec = (suseconds_t)(world.now % SECOND / 1000);
 	return 0;
 }

@@ -82,24 +82,27 @@ static bool take_established(struct coax_dtls_session *session, const struct coa
 	return true;
 }
 
-/* What came before the Finished and was kept by OpenSSL. */
+/* What came before the Finished and was kept by OpenSSL. All of it has to be read. */
 static void take_early(struct coax_dtls_session *session, const struct coax_path *path)
 {
 	struct coax_dtls *dtls = session->dtls;
+	uint8_t *early, no_room[COAX_DATAGRAM_IN_MAX];
 	int length;
 
 	while (SSL_has_pending(session->ssl)) {
 		size_t room = sizeof(dtls->early) - dtls->early_used;
+		bool fits = !is_full(dtls) && room >= sizeof(no_room);
 
-		if (is_full(dtls) || room < COAX_DATAGRAM_OUT_MAX) {
-			dtls->early_used = 0;
-			return;
-		}
-		length = read_message(session, dtls->early + dtls->early_used, room);
+		early = fits ? dtls->early + dtls->early_used : no_room;
+		length = read_message(session, early, sizeof(no_room));
 		if (length <= 0)
 			return;
-		give(dtls, session, path, dtls->early + dtls->early_used, length);
-		dtls->early_used += (size_t)length;
+		if (fits) {
+			give(dtls, session, path, early, length);
+			dtls->early_used += (size_t)length;
+		} else {
+			coax_dtls_count(dtls, records_dropped);
+		}
 	}
 }
 
@@ -198,7 +201,11 @@ static void take_hello(struct coax_dtls *dtls, const struct coax_path *path,
 	}
 	if (coax_hello_cookie_is_valid(&hello, dtls->shared->cookie_key, &path->remote,
 				       dtls->now)) {
-		take_verified(dtls, path, record, &hello);
+		/* OpenSSL goes on from the second message of a client alone. */
+		if (hello.message_sequence == 1)
+			take_verified(dtls, path, record, &hello);
+		else
+			coax_dtls_count(dtls, records_dropped);
 		return;
 	}
 	coax_hello_verify(answer, &hello, dtls->shared->cookie_key, &path->remote, dtls->now);
