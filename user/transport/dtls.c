@@ -133,11 +133,29 @@ static int begin(struct coax_dtls *dtls, struct coax_path *path,
 	return 0;
 }
 
+/* As certificates and SNI have names (RFC 6066 section 3): without the dot at the end. */
+static bool copy_host(char out[TLSEXT_MAXLEN_host_name + 1], const char *host)
+{
+	size_t length = strlen(host);
+
+	if (length > 1 && host[length - 1] == '.')
+		length--;
+	if (length > TLSEXT_MAXLEN_host_name)
+		return false;
+	memcpy(out, host, length);
+	out[length] = '\0';
+	return true;
+}
+
 int coax_dtls_connect(struct coax_dtls *dtls, uint64_t now, struct coax_path *path,
 		      const struct coax_credential *credential, const char *host)
 {
+	char name[TLSEXT_MAXLEN_host_name + 1];
 	struct coax_dtls_session *session;
 
+	if (host && !copy_host(name, host))
+		return -EINVAL;
+	host = host ? name : NULL;
 	dtls->now = now;
 	path->session = 0;
 	coax_dtls_refresh(dtls);

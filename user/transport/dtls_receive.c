@@ -82,27 +82,38 @@ static bool take_established(struct coax_dtls_session *session, const struct coa
 	return true;
 }
 
+/* Returns whether there was something to drop. */
+static bool drop_message(struct coax_dtls_session *session)
+{
+	struct coax_dtls *dtls = session->dtls;
+	uint8_t message[COAX_DATAGRAM_IN_MAX];
+
+	if (read_message(session, message, sizeof(message)) <= 0)
+		return false;
+	coax_dtls_count(dtls, records_dropped);
+	return true;
+}
+
 /* What came before the Finished and was kept by OpenSSL. All of it has to be read. */
 static void take_early(struct coax_dtls_session *session, const struct coax_path *path)
 {
 	struct coax_dtls *dtls = session->dtls;
-	uint8_t *early, no_room[COAX_DATAGRAM_IN_MAX];
 	int length;
 
 	while (SSL_has_pending(session->ssl)) {
 		size_t room = sizeof(dtls->early) - dtls->early_used;
-		bool fits = !is_full(dtls) && room >= sizeof(no_room);
+		uint8_t *early = dtls->early + dtls->early_used;
 
-		early = fits ? dtls->early + dtls->early_used : no_room;
-		length = read_message(session, early, sizeof(no_room));
+		if (is_full(dtls) || room < COAX_DATAGRAM_IN_MAX) {
+			if (!drop_message(session))
+				return;
+			continue;
+		}
+		length = read_message(session, early, room);
 		if (length <= 0)
 			return;
-		if (fits) {
-			give(dtls, session, path, early, length);
-			dtls->early_used += (size_t)length;
-		} else {
-			coax_dtls_count(dtls, records_dropped);
-		}
+		give(dtls, session, path, early, length);
+		dtls->early_used += (size_t)length;
 	}
 }
 
