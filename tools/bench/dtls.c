@@ -49,7 +49,7 @@ static int complain(const struct dtls_options *o, const struct secure_counts *co
 
 static int open_secure(struct secure **secure, const struct dtls_options *o)
 {
-	int error = client_allow_sockets(o->secure.sessions);
+	int error = client_allow_sockets(o->secure.sessions + SECURE_FORMER_MAX);
 
 	if (error)
 		return error;
@@ -280,7 +280,7 @@ int bench_dtls(int argc, char **argv)
 	struct dtls_options o = {
 		.client = {.path = "/data",
 			   .port = COAX_PORT_SECURE,
-			   .sockets = 16,
+			   .sockets = 64,
 			   .seconds = 3,
 			   .cpu = -1,
 			   .server_cpu = -1},

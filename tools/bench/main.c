@@ -31,7 +31,7 @@ static const char usage[] =
 	"                  [--payload-size 64] [--seconds 3] [--changes N] [--cpu N]\n"
 	"                  [--server-pid PID]\n"
 	"       coax-bench dtls --destination ADDRESS[:PORT] [--handshakes|--requests|--idle|--hellos]\n"
-	"                  [--identity NAME --key TEXT] [--cipher NAME] [--resume] [--sessions 16]\n"
+	"                  [--identity NAME --key TEXT] [--cipher NAME] [--resume] [--sessions 64]\n"
 	"                  [--path /data] [--window 1] [--seconds 3] [--count N] [--cpu N]\n"
 	"                  [--server-pid PID|--server-cpu N]\n"
 	"       coax-bench serve [--bind *] [--credentials FILE]\n"

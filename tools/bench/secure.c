@@ -44,6 +44,8 @@ struct secure {
 	uint64_t random;
 	uint64_t active_at; /* when anything last came */
 	uint64_t next_tick;
+	int former[SECURE_FORMER_MAX]; /* sockets; -1: none */
+	unsigned int oldest;
 	struct coax_message request;
 	uint8_t request_buffer[COAX_MESSAGE_MAX];
 	uint8_t input[CLIENT_DATAGRAM_MAX]; /* the datagram that OpenSSL reads next */
@@ -113,6 +115,16 @@ static bool fetch(struct session *session)
 	return true;
 }
 
+/* The server may still say something to it, which is not to be refused. */
+static void leave_port(struct secure *secure, int fd)
+{
+	int *place = &secure->former[secure->oldest++ % SECURE_FORMER_MAX];
+
+	if (*place >= 0)
+		close(*place);
+	*place = fd;
+}
+
 /* What is to be resumed does not become worse by its end. */
 static void drop(struct session *session)
 {
@@ -120,8 +132,7 @@ static void drop(struct session *session)
 		SSL_set_shutdown(session->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 		SSL_free(session->ssl);
 	}
-	if (session->fd >= 0)
-		close(session->fd);
+	leave_port(session->secure, session->fd);
 	session->ssl = NULL;
 	session->fd = -1;
 	session->established = false;
@@ -230,7 +241,7 @@ static void close_session(struct session *session)
 void secure_shake(struct secure *secure, uint64_t end, uint64_t count)
 {
 	uint64_t before = secure->counts.handshakes, now = bench_now();
-	unsigned int shaking = secure->options.shaking;
+	unsigned int shaking;
 
 	while (now < end && !bench_stopped && secure->counts.handshakes - before < count) {
 		bool tick = is_time_for_timers(secure, now);
@@ -239,7 +250,7 @@ void secure_shake(struct secure *secure, uint64_t end, uint64_t count)
 		if (secure->options.resume && !secure->resumable)
 			shaking = 1;
 		else
-			shaking = secure->options.shaking;
+			shaking = secure->options.sessions;
 		for (unsigned int i = 0; i < shaking; i++) {
 			struct session *session = &secure->sessions[i];
 
@@ -410,6 +421,7 @@ int secure_open(struct secure **result, const struct secure_options *options)
 	if (!secure)
 		return -ENOMEM;
 	secure->options = *options;
+	memset(secure->former, -1, sizeof(secure->former));
 	secure->random = client_seed();
 	secure->wire = make_wire();
 	secure->context = secure_context(&secure->options, false);
@@ -440,6 +452,8 @@ void secure_close(struct secure *secure)
 		else
 			drop(&secure->sessions[i]);
 	}
+	for (unsigned int i = 0; i < SECURE_FORMER_MAX; i++)
+		leave_port(secure, -1);
 	free(secure->sessions);
 	SSL_SESSION_free(secure->resumable);
 	SSL_CTX_free(secure->context);

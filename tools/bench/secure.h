@@ -10,6 +10,7 @@
 #include "client.h"
 
 #define SECURE_WINDOW_MAX 8
+#define SECURE_FORMER_MAX 256 /* ports of sessions that are over, which stay open for a while */
 /* Of handshake datagrams, as for links of IPv6. */
 #define SECURE_MTU (1280 - 48)
 /* No message is longer; OpenSSL has buffers for that. */
@@ -23,7 +24,7 @@ struct secure_options {
 	bool resume; /* what the first handshake has agreed on */
 	struct bench_request request;
 	unsigned int sessions;
-	unsigned int shaking; /* handshakes at a time */
+	unsigned int shaking; /* at a time, of sessions that stay */
 	unsigned int window;  /* unanswered requests a session */
 };
 
