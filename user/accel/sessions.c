@@ -33,7 +33,7 @@ void coax_accel_session_add(struct coax_accel *accel, const union coax_address *
 	struct coax_session_value value = {0};
 	struct coax_session_key key;
 
-	if (!accel->session_count || accel->handed_over)
+	if (!accel->session_count)
 		return;
 	make_key(&key, remote);
 	pthread_mutex_lock(&accel->sessions_lock);
@@ -57,7 +57,7 @@ void coax_accel_session_remove(struct coax_accel *accel, const union coax_addres
 	struct coax_session_value value;
 	struct coax_session_key key;
 
-	if (!accel->session_count || accel->handed_over)
+	if (!accel->session_count)
 		return;
 	make_key(&key, remote);
 	pthread_mutex_lock(&accel->sessions_lock);
