@@ -4,12 +4,11 @@
  * The first round trip of a DTLS handshake is the kernel half's: real clients take its
  * HelloVerifyRequest, and what a flood of forged ClientHellos costs userspace is nothing.
  */
-#include <linux/if_packet.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include "../bpf/hello.h"
 #include "../harness.h"
+#include "../hellos.h"
 #include "../keeper.h"
 #include "credentials/credentials.h"
 #include "transport/dtls.h"
@@ -34,14 +33,6 @@ static struct {
 	atomic_int unproven; /* ClientHellos without a good cookie, or what is no whole record */
 	clockid_t clock;     /* its CPU time */
 } server;
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 /* The server: */
 
@@ -97,7 +88,7 @@ static void answer(const struct coax_datagram *message)
 				     coax_message_token_length(&request)),
 		  0);
 	ASSERT_EQ(coax_message_set_payload(&response, ANSWER, strlen(ANSWER)), 0);
-	coax_dtls_send(server.dtls, clock_ns(CLOCK_MONOTONIC), &message->path, response.data,
+	coax_dtls_send(server.dtls, hellos_clock(CLOCK_MONOTONIC), &message->path, response.data,
 		       response.length);
 }
 
@@ -119,7 +110,7 @@ static void judge(struct coax_datagram *datagram, uint64_t now)
 
 static void take_in(void)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = hellos_clock(CLOCK_MONOTONIC);
 	static uint8_t bytes[COAX_DATAGRAM_IN_MAX];
 	struct coax_datagram datagram = {.data = bytes}, *messages;
 	socklen_t size = sizeof(datagram.path.remote);
@@ -142,11 +133,11 @@ static void *serve(void *unused)
 
 	(void)unused;
 	while (!server.stop) {
-		coax_accel_renew(server.accel, clock_ns(CLOCK_MONOTONIC));
+		coax_accel_renew(server.accel, hellos_clock(CLOCK_MONOTONIC));
 		if (poll(&poll_fd, 1, 50) > 0)
 			take_in();
-		if (coax_dtls_deadline(server.dtls) <= clock_ns(CLOCK_MONOTONIC))
-			coax_dtls_tick(server.dtls, clock_ns(CLOCK_MONOTONIC));
+		if (coax_dtls_deadline(server.dtls) <= hellos_clock(CLOCK_MONOTONIC))
+			coax_dtls_tick(server.dtls, hellos_clock(CLOCK_MONOTONIC));
 	}
 	return NULL;
 }
@@ -206,41 +197,6 @@ static void end(void)
 
 /* Clients: */
 
-struct client {
-	const char *command;
-	char said[16384];
-};
-
-static void *run_client(void *arg)
-{
-	struct client *client = arg;
-	size_t length;
-	FILE *output;
-
-	lab_enter_client();
-	output = popen(client->command, "r");
-	ASSERT_TRUE(output);
-	length = fread(client->said, 1, sizeof(client->said) - 1, output);
-	client->said[length] = 0;
-	pclose(output);
-	return NULL;
-}
-
-/* Whether what a command says on the client's side has these words. */
-static bool client_says(const char *command, const char *words)
-{
-	static struct client client;
-	pthread_t thread;
-
-	client.command = command;
-	ASSERT_EQ(pthread_create(&thread, NULL, run_client, &client), 0);
-	pthread_join(thread, NULL);
-	if (strstr(client.said, words))
-		return true;
-	HARNESS_SAY("%s says no \"%s\" but: %s", command, words, client.said);
-	return false;
-}
-
 static bool have(const char *program)
 {
 	char command[64];
@@ -287,7 +243,7 @@ TEST_TIMEOUT("OpenSSL's client and libcoap's, with OpenSSL and with GnuTLS, take
 	for (size_t i = 0; i < sizeof(clients) / sizeof(*clients); i++) {
 		if (!have(clients[i].program))
 			continue;
-		EXPECT_TRUE(client_says(clients[i].command, clients[i].words));
+		EXPECT_TRUE(hellos_client_says(clients[i].command, clients[i].words));
 		EXPECT_EQ((int)server.established, ++done);
 		EXPECT_GE(keeper_counters().hello, (uint64_t)done);
 		EXPECT_GE(keeper_counters().pass_cookie, (uint64_t)done);
@@ -295,73 +251,6 @@ TEST_TIMEOUT("OpenSSL's client and libcoap's, with OpenSSL and with GnuTLS, take
 	EXPECT_GT(done, 0);
 	EXPECT_EQ((int)server.unproven, 0);
 	end();
-}
-
-/* A flood: */
-
-#define FLOOD_FRAMES 64
-
-struct flood {
-	atomic_bool stop;
-	uint64_t sent;
-	uint64_t bytes;
-	double seconds;
-};
-
-/* A ClientHello from anybody but who is here. */
-static void forge(struct frame *frame, uint64_t number)
-{
-	struct frame_flow flow = lab_flow();
-	struct hello hello = hello_default();
-	uint8_t request[HELLO_MAX];
-
-	flow.source_ip[0] = 198;
-	flow.source_ip[1] = (uint8_t)(18 + (number >> 24 & 1));
-	flow.source_ip[2] = (uint8_t)(number >> 16);
-	flow.source_ip[3] = (uint8_t)(1 + (number >> 8) % 250);
-	flow.source_port = (uint16_t)(20000 + number % 256);
-	flow.destination_port = COAX_PORT_SECURE;
-	memcpy(hello.random, &number, sizeof(number));
-	frame_build(frame, &flow, request, hello_message(request, &hello));
-}
-
-static int open_wire(void)
-{
-	struct sockaddr_ll link = {.sll_family = AF_PACKET,
-				   .sll_ifindex = (int)if_nametoindex(LAB_CLIENT)};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
-
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(bind(fd, (struct sockaddr *)&link, sizeof(link)), 0);
-	setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
-	return fd;
-}
-
-static void *pour(void *arg)
-{
-	static struct frame frames[FLOOD_FRAMES];
-	struct mmsghdr messages[FLOOD_FRAMES] = {0};
-	struct iovec vectors[FLOOD_FRAMES];
-	struct flood *flood = arg;
-	uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
-	int fd, count;
-
-	lab_enter_client();
-	fd = open_wire();
-	while (!flood->stop) {
-		for (int i = 0; i < FLOOD_FRAMES; i++) {
-			forge(&frames[i], flood->sent + (uint64_t)i);
-			vectors[i] = (struct iovec){frames[i].bytes, frames[i].length};
-			messages[i].msg_hdr.msg_iov = &vectors[i];
-			messages[i].msg_hdr.msg_iovlen = 1;
-		}
-		count = sendmmsg(fd, messages, FLOOD_FRAMES, 0);
-		if (count > 0)
-			flood->sent += (uint64_t)count;
-	}
-	flood->seconds = (double)(clock_ns(CLOCK_MONOTONIC) - begin_ns) / 1e9;
-	close(fd);
-	return NULL;
 }
 
 static void program_time(uint64_t *runs, uint64_t *ns)
@@ -386,25 +275,25 @@ TEST_TIMEOUT("a flood of forged ClientHellos does not reach userspace, and real 
 				  "' coaps://" LAB_SERVER_IPV4 "/x 2>&1";
 	uint64_t runs = 0, ns = 0, runs_after = 0, ns_after = 0, cpu;
 	int timing = bpf_enable_stats(BPF_STATS_RUN_TIME), datagrams;
-	struct flood flood = {0};
+	struct hellos_flood flood = {0};
 	struct coax_stats stats;
 	pthread_t thread;
 
 	if (!have("coap-client-openssl"))
 		SKIP("no coap-client-openssl");
 	begin();
-	EXPECT_TRUE(client_says(get, ANSWER));
+	EXPECT_TRUE(hellos_client_says(get, ANSWER));
 	/* Its close_notify is the last one. */
 	WAIT_UNTIL(server.ended == 1);
 	datagrams = server.datagrams;
 	program_time(&runs, &ns);
-	cpu = clock_ns(server.clock);
-	ASSERT_EQ(pthread_create(&thread, NULL, pour, &flood), 0);
+	cpu = hellos_clock(server.clock);
+	ASSERT_EQ(pthread_create(&thread, NULL, hellos_pour, &flood), 0);
 	for (int i = 0; i < DURING; i++)
-		EXPECT_TRUE(client_says(get, ANSWER));
+		EXPECT_TRUE(hellos_client_says(get, ANSWER));
 	flood.stop = true;
 	pthread_join(thread, NULL);
-	cpu = clock_ns(server.clock) - cpu;
+	cpu = hellos_clock(server.clock) - cpu;
 	program_time(&runs_after, &ns_after);
 	stats = keeper_counters();
 
