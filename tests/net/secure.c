@@ -1423,4 +1423,49 @@ TEST("nonsense is refused with a word on what")
 	}
 }
 
+static struct coax_credentials *both_identities(void)
+{
+	static const char text[] =
+		"{\":one\": {\"dtls\": {\"psk\": {\"ascii\": \"" KEY "\"}, \"client-identity\": "
+		"{\"ascii\": \"one\"}}}, \":two\": {\"dtls\": {\"psk\": {\"ascii\": \"" OTHER
+		"\"}, \"client-identity\": {\"ascii\": \"two\"}}}}";
+
+	return parsed(text);
+}
+
+/* Who it is changes with each session, and so the one before it ends: mostly by the client's
+ * close_notify. */
+TEST_TIMEOUT("sessions come and go by the thousand, and leave nothing", 300)
+{
+	const char *chosen = getenv("COAX_CONTEXT_SESSIONS");
+	uint64_t count = chosen ? strtoull(chosen, NULL, 10) : 1000;
+	struct coax_credentials *one = client_credentials("one", KEY);
+	struct coax_credentials *two = client_credentials("two", OTHER), *servers;
+	struct coax_context *context;
+
+	serve_with(1, both_identities(), NULL);
+	context = client_with(1, coax_credentials_hold(one));
+	for (uint64_t i = 0; i < count; i++) {
+		ASSERT_EQ(coax_context_set_client_credentials(context, i % 2 ? one : two), 0);
+		EXPECT_ANSWER(context, "who", i % 2 ? "one" : "two");
+		if (i % 50)
+			continue;
+		/* The server has this key no more, and then again. */
+		servers = i % 2 ? server_credentials("two", OTHER) : server_credentials("one", KEY);
+		ASSERT_EQ(coax_context_set_server_credentials(server.context, servers), 0);
+		coax_credentials_release(servers);
+		ASSERT_TRUE(EVENTUALLY(SERVER_COUNT(sessions) == 0));
+		servers = both_identities();
+		ASSERT_EQ(coax_context_set_server_credentials(server.context, servers), 0);
+		coax_credentials_release(servers);
+	}
+	EXPECT_EQ(SERVER_COUNT(handshakes), count);
+	EXPECT_LE(SERVER_COUNT(sessions), 1U);
+	coax_context_shutdown(context);
+	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(sessions) == 0));
+	stop_serving();
+	coax_credentials_release(one);
+	coax_credentials_release(two);
+}
+
 TEST_MAIN()
