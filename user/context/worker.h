@@ -93,7 +93,8 @@ struct coax_context {
 	atomic_bool closed;	/* workers are gone */
 	struct coax_site *site; /* replaced under RCU */
 	struct coax_site_user site_user;
-	uint64_t site_version; /* grows right after it was replaced, or has other rules */
+	pthread_mutex_t site_lock; /* held by who replaces it */
+	uint64_t site_version;	   /* grows right after it was replaced, or has other rules */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
