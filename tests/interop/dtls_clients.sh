@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/interop/coap_client.bash
 # shellcheck source=tests/interop/dtls.bash
 . tests/interop/dtls.bash
-need_secure coap-client-openssl coap-client-gnutls
+need_secure openssl coap-client-openssl coap-client-gnutls
 
 # secure_ask PATH OPTIONS...: a GET, or what the options make of it, by coaps and $client.
 secure_ask() {

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/interop/coax_tool.bash
 # shellcheck source=tests/interop/dtls.bash
 . tests/interop/dtls.bash
-need_secure coap-server-openssl coap-server-gnutls
+need_secure openssl coap-server-openssl coap-server-gnutls
 echo "KTAP version 1"
 
 # start_secure_server LIBRARY OPTIONS...: its secure port is in $port.

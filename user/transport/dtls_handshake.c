@@ -162,7 +162,7 @@ void coax_dtls_handshake_advance(struct coax_dtls_session *session)
 	struct coax_dtls_handshake *handshake = session->handshake;
 	int result, state;
 
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	result = SSL_do_handshake(session->ssl);
 	session->dtls->input_length = 0;
 	if (result == 1) {
@@ -197,7 +197,7 @@ void coax_dtls_handshake_tick(struct coax_dtls_session *session)
 {
 	struct coax_dtls_handshake *handshake = session->handshake;
 
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	if (session->dtls->now >= handshake->progress + COAX_HANDSHAKE_NS ||
 	    DTLSv1_handle_timeout(session->ssl) < 0) {
 		coax_dtls_memory_forget(session);
@@ -222,7 +222,7 @@ void coax_dtls_handshake_accept(struct coax_dtls *dtls, const struct coax_path *
 	/* Its only use here: OpenSSL goes on from the ClientHello's sequence numbers. */
 	dtls->input = record->data;
 	dtls->input_length = record->length;
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	if (DTLSv1_listen(session->ssl, dtls->nobody) != 1) {
 		dtls->input_length = 0;
 		coax_dtls_session_free(session);
