@@ -370,49 +370,49 @@ struct coax_config {
  * is not theirs.
  */
 #define COAX_STATS(X)                                                                    \
-	X(packets, "packets seen") \
-	X(reply, "requests answered from a slot") \
-	X(pong, "pings answered with RST") \
-	X(repeat, "duplicates that got the reply of the first") \
-	X(reset_token, "RST to a CON: a reserved token length, or a token cut short") \
-	X(reset_code, "RST to a CON: a code of a reserved class") \
-	X(reset_empty, "RST to a CON: Empty, but with more than a header") \
-	X(hello, "ClientHellos answered with a HelloVerifyRequest") \
-	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON") \
-	X(drop_raced, "dropped: the slot changed under the reply, the client repeats") \
-	X(drop_short, "dropped: to us, shorter than a CoAP header") \
-	X(drop_version, "dropped: to us, another version of CoAP than 1") \
-	X(drop_token, "dropped: no CON, a reserved token length, or a token cut short") \
-	X(drop_code, "dropped: no CON, a code of a reserved class") \
+	X(packets, "packets seen")                                                       \
+	X(reply, "requests answered from a slot")                                        \
+	X(pong, "pings answered with RST")                                               \
+	X(repeat, "duplicates that got the reply of the first")                          \
+	X(reset_token, "RST to a CON: a reserved token length, or a token cut short")    \
+	X(reset_code, "RST to a CON: a code of a reserved class")                        \
+	X(reset_empty, "RST to a CON: Empty, but with more than a header")               \
+	X(hello, "ClientHellos answered with a HelloVerifyRequest")                      \
+	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON")   \
+	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")   \
+	X(drop_short, "dropped: to us, shorter than a CoAP header")                      \
+	X(drop_version, "dropped: to us, another version of CoAP than 1")                \
+	X(drop_token, "dropped: no CON, a reserved token length, or a token cut short")  \
+	X(drop_code, "dropped: no CON, a code of a reserved class")                      \
 	X(drop_empty, "dropped: an Empty NON; an ACK or RST, Empty with more behind it") \
-	X(drop_denied, "dropped: from a prefix that is denied") \
-	X(drop_reflector, "dropped: from a port whose service answers anything") \
-	X(drop_own, "dropped: from another interface, as if from an endpoint of ours") \
-	X(drop_source, "dropped: the way back to its source is another interface") \
-	X(drop_requests, "dropped: more requests than its prefix may make") \
-	X(drop_strangers, "dropped: for userspace, from one of too many strangers") \
-	X(drop_amplified, "dropped: too many large replies to unverified sources") \
-	X(drop_record, "dropped: a DTLS record from a peer without a session") \
-	X(pass_disabled, "passed: switched off") \
-	X(pass_lease, "passed: to us, while the lease had run out") \
-	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours") \
-	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths") \
+	X(drop_denied, "dropped: from a prefix that is denied")                          \
+	X(drop_reflector, "dropped: from a port whose service answers anything")         \
+	X(drop_own, "dropped: from another interface, as if from an endpoint of ours")   \
+	X(drop_source, "dropped: the way back to its source is another interface")       \
+	X(drop_requests, "dropped: more requests than its prefix may make")              \
+	X(drop_strangers, "dropped: for userspace, from one of too many strangers")      \
+	X(drop_amplified, "dropped: too many large replies to unverified sources")       \
+	X(drop_record, "dropped: a DTLS record from a peer without a session")           \
+	X(pass_disabled, "passed: switched off")                                         \
+	X(pass_lease, "passed: to us, while the lease had run out")                      \
+	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")               \
+	X(pass_unusual, "passed: to us, but a fragment, IP options, odd lengths")        \
 	X(pass_malformed, "passed: to us, to be rejected, but longer than is summed up") \
-	X(pass_token, "passed: to us, a token of more than 8 bytes (RFC 8974)") \
-	X(pass_message, "passed: to us, an acknowledgement, reset or response") \
-	X(pass_method, "passed: a method that only userspace answers") \
-	X(pass_long, "passed: a request longer than the index holds") \
-	X(pass_unknown, "passed: a request without a published reply") \
-	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written") \
-	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU") \
-	X(pass_checksum, "passed: UDP over IPv6 without a checksum") \
-	X(pass_server_port, "passed: a request from a CoAP server's port") \
-	X(pass_unchecked, "passed: its source cannot be checked: no forwarding, VLAN") \
-	X(pass_route, "passed: the reply would leave by another interface") \
-	X(pass_hello, "passed: a ClientHello that is continued, or odd in its lengths") \
-	X(pass_record, "passed: a DTLS record, while not all sessions are known") \
-	X(pass_limited, "passed: one of many over a limit, for userspace to say so") \
-	X(pass_cookie, "passed: a ClientHello that has the right cookie") \
+	X(pass_token, "passed: to us, a token of more than 8 bytes (RFC 8974)")          \
+	X(pass_message, "passed: to us, an acknowledgement, reset or response")          \
+	X(pass_method, "passed: a method that only userspace answers")                   \
+	X(pass_long, "passed: a request longer than the index holds")                    \
+	X(pass_unknown, "passed: a request without a published reply")                   \
+	X(pass_withdrawn, "passed: the reply is withdrawn, expired or being written")    \
+	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")          \
+	X(pass_checksum, "passed: UDP over IPv6 without a checksum")                     \
+	X(pass_server_port, "passed: a request from a CoAP server's port")               \
+	X(pass_unchecked, "passed: its source cannot be checked: no forwarding, VLAN")   \
+	X(pass_route, "passed: the reply would leave by another interface")              \
+	X(pass_hello, "passed: a ClientHello that is continued, or odd in its lengths")  \
+	X(pass_record, "passed: a DTLS record, while not all sessions are known")        \
+	X(pass_limited, "passed: one of many over a limit, for userspace to say so")     \
+	X(pass_cookie, "passed: a ClientHello that has the right cookie")                \
 	X(pass_session, "passed: a DTLS record from a peer with a session")
 
 struct coax_stats {
