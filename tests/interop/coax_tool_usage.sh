@@ -30,18 +30,18 @@ run --help
 expect_status 0
 expect_no_err
 expect_out_line 'Usage: coax .*'
-for command in get put post delete fetch patch ipatch observe ping discover status cache peers on off; do
+for command in get put post delete fetch patch ipatch observe ping discover status cache peers on off reload; do
 	expect_out_line "  $command +[a-z].*"
 done
 result "help lists the commands"
 
-for command in get put post delete fetch patch ipatch observe ping discover status cache peers on off; do
+for command in get put post delete fetch patch ipatch observe ping discover status cache peers on off reload; do
 	run "$command" --help
 	expect_status 0
 	expect_no_err
 	expect_out_line "Usage: coax $command .*"
 	expect_out_line 'Exit status:'
-	expect_out_line 'Examples:'
+	expect_out_line 'Examples?:'
 	cp "$work/out" "$work/help"
 	run help "$command"
 	cmp -s "$work/help" "$work/out" || fault "coax help $command differs from coax $command --help"
@@ -94,7 +94,7 @@ for bad in 127.0.0.1/time http://127.0.0.1/ coap://127.0.0.1:99999/ 'coap://127.
 	'coap://127.0.0.1/%zz' coap:///path '' 'coap://[::1/'; do
 	refused "coax get: \".*\": .*coap://host\[:port\]/path\?query.*" get "$bad"
 done
-refused 'coax get: ".*": coaps needs DTLS, .*' get coaps://127.0.0.1/
+refused 'coax get: ".*": give a URI like .*' get coaps+tcp://127.0.0.1/
 result "a URI that cannot be used is refused, with the form that it should have"
 
 refused 'coax get: host "name\.invalid": .*' get coap://name.invalid/
@@ -146,6 +146,45 @@ refused 'coax put: cannot read .*/absent: No such file or directory' put -f "$wo
 	coap://127.0.0.1/
 refused 'coax put: cannot read .*: Is a directory' put -f "$work" coap://127.0.0.1/
 result "a payload that cannot be read is a local error"
+
+secure=coaps://127.0.0.1/
+some='coax get: give --credentials, or --user and --psk, or --ca, --cert and --key, but not several of these'
+refused "$some" get -u a -k b --credentials x "$secure"
+refused "$some" get -u a -k b --ca x "$secure"
+refused "$some" --credentials x get --cert y --key z "$secure"
+refused 'coax get: --user and --psk go together' get -u a "$secure"
+refused 'coax get: --user and --psk go together' -k b get "$secure"
+refused 'coax get: --cert and --key go together' get --cert x "$secure"
+refused 'coax get: --cert and --key go together' get --key x --ca y "$secure"
+for command in get put observe ping discover; do
+	refused "coax $command: a key or certificates are for coaps://, .*" "$command" -u a -k b coap://127.0.0.1/
+	refused "coax $command: a key or certificates are for coaps://, .*" "$command" --ca x coap://127.0.0.1/
+done
+for command in status cache peers on off reload; do
+	refused "coax $command: .*option --ca .*" "$command" --ca x
+	refused "coax $command: .*option -k .*" "$command" -k x
+done
+refused 'coax get: host "224\.0\.1\.187": .*multicast.*' get -u a -k b coaps://224.0.1.187/
+refused 'coax discover: ".*": groups are not asked by coaps .*' discover -u a -k b coaps://224.0.1.187/
+result "credentials that do not go together, or are for nothing, are refused"
+
+size='coax get: give an identity of 1 to 128 bytes, and a key of 1 to 64'
+refused "$size" get -u '' -k b "$secure"
+refused "$size" get -u a -k '' "$secure"
+refused "$size" get -u a -k 0x "$secure"
+refused "$size" get -u a -k "$(printf 'x%.0s' $(seq 65))" "$secure"
+refused "$size" get -u "$(printf 'x%.0s' $(seq 129))" -k b "$secure"
+for bad in 0xzz 0x123 "0x$(printf '61%.0s' $(seq 65))"; do
+	refused 'coax get: --psk: behind 0x give pairs of hex digits, for at most 64 bytes' get -u a -k "$bad" "$secure"
+done
+echo nonsense >"$work/nonsense"
+refused "coax get: $work/absent: .*No such file or directory" get --credentials "$work/absent" "$secure"
+refused "coax get: $work/nonsense:1: this is not JSON: .*" get --credentials "$work/nonsense" "$secure"
+refused "coax get: $work/absent: No such file or directory" get --ca "$work/absent" "$secure"
+refused "coax get: $work/nonsense: there is no certificate in it .*" get --ca "$work/nonsense" "$secure"
+refused "coax get: $work/nonsense: there is no certificate in it .*" get --cert "$work/nonsense" \
+	--key "$work/nonsense" "$secure"
+result "credentials that cannot be used are named"
 
 long=$(printf 'x%.0s' $(seq 250))
 refused 'coax get: the request is longer than a message of 1152 bytes .*' \

@@ -124,6 +124,10 @@ int client_open(struct client *client, bool group)
 	};
 	int error = TOOL_OK;
 
+	/* Who has given a key does not want it to be forgotten. */
+	if (!client->uri.secure && security_is_demanded(&tool->security))
+		return tool_fail(tool, "a key or certificates are for coaps://, and coap:// is "
+				       "without security");
 	if (client->uri.secure)
 		error = security_credentials(tool, &options.client_credentials);
 	if (error)

@@ -76,6 +76,12 @@ static int from_psk(const struct tool *tool, struct coax_credentials **credentia
 	return status;
 }
 
+bool security_is_demanded(const struct security *security)
+{
+	return security->identity || security->key || security->authorities ||
+	       security->certificate || security->private_key;
+}
+
 int security_credentials(const struct tool *tool, struct coax_credentials **credentials)
 {
 	const struct security *security = &tool->security;

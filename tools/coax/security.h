@@ -41,6 +41,9 @@ enum {
 /* Take `option` of getopt_long() if it is one of these. Returns whether it is. */
 bool security_option(struct security *security, int option);
 
+/* Whether a key or certificates are given that nothing but coaps has a use for. */
+bool security_is_demanded(const struct security *security);
+
 /*
  * The set that they make, held. Returns TOOL_OK or, having said why, another exit status.
  */

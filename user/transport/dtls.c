@@ -212,7 +212,10 @@ void coax_dtls_network_error(struct coax_dtls *dtls, uint64_t now, const struct 
 	dtls->now = now;
 	anywhere.local.sa.sa_family = AF_UNSPEC;
 	while ((session = coax_dtls_handshake_at(dtls, &anywhere)))
-		coax_dtls_session_end(session, -error, strerror(error));
+		coax_dtls_session_end(session, -error,
+				      session->client && error == ECONNREFUSED
+					      ? "no server listens there (check the port)"
+					      : strerror(error));
 }
 
 const struct coax_claims *coax_dtls_claims(const struct coax_dtls *dtls, uint64_t name)
