@@ -106,6 +106,7 @@ static int measure_requests(const struct dtls_options *o)
 	established = secure_establish(secure, bench_now() + ESTABLISH_PATIENCE);
 	handshakes = *secure_counts(secure);
 	secure_request(secure, bench_now() + WARM_UP, UINT64_MAX);
+	secure_request(secure, bench_now() + CLIENT_TIMEOUT, 0);
 	secure_reset(secure);
 	client_spent_begin(&spent, &o->client);
 	secure_request(secure, end_of(o), o->count);
