@@ -4,6 +4,9 @@
 #include <sodium.h>
 #include <sys/random.h>
 #include "hash.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 int coax_hash_key_random(struct coax_hash_key *key)
 {
@@ -27,6 +30,58 @@ int coax_digest_secret_random(struct coax_digest_secret *secret)
 	}
 	return 0;
 }
+
+#ifdef __SSE2__
+
+static __m128i load(const void *at)
+{
+	return _mm_loadu_si128(at);
+}
+
+/* coax_digest_pair() of two words. */
+static __m128i pairs(__m128i words, __m128i keys)
+{
+	__m128i sums = _mm_add_epi32(words, keys);
+
+	return _mm_mul_epu32(sums, _mm_srli_epi64(sums, 32));
+}
+
+static uint64_t sum(__m128i two)
+{
+	uint64_t sums[2];
+
+	memcpy(sums, &two, sizeof(sums));
+	return sums[0] + sums[1];
+}
+
+uint64_t coax_digest_message(const struct coax_digest_secret *secret, const void *data,
+			     uint32_t length)
+{
+	__m128i first = _mm_setzero_si128(), second = first;
+	const __u64 *key = secret->words;
+	const uint8_t *bytes = data;
+	struct coax_digest_sums sums;
+	uint32_t at;
+
+	for (at = 0; at + 2 <= length / 8; at += 2) {
+		__m128i words = load(bytes + at * sizeof(*key));
+
+		first = _mm_add_epi64(first, pairs(words, load(&key[at])));
+		second = _mm_add_epi64(second, pairs(words, load(&key[at + 1])));
+	}
+	sums = (struct coax_digest_sums){sum(first), sum(second)};
+	return coax_digest_rest(&sums, secret, data, at, length);
+}
+
+#else
+
+uint64_t coax_digest_message(const struct coax_digest_secret *secret, const void *data,
+			     uint32_t length)
+{
+	return coax_digest(secret, data, length);
+}
+
+#endif
 
 uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t length)
 {

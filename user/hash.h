@@ -23,6 +23,10 @@ uint64_t coax_hash(const struct coax_hash_key *key, const void *data, size_t len
 /* Fill with random numbers. Returns 0 or a negative errno. */
 int coax_digest_secret_random(struct coax_digest_secret *secret);
 
+/* What coax_digest() is, of a whole message: with the CPU's vectors where every CPU has them. */
+uint64_t coax_digest_message(const struct coax_digest_secret *secret, const void *data,
+			     uint32_t length);
+
 #define COAX_ADDRESS_BYTES_MAX 22
 
 /*

@@ -37,8 +37,8 @@ struct coax_tuning {
 
 	uint32_t block_size;	   /* 1024: the largest blocks to use; 16 to 1024 (RFC 7959) */
 	uint64_t body_max;	   /* 1 MiB: of a request or response that is put together */
-	uint64_t bodies_max;	   /* 64 MiB of all bodies held for transfers that are under way;
-				    * a worker keeps up to 2 MiB more for the next one */
+	uint64_t bodies_max;	   /* 64 MiB of all bodies held for transfers that are under way,
+				    * and for a second of their memory, for the next ones */
 	uint32_t bodies_per_peer;  /* 8 bodies that one peer is in the middle of sending */
 	uint32_t block_timeout_ms; /* 247000 between two blocks of a transfer */
 

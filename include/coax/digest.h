@@ -63,25 +63,34 @@ coax_digest_end(const struct coax_digest_sums *sums, const struct coax_digest_se
 	       coax_digest_half(sums, secret->end + 6, length);
 }
 
+/* Of `length` bytes, at most COAX_DIGEST_MAX, when the words before `from` are in the sums. */
+static inline __u64 coax_digest_rest(struct coax_digest_sums *sums,
+				     const struct coax_digest_secret *secret, const void *data,
+				     __u32 from, __u32 length)
+{
+	const __u8 *bytes = data;
+	__u32 words = length / 8;
+	__u64 word;
+
+	for (__u32 i = from; i < words; i++) {
+		__builtin_memcpy(&word, bytes + 8 * (__u64)i, 8);
+		coax_digest_add(sums, secret, i, word);
+	}
+	if (length % 8) {
+		word = 0;
+		__builtin_memcpy(&word, bytes + 8 * (__u64)words, length % 8);
+		coax_digest_add(sums, secret, words, word);
+	}
+	return coax_digest_end(sums, secret, length);
+}
+
 /* Of `length` bytes, at most COAX_DIGEST_MAX. */
 static inline __u64 coax_digest(const struct coax_digest_secret *secret, const void *data,
 				__u32 length)
 {
 	struct coax_digest_sums sums = {0, 0};
-	const __u8 *bytes = data;
-	__u32 words = length / 8;
-	__u64 word;
 
-	for (__u32 i = 0; i < words; i++) {
-		__builtin_memcpy(&word, bytes + 8 * (__u64)i, 8);
-		coax_digest_add(&sums, secret, i, word);
-	}
-	if (length % 8) {
-		word = 0;
-		__builtin_memcpy(&word, bytes + 8 * (__u64)words, length % 8);
-		coax_digest_add(&sums, secret, words, word);
-	}
-	return coax_digest_end(&sums, secret, length);
+	return coax_digest_rest(&sums, secret, data, 0, length);
 }
 
 #endif

@@ -46,8 +46,8 @@ struct coax_option {
 
 struct coax_option_iterator {
 	const uint8_t *at;
-	const uint8_t *end;
 	uint32_t number;
+	const uint8_t *end;
 };
 
 /* Header fields (RFC 7252 section 3). */

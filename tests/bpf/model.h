@@ -409,7 +409,9 @@ static inline size_t model_secure(struct model_packet *packet)
 		return model_session(packet);
 	cookie = model_hello_cookie(bytes, packet->message_length);
 	if (!cookie)
-		return MODEL_OUTCOME(pass_hello);
+		return model_session(packet) == MODEL_OUTCOME(pass_session)
+			       ? MODEL_OUTCOME(pass_session)
+			       : MODEL_OUTCOME(pass_hello);
 	for (int age = -1; age <= 1; age++) {
 		hello_cookie(wanted, &model->secret->cookie, &packet->flow, bytes,
 			     (uint8_t)(now - age));

@@ -5,6 +5,7 @@
 #include <coax/gcra.h>
 #include "exchange.h"
 #include "hello.h"
+#include "transport/dtls_hello.h"
 
 struct secured {
 	struct kernel kernel;
@@ -104,6 +105,22 @@ static void expect_verify(const struct secured *secured, const struct frame_flow
 	exchange_expect_frame(&verdict, &wanted, what);
 }
 
+static union coax_address remote_of(const struct frame_flow *flow)
+{
+	union coax_address remote = {0};
+
+	if (flow->ipv6) {
+		remote.in6.sin6_family = AF_INET6;
+		remote.in6.sin6_port = htons(flow->source_port);
+		memcpy(&remote.in6.sin6_addr, flow->source_ip, 16);
+	} else {
+		remote.in.sin_family = AF_INET;
+		remote.in.sin_port = htons(flow->source_port);
+		memcpy(&remote.in.sin_addr, flow->source_ip, 4);
+	}
+	return remote;
+}
+
 static void expect_hello_verified(const struct secured *secured, const struct frame_flow *flow,
 				  const struct hello *hello, const char *what)
 {
@@ -181,6 +198,43 @@ TEST("one with the cookie that it was sent passes, of this period and of those b
 			if (period == coax_cookie_period(now()))
 				EXPECT_HELLO(&secured, &flow, &hello, pass_cookie);
 		}
+	}
+	secured_close(&secured);
+}
+
+TEST("userspace says the same, byte for byte, and takes the kernel's cookie for its own")
+{
+	struct secured secured;
+
+	secured_open(&secured);
+	for (unsigned int i = 0; i < 2 * 33; i++) {
+		struct frame_flow flow = secure_flow(i % 2);
+		union coax_address remote = remote_of(&flow);
+		struct hello hello = hello_default();
+		uint8_t request[HELLO_MAX], answer[COAX_HELLO_VERIFY];
+		const struct coax_cookie_key *key = &secured.secret.cookie;
+		struct coax_record record;
+		struct coax_hello parsed;
+		struct verdict verdict;
+		struct frame frame;
+		uint64_t time = now();
+
+		hello.session_length = i / 2;
+		frame_build(&frame, &flow, request, hello_message(request, &hello));
+		ASSERT_EQ(kernel_run(&secured.kernel, &frame, &verdict), 0);
+		ASSERT_EQ(verdict.length, frame.coap + sizeof(answer));
+		ASSERT_TRUE(coax_record_parse(&record, request, frame.length - frame.coap));
+		ASSERT_TRUE(coax_hello_parse(&parsed, &record));
+		coax_hello_verify(answer, &parsed, key, &remote, time);
+		if (coax_cookie_period(time) == coax_cookie_period(now()))
+			EXPECT_MEMEQ(verdict.bytes + frame.coap, answer, sizeof(answer));
+		hello.cookie_length = COAX_COOKIE_LENGTH;
+		memcpy(hello.cookie, verdict.bytes + verdict.length - COAX_COOKIE_LENGTH,
+		       COAX_COOKIE_LENGTH);
+		hello_message(request, &hello);
+		ASSERT_TRUE(coax_record_parse(&record, request, sizeof(request)));
+		ASSERT_TRUE(coax_hello_parse(&parsed, &record));
+		EXPECT_TRUE(coax_hello_cookie_is_valid(&parsed, key, &remote, now()));
 	}
 	secured_close(&secured);
 }
@@ -336,6 +390,7 @@ TEST("the first fragment of a long ClientHello is enough, whatever follows in th
 {
 	struct frame_flow flow = secure_flow(false);
 	struct hello hello = hello_default();
+	const char *what = "a fragment";
 	uint8_t request[2 * HELLO_MAX];
 	struct secured secured;
 	size_t length;
@@ -348,6 +403,11 @@ TEST("the first fragment of a long ClientHello is enough, whatever follows in th
 	frame_put16(request + HELLO_AT_RECORD_LENGTH, (uint16_t)(length - 13 + 50));
 	memset(request + length, 0x33, 200);
 	expect_verify(&secured, &flow, request, length + 200, "more in the record");
+	/* The rest of it comes from whom the first fragment has made known, or may be. */
+	hello_put24(request + HELLO_AT_OFFSET, 100);
+	EXPECT_BYTES(&secured, &flow, request, length, pass_hello);
+	add_session(&secured, &flow);
+	EXPECT_BYTES(&secured, &flow, request, length, pass_session);
 	secured_close(&secured);
 }
 

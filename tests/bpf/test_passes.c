@@ -238,7 +238,7 @@ static void another_first_byte(struct coax_slot *slot)
 
 static void another_last_byte(struct coax_slot *slot)
 {
-	slot->key[COAX_KEY_MAX - 1] ^= 1;
+	slot->key[slot->key_length - 1] ^= 1;
 }
 
 static void reply_too_long(struct coax_slot *slot)

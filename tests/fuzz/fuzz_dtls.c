@@ -68,7 +68,7 @@ static void on_send(void *arg, const struct coax_path *path, const uint8_t *data
 	struct flying *slot = &queue[last % QUEUE];
 
 	(void)path;
-	assert(length && length <= COAX_DATAGRAM_OUT_MAX);
+	assert(length && length <= COAX_DTLS_OUT_MAX);
 	if (last - first == QUEUE)
 		first++;
 	last++;
@@ -99,7 +99,8 @@ static void on_ended(void *arg, const struct coax_path *path, int result, const 
 		seen.established[side] = false;
 }
 
-static const struct coax_dtls_ops ops = {on_send, on_established, on_ended};
+static const struct coax_dtls_ops ops = {
+	.send = on_send, .established = on_established, .ended = on_ended};
 
 static void address_of(union coax_address *address, int side)
 {

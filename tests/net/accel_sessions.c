@@ -194,7 +194,7 @@ static void *add_and_remove(void *arg)
 
 TEST("threads add and remove sessions at the same time, and none is lost")
 {
-	struct coax_accel *accel = begin_secure(SESSIONS);
+	struct coax_accel *accel = begin_secure(2 * SESSIONS);
 	union coax_address shared = peer(9);
 	pthread_t threads[4];
 
@@ -208,6 +208,25 @@ TEST("threads add and remove sessions at the same time, and none is lost")
 		coax_accel_session_remove(accel, &shared);
 	}
 	EXPECT_EQ(send_record(&shared), DROPPED);
+	coax_accel_close(accel);
+}
+
+TEST("ten thousand sessions come and go at once, and none of them is missing meanwhile")
+{
+	struct coax_accel *accel = begin_secure(10000);
+	union coax_address remote;
+
+	for (unsigned int i = 0; i < 10000; i++) {
+		remote = peer(i);
+		coax_accel_session_add(accel, &remote);
+	}
+	EXPECT_EQ(keeper_config().sessions_missing, 0U);
+	EXPECT_EQ(keeper_entries("sessions"), 10000U);
+	for (unsigned int i = 0; i < 10000; i++) {
+		remote = peer(i);
+		coax_accel_session_remove(accel, &remote);
+	}
+	EXPECT_EQ(keeper_entries("sessions"), 0U);
 	coax_accel_close(accel);
 }
 

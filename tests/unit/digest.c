@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The hash of messages that both halves compute, against its definition. */
 #include <coax/digest.h>
+#include "hash.h"
 #include "../harness.h"
 
 static struct coax_digest_secret secret;
@@ -60,8 +61,10 @@ static uint64_t by_definition(uint32_t length)
 TEST("the digest is what its definition says, for all lengths")
 {
 	begin();
-	for (uint32_t length = 0; length <= COAX_DIGEST_MAX; length++)
+	for (uint32_t length = 0; length <= COAX_DIGEST_MAX; length++) {
 		EXPECT_EQ(coax_digest(&secret, bytes, length), by_definition(length));
+		EXPECT_EQ(coax_digest_message(&secret, bytes, length), by_definition(length));
+	}
 }
 
 TEST("where the bytes lie does not matter, nor what is around them")
@@ -75,6 +78,7 @@ TEST("where the bytes lie does not matter, nor what is around them")
 			memmove(bytes + at, bytes + at - 1, length);
 			bytes[at + length]++;
 			EXPECT_EQ(coax_digest(&secret, bytes + at, length), digest);
+			EXPECT_EQ(coax_digest_message(&secret, bytes + at, length), digest);
 		}
 		memmove(bytes, bytes + 7, length);
 	}

@@ -23,7 +23,7 @@ struct pair {
 	struct {
 		int from;
 		size_t length;
-		uint8_t data[COAX_DATAGRAM_OUT_MAX];
+		uint8_t data[COAX_DTLS_OUT_MAX];
 	} queue[QUEUE];
 	unsigned int first, last;
 	struct side {
@@ -65,7 +65,8 @@ static void on_ended(void *arg, const struct coax_path *path, int result, const 
 	side->pair->ended[side->number]++;
 }
 
-static const struct coax_dtls_ops ops = {on_send, on_established, on_ended};
+static const struct coax_dtls_ops ops = {
+	.send = on_send, .established = on_established, .ended = on_ended};
 
 static uint64_t now_ns(void)
 {

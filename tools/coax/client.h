@@ -28,10 +28,10 @@ struct client {
 	struct coax_message request;
 	uint8_t *answer_buffer;
 	struct coax_message answer;
-	uint64_t asked; /* when, ns */
-	double time_ms; /* from the request to the answer */
-	bool done;	/* what is waited for has come */
-	int result;	/* and what it was */
+	uint64_t asked;	  /* when, ns */
+	double time_ms;	  /* from the request to the answer */
+	bool done;	  /* what is waited for has come */
+	int result;	  /* and what it was */
 	char reason[256]; /* why a request failed, when there is more to say; else empty */
 };
 

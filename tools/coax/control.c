@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* coax attach and detach: on which interfaces a running coaxd has the kernel answer. */
+/* coax attach, detach and reload: what a running coaxd is asked to do. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -99,6 +99,19 @@ static int run_detach(struct tool *tool, int argc, char **argv)
 	return run(tool, &detach_command, false, argc, argv);
 }
 
+static int run_reload(struct tool *tool, int argc, char **argv)
+{
+	const char *instance;
+	size_t count;
+	int status;
+
+	if (!instance_options(tool, &reload_command, argc, argv, &instance, &status))
+		return status;
+	if (argc != optind)
+		return tool_fail(tool, "no arguments are taken (see coax reload --help)");
+	return control_ask(tool, instance, "reload", NULL, &count);
+}
+
 #define CONTROL_HELP_END                                                                          \
 	"Asks the daemon by its control socket " COAX_CONTROL_DIRECTORY "/INSTANCE, which root\n" \
 	"and the daemon's user may.\n"                                                            \
@@ -132,4 +145,28 @@ const struct command detach_command = {
 		"Have a running coaxd take its XDP program off an interface: userspace answers all that\n"
 		"comes in there, until coax attach or until the daemon is started again.\n"
 		"\n" CONTROL_HELP_END "  coax detach eth1\n",
+};
+
+const struct command reload_command = {
+	.name = "reload",
+	.summary = "have coaxd read its credentials again",
+	.run = run_reload,
+	.help = "Usage: coax reload [OPTIONS]\n"
+		"\n"
+		"Have a running coaxd read its credentials again, as SIGHUP does. Sessions by an entry\n"
+		"that has not changed go on, the others end. With a mistake in the file all stays as it\n"
+		"was.\n"
+		"\n"
+		"Asks the daemon by its control socket " COAX_CONTROL_DIRECTORY
+		"/INSTANCE, which root\n"
+		"and the daemon's user may.\n"
+		"\n"
+		"Options:\n" INSTANCE_HELP "  -h, --help           this text\n"
+		"\n"
+		"Exit status:\n"
+		"  0  success\n"
+		"  1  usage error, no such daemon, not permitted, or it could not\n"
+		"\n"
+		"Example:\n"
+		"  coax reload\n",
 };

@@ -337,7 +337,8 @@ static int discover(const struct tool *tool, const char *uri, const struct link_
 	if (!status)
 		status = client_open(&client, true);
 	if (!status && client.uri.secure && coax_address_is_multicast(&client.remote))
-		status = tool_fail(tool, "\"%s\": groups are not asked by coaps (use coap://)", uri);
+		status =
+			tool_fail(tool, "\"%s\": groups are not asked by coaps (use coap://)", uri);
 	if (!status)
 		status = coax_address_is_multicast(&client.remote)
 				 ? discover_group(&client, filters, how)
@@ -361,8 +362,8 @@ static int run_discover(struct tool *tool, int argc, char **argv)
 	struct wish wish;
 	int status;
 
-	if (!wish_parse_options(&wish, tool, &discover_command, TOOL_SHORT SECURITY_SHORT "t:", options, argc,
-				argv, &status))
+	if (!wish_parse_options(&wish, tool, &discover_command,
+				TOOL_SHORT SECURITY_SHORT "t:", options, argc, argv, &status))
 		return status;
 	if (optind >= argc)
 		return tool_fail(tool,
@@ -393,8 +394,7 @@ const struct command discover_command = {
 		"      --block-size SIZE  have links sent in blocks of at most SIZE bytes (see coax get)\n"
 		"  -t, --timeout SECONDS  give up after so long, fractions allowed; without it after\n"
 		"                         93 s without a sign of life (RFC 7252 section 4.8.2). To\n"
-		"                         groups: wait so long for responses; without it 10 s\n"
-		HELP_SECURITY
+		"                         groups: wait so long for responses; without it 10 s\n" HELP_SECURITY
 		"  -j, --json             print an array of objects: href, then the attributes as\n"
 		"                         texts (true: without a value; an array: given repeatedly).\n"
 		"                         Of groups: remote, time_ms, and links as that array\n" HELP_VERBOSE

@@ -14,12 +14,12 @@
 	"                         Block2, that one block is all that is sent or shown\n"         \
 	"  -t, --timeout SECONDS  give up after so long, fractions allowed; without it after\n"  \
 	"                         93 s without a sign of life (RFC 7252 section 4.8.2)\n"
-#define HELP_SECURITY                                                                              \
-	"      --credentials FILE keys and certificates for coaps, in aiocoap's format\n"          \
-	"  -u, --user IDENTITY    a pre-shared key's identity, and\n"                              \
-	"  -k, --psk KEY          the key, as text or as hex digits behind 0x\n"                   \
+#define HELP_SECURITY                                                                                 \
+	"      --credentials FILE keys and certificates for coaps, in aiocoap's format\n"             \
+	"  -u, --user IDENTITY    a pre-shared key's identity, and\n"                                 \
+	"  -k, --psk KEY          the key, as text or as hex digits behind 0x\n"                      \
 	"      --ca FILE          trust the authorities in this file (PEM) instead of the system's\n" \
-	"      --cert FILE        show this certificate, with the chain behind it (PEM), and\n"    \
+	"      --cert FILE        show this certificate, with the chain behind it (PEM), and\n"       \
 	"      --key FILE         have its private key (PEM)\n"
 #define HELP_VERBOSE "  -v, --verbose          show the messages on stderr: > is sent, < received\n"
 #define HELP_END                               \

@@ -96,14 +96,14 @@ static int run_ipatch(struct tool *tool, int argc, char **argv)
 	return run_change(tool, &request_ipatch, COAX_IPATCH, argc, argv);
 }
 
-#define COMMON_HELP                                                                                            \
-	HELP_REQUEST                                                                                           \
-	"      --no-response WHAT do not have the server send responses of these classes\n"                    \
-	"                         (RFC 7967): all, none, 2.xx,5.xx, or a number; when nothing\n"               \
-	"                         comes within 5 s (or --timeout) that is success\n"                           \
-	"  -j, --json             print the whole response as JSON: code, name, class, type,\n"                \
-	"                         options, payload (payload_hex if not UTF-8), remote, time_ms\n" HELP_VERBOSE \
-		HELP_END HELP_FAILURE
+#define COMMON_HELP                                                                                                    \
+	HELP_REQUEST HELP_SECURITY                                                                                     \
+		"      --no-response WHAT do not have the server send responses of these classes\n"                    \
+		"                         (RFC 7967): all, none, 2.xx,5.xx, or a number; when nothing\n"               \
+		"                         comes within 5 s (or --timeout) that is success\n"                           \
+		"  -j, --json             print the whole response as JSON: code, name, class, type,\n"                \
+		"                         options, payload (payload_hex if not UTF-8), remote, time_ms\n" HELP_VERBOSE \
+			HELP_END HELP_FAILURE
 
 #define OUTPUT_HELP                                                                                \
 	"  -o, --output FILE      write the response's payload to FILE: it appears, or replaces\n" \

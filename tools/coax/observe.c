@@ -225,6 +225,7 @@ const struct command observe_command = {
 		"Options:\n"
 		"  -c, --count COUNT      end after so many representations\n"
 		"      --for SECONDS      end after so long\n" HELP_ACCEPT HELP_REQUEST
+			HELP_SECURITY
 		"  -j, --json             print each as a JSON object in one line, as coax get -j does\n" HELP_VERBOSE
 			HELP_END HELP_FAILURE TOOL_EXIT_HELP
 		"An observation that was ended from here is a success if anything came.\n"

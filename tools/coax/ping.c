@@ -147,7 +147,8 @@ static int run_ping(struct tool *tool, int argc, char **argv)
 	};
 	int option, status = TOOL_OK;
 
-	while ((option = getopt_long(argc, argv, TOOL_SHORT SECURITY_SHORT "c:i:t:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, TOOL_SHORT SECURITY_SHORT "c:i:t:", options,
+				     NULL)) != -1) {
 		if (!parse_option(tool, &series, option, argv, &status))
 			return status;
 	}
@@ -170,8 +171,7 @@ const struct command ping_command = {
 		"  -c, --count COUNT       send so many, one after the other (1)\n"
 		"  -i, --interval SECONDS  wait so long between them, fractions allowed (1)\n"
 		"  -t, --timeout SECONDS   give up on each after so long (5); until then it is\n"
-		"                          repeated as RFC 7252 section 4.2 says\n"
-		HELP_SECURITY
+		"                          repeated as RFC 7252 section 4.2 says\n" HELP_SECURITY
 		"  -j, --json              print JSON: remote, sent, answered, times_ms (null: no answer)\n"
 		"  -v, --verbose           show on stderr what is sent and received\n"
 		"  -h, --help              this text\n"

@@ -70,7 +70,8 @@ static int from_psk(const struct tool *tool, struct coax_credentials **credentia
 	}
 	if (coax_credentials_for_psk(credentials, security->identity, strlen(security->identity),
 				     key, length))
-		status = tool_fail(tool, "give an identity of 1 to 128 bytes, and a key of 1 to 64");
+		status =
+			tool_fail(tool, "give an identity of 1 to 128 bytes, and a key of 1 to 64");
 	sodium_memzero(bytes, sizeof(bytes));
 	return status;
 }
@@ -79,8 +80,7 @@ int security_credentials(const struct tool *tool, struct coax_credentials **cred
 {
 	const struct security *security = &tool->security;
 	bool psk = security->identity || security->key;
-	bool certificates =
-		security->authorities || security->certificate || security->private_key;
+	bool certificates = security->authorities || security->certificate || security->private_key;
 	char error[COAX_CREDENTIALS_ERROR_MAX] = "";
 	int err;
 

@@ -14,7 +14,7 @@ struct tool;
 struct security {
 	const char *file;     /* in aiocoap's format */
 	const char *identity; /* of a pre-shared key */
-	char *key;	      /* a copy: the argument is overwritten, where everybody could read it */
+	char *key; /* a copy: the argument is overwritten, where everybody could read it */
 	const char *authorities;
 	const char *certificate;
 	const char *private_key;
@@ -29,14 +29,13 @@ enum {
 
 /* To be among the options of who sends requests. */
 #define SECURITY_SHORT "u:k:"
-#define SECURITY_LONG                                                           \
-	{"credentials", required_argument, NULL, SECURITY_CREDENTIALS},         \
-		{"user", required_argument, NULL, 'u'},                         \
-		{"psk", required_argument, NULL, 'k'},                          \
-		{"ca", required_argument, NULL, SECURITY_AUTHORITIES},          \
-		{"cert", required_argument, NULL, SECURITY_CERTIFICATE},        \
-	{                                                                       \
-		"key", required_argument, NULL, SECURITY_KEY                    \
+#define SECURITY_LONG                                                                          \
+	{"credentials", required_argument, NULL, SECURITY_CREDENTIALS},                        \
+		{"user", required_argument, NULL, 'u'}, {"psk", required_argument, NULL, 'k'}, \
+		{"ca", required_argument, NULL, SECURITY_AUTHORITIES},                         \
+		{"cert", required_argument, NULL, SECURITY_CERTIFICATE},                       \
+	{                                                                                      \
+		"key", required_argument, NULL, SECURITY_KEY                                   \
 	}
 
 /* Take `option` of getopt_long() if it is one of these. Returns whether it is. */

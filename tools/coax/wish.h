@@ -53,7 +53,7 @@ enum {
 
 /* The options of all requests, beside TOOL_LONG; the short one among them is t. */
 #define WISH_LONG                                                           \
-	TOOL_LONG, SECURITY_LONG, {"non", no_argument, NULL, OPTION_NON},                  \
+	TOOL_LONG, SECURITY_LONG, {"non", no_argument, NULL, OPTION_NON},   \
 		{"option", required_argument, NULL, OPTION_OPTION},         \
 		{"block-size", required_argument, NULL, OPTION_BLOCK_SIZE}, \
 	{                                                                   \

@@ -21,11 +21,11 @@
 #define ROOM_INTERVAL_MS 1000
 
 int coaxd_control_open(struct coaxd_control *control, const char *instance, bool replace,
-		       const sigset_t *ending, const struct coax_logger *logger)
+		       const sigset_t *signals, const struct coax_logger *logger)
 {
 	control->logger = logger;
 	control->instance = instance;
-	control->signals = signalfd(-1, ending, SFD_CLOEXEC);
+	control->signals = signalfd(-1, signals, SFD_CLOEXEC);
 	if (control->signals < 0)
 		return -errno;
 	control->listener = coax_control_listen(instance, replace);
@@ -183,6 +183,9 @@ static bool run_errand(const struct coaxd_control *control, struct coax_context 
 	} else if ((argument = after(line, "detach "))) {
 		err = coax_context_detach(context, argument);
 		answer(connection, err, advice(err), 1);
+	} else if (strcmp(line, "reload") == 0) {
+		answer(connection, coaxd_security_reload(control->security, context),
+		       "; the daemon's log says why", 0);
 	} else {
 		answer(connection, -EPROTO, "; the daemon is of another version", 0);
 	}
@@ -218,13 +221,19 @@ static bool take_errand(const struct coaxd_control *control, struct coax_context
 	return replaced;
 }
 
-static void say_signal(const struct coaxd_control *control)
+/* Returns whether it was one that ends. */
+static bool take_signal(const struct coaxd_control *control, struct coax_context *context)
 {
 	struct signalfd_siginfo info;
 
-	if (read(control->signals, &info, sizeof(info)) == sizeof(info))
-		coax_log(control->logger, COAX_LOG_INFO, "ending on %s",
-			 strsignal((int)info.ssi_signo));
+	if (read(control->signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGHUP) {
+		coaxd_security_reload(control->security, context);
+		return false;
+	}
+	coax_log(control->logger, COAX_LOG_INFO, "ending on %s", strsignal((int)info.ssi_signo));
+	return true;
 }
 
 void coaxd_control_run(struct coaxd_control *control, struct coax_context *context)
@@ -235,10 +244,8 @@ void coaxd_control_run(struct coaxd_control *control, struct coax_context *conte
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return;
-		if (fds[0].revents) {
-			say_signal(control);
+		if (fds[0].revents && take_signal(control, context))
 			return;
-		}
 		if (fds[1].revents && take_errand(control, context))
 			break;
 	}

@@ -8,21 +8,23 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <coax/context.h>
+#include "coaxd/security.h"
 
 struct coaxd_control {
 	const struct coax_logger *logger;
+	const struct coaxd_security *security; /* set by the caller */
 	const char *instance;
 	int listener; /* -1: signals alone */
 	int signals;
 };
 
 /*
- * Begin to listen; with `replace`, in the place of the daemon that was replaced. `ending`: what
- * ends it, and is blocked. Without a control socket it goes on, having said why. Returns 0 or a
- * negative errno.
+ * Begin to listen; with `replace`, in the place of the daemon that was replaced. `signals` are what
+ * it waits for, and are blocked: SIGHUP has it read its credentials again, the others end it.
+ * Without a control socket it goes on, having said why. Returns 0 or a negative errno.
  */
 int coaxd_control_open(struct coaxd_control *control, const char *instance, bool replace,
-		       const sigset_t *ending, const struct coax_logger *logger);
+		       const sigset_t *signals, const struct coax_logger *logger);
 
 /* Do what is asked for, until a signal or another daemon ends it. */
 void coaxd_control_run(struct coaxd_control *control, struct coax_context *context);

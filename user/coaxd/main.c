@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <coax/context.h>
+#include <coax/credentials.h>
 #include <linux/types.h>
 #include <coax/maps.h>
 #include "coaxd/control.h"
@@ -18,17 +19,13 @@
 #include "coaxd/replace.h"
 
 /* Before threads exist, so that the signals wait for coaxd_control_run() in all of them. */
-static void block_signals(sigset_t *ending)
+static void block_signals(sigset_t *signals)
 {
-	struct sigaction hangup;
-
-	sigemptyset(ending);
-	sigaddset(ending, SIGTERM);
-	sigaddset(ending, SIGINT);
-	/* Under nohup the end of the terminal is not to be the daemon's. */
-	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
-		sigaddset(ending, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, ending, NULL);
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Too large a file is an error of a write, not the end. */
 	signal(SIGXFSZ, SIG_IGN);
@@ -92,7 +89,20 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	return err;
 }
 
-static int serve(struct coaxd_options *options, struct coax_site *site, const sigset_t *ending)
+/* What 0 in --bind has become is known now. */
+static void tell_ports(const struct coaxd_options *options, const struct coax_context *context)
+{
+	unsigned int port = coax_context_port(context), secure = coax_context_secure_port(context);
+
+	if (port)
+		coax_log(&options->files.logger, COAX_LOG_INFO, "serving %s on port %u",
+			 options->files.directory, port);
+	if (secure)
+		coax_log(&options->files.logger, COAX_LOG_INFO, "serving %s by coaps at port %u",
+			 options->files.directory, secure);
+}
+
+static int serve(struct coaxd_options *options, struct coax_site *site, const sigset_t *signals)
 {
 	const struct coax_logger *logger = &options->files.logger;
 	struct coaxd_control control;
@@ -100,17 +110,20 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 	int err;
 
 	options->context.site = site;
-	err = create_context(&context, options);
+	err = coaxd_security_load(&options->security, &options->context.server_credentials);
+	if (!err)
+		err = create_context(&context, options);
+	coax_credentials_release(options->context.server_credentials);
 	if (err)
 		return err;
-	err = coaxd_control_open(&control, instance_of(options), options->replace, ending, logger);
+	control.security = &options->security;
+	err = coaxd_control_open(&control, instance_of(options), options->replace, signals, logger);
 	if (err) {
 		coax_log(logger, COAX_LOG_ERROR, "cannot wait for signals: %s", strerror(-err));
 		coax_context_shutdown(context);
 		return err;
 	}
-	coax_log(logger, COAX_LOG_INFO, "serving %s on port %u", options->files.directory,
-		 coax_context_port(context));
+	tell_ports(options, context);
 	if (!options->context.accel.interface_count)
 		coax_log(logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
@@ -158,13 +171,13 @@ int main(int argc, char **argv)
 	struct coaxd_files *files = NULL;
 	struct coax_site *site = NULL;
 	struct coaxd_options options;
-	sigset_t ending;
+	sigset_t signals;
 	int status = coaxd_options_read(&options, argc, argv);
 	int err;
 
 	if (status >= 0)
 		return status;
-	block_signals(&ending);
+	block_signals(&signals);
 
 	err = coaxd_privileges_become(options.user, instance_of(&options), &options.files.logger);
 	if (!err)
@@ -174,12 +187,15 @@ int main(int argc, char **argv)
 	err = coax_site_create(&site);
 	if (!err)
 		err = coaxd_files_add(files, site);
+	if (!err)
+		err = coaxd_security_apply(&options.security, site);
 	if (err)
 		coax_log(&options.files.logger, COAX_LOG_ERROR, "cannot build the site: %s",
 			 strerror(-err));
 	else
-		err = serve(&options, site, &ending);
+		err = serve(&options, site, &signals);
 	coax_site_destroy(site);
 	coaxd_files_destroy(files);
+	coaxd_security_free(&options.security);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -28,6 +28,10 @@
 
 enum {
 	OPTION_GROUP = 256,
+	OPTION_BIND_SECURE,
+	OPTION_CREDENTIALS,
+	OPTION_SECURE_ONLY,
+	OPTION_ACCESS,
 	OPTION_INSTANCE,
 	OPTION_GENERIC,
 	OPTION_ROUTE_REPLIES,
@@ -58,6 +62,10 @@ enum {
 
 static const struct option long_options[] = {
 	{"bind", required_argument, NULL, 'b'},
+	{"bind-secure", required_argument, NULL, OPTION_BIND_SECURE},
+	{"credentials", required_argument, NULL, OPTION_CREDENTIALS},
+	{"secure-only", no_argument, NULL, OPTION_SECURE_ONLY},
+	{"access", required_argument, NULL, OPTION_ACCESS},
 	{"interface", required_argument, NULL, 'i'},
 	{"group", required_argument, NULL, OPTION_GROUP},
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
@@ -99,6 +107,15 @@ static const char help[] =
 	"\n"
 	"  -b, --bind ADDRESS[:PORT]  serve at this address only (repeatable; \"*:PORT\" for all\n"
 	"                             addresses; default \"*:5683\")\n"
+	"      --credentials FILE     speak coaps too, with the keys and certificates in there\n"
+	"                             (aiocoap's format; read again on SIGHUP)\n"
+	"      --bind-secure ADDRESS[:PORT]\n"
+	"                             speak coaps at this address only (repeatable; default: where\n"
+	"                             --bind says, at the port behind that: 5684)\n"
+	"      --secure-only          speak no plain coap\n"
+	"      --access 'PATH WHO METHODS'\n"
+	"                             let these do that there and below (repeatable; without any,\n"
+	"                             all may do everything): /config psk:admin-* get,put\n"
 	"      --group GROUP          answer multicast too: all CoAP nodes' groups on an interface\n"
 	"                             (eth0), or one group (ff05::fd%eth0, 224.0.1.187%eth0;\n"
 	"                             repeatable)\n"
@@ -143,7 +160,13 @@ static const char help[] =
 	"\n"
 	"For the limits, 0 means none.\n"
 	"\n"
-	"It runs in the foreground until SIGTERM, SIGINT or SIGHUP. Exit status: 0 after that,\n"
+	"Of access rules those with the longest PATH that fits count. WHO is * (anybody), secure\n"
+	"(by coaps), :LABEL (of the credentials), psk:PATTERN (an identity), subject:PATTERN or\n"
+	"name:PATTERN (of a certificate) or key:SHA-256; METHODS are get, post, put, delete, fetch,\n"
+	"patch and ipatch with commas between them, or read, all or none.\n"
+	"\n"
+	"It runs in the foreground until SIGTERM or SIGINT. SIGHUP has it read its credentials again.\n"
+	"Exit status: 0 after that,\n"
 	"1 when it could not serve, 2 for a mistake on the command line.\n";
 
 __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
@@ -192,6 +215,30 @@ static int add_bind(struct coaxd_options *options, const char *text)
 	return add_to_list("--bind", options->bind, &options->context.bind_count, text);
 }
 
+static int add_bind_secure(struct coaxd_options *options, const char *text)
+{
+	union coax_address address;
+
+	if (coax_address_parse(&address, text, COAX_PORT_SECURE))
+		return usage("--bind-secure takes ADDRESS[:PORT], with an IPv6 address before a "
+			     "port in brackets, not \"%s\"",
+			     text);
+	return add_to_list("--bind-secure", options->bind_secure,
+			   &options->context.bind_secure_count, text);
+}
+
+static int add_access(struct coaxd_options *options, const char *text)
+{
+	const char *problem = NULL;
+	int err = coaxd_security_add_rule(&options->security, text, &problem);
+
+	if (err == -EINVAL)
+		return usage("--access \"%s\": %s", text, problem);
+	if (err)
+		return usage("--access can be given %d times at most", COAXD_RULES_MAX);
+	return -1;
+}
+
 static int add_interface(struct coaxd_options *options, const char *text)
 {
 	if (!*text || strlen(text) >= IFNAMSIZ || strchr(text, '/'))
@@ -238,6 +285,28 @@ static int set_prefix_bits(struct coax_guard_options *guard, const char *text)
 }
 
 /* Returns -1 with the option taken, an exit status, or OPTION_OTHER. */
+static int read_security_option(struct coaxd_options *options, int option)
+{
+	static const char *const secure_only[] = {"dtls"};
+
+	switch (option) {
+	case OPTION_BIND_SECURE:
+		return add_bind_secure(options, optarg);
+	case OPTION_CREDENTIALS:
+		options->security.file = optarg;
+		return -1;
+	case OPTION_SECURE_ONLY:
+		options->context.transports = secure_only;
+		options->context.transport_count = 1;
+		return -1;
+	case OPTION_ACCESS:
+		return add_access(options, optarg);
+	default:
+		return OPTION_OTHER;
+	}
+}
+
+/* The same. */
 static int read_guard_option(struct coaxd_options *options, int option)
 {
 	struct coax_guard_options *guard = &options->context.guard;
@@ -294,6 +363,8 @@ static int read_option(struct coaxd_options *options, int option)
 	struct coax_accel_options *accel = &options->context.accel;
 	int status = read_guard_option(options, option);
 
+	if (status == OPTION_OTHER)
+		status = read_security_option(options, option);
 	if (status != OPTION_OTHER)
 		return status;
 	switch (option) {
@@ -371,6 +442,7 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 		.files = {.max_age = 60, .logger = {.name = "coaxd", .from = COAX_LOG_WARNING}},
 	};
 	options->context.bind = options->bind;
+	options->context.bind_secure = options->bind_secure;
 	options->context.groups = options->groups;
 	options->context.accel.interfaces = options->interfaces;
 	options->context.guard.allow = options->allow;
@@ -385,7 +457,11 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 	if (argc - optind != 1)
 		return usage(argc == optind ? "say which DIRECTORY is to be served"
 					    : "one DIRECTORY only can be served");
+	if ((options->context.bind_secure_count || options->context.transport_count) &&
+	    !options->security.file)
+		return usage("--bind-secure and --secure-only need --credentials");
 	options->files.directory = argv[optind];
+	options->security.logger = &options->files.logger;
 	options->context.logger = options->files.logger;
 	return -1;
 }

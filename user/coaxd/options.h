@@ -7,6 +7,7 @@
 
 #include <coax/context.h>
 #include "coaxd/files.h"
+#include "coaxd/security.h"
 
 #define COAXD_LIST_MAX 16
 
@@ -15,8 +16,10 @@ struct coaxd_options {
 	struct coax_context_options context; /* without its site */
 	int ready_fd;			     /* -1: nobody waits */
 	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
-	bool replace;			     /* the daemon of the same instance */
+	struct coaxd_security security;
+	bool replace; /* the daemon of the same instance */
 	const char *bind[COAXD_LIST_MAX];
+	const char *bind_secure[COAXD_LIST_MAX];
 	const char *interfaces[COAXD_LIST_MAX];
 	const char *groups[COAXD_LIST_MAX];
 	const char *allow[COAXD_LIST_MAX];

@@ -147,7 +147,8 @@ int coax_message_remove(struct coax_message *m, uint16_t number)
 
 	find_gap(m, number, &from);
 	find_gap(m, number + 1u, &to);
-	it = (struct coax_option_iterator){m->data + from.at, m->data + to.at, from.previous};
+	it = (struct coax_option_iterator){
+		.at = m->data + from.at, .number = from.previous, .end = m->data + to.at};
 	while (coax_options_next(&it, &option))
 		removed++;
 	if (!removed)

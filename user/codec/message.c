@@ -118,11 +118,16 @@ const uint8_t *coax_message_payload(const struct coax_message *m, size_t *length
 	return *length ? m->data + m->payload : NULL;
 }
 
+/*
+ * `at` and `end` are not neighbours in what this returns: both would be made at once then, of
+ * neighbours in *m that are read at once, which waits until all stores before have reached the
+ * cache. That was a twentieth of the time that a small message takes.
+ */
 struct coax_option_iterator coax_options_begin(const struct coax_message *m)
 {
 	/* A message that failed to parse has no options that could be walked. */
 	if (m->error)
-		return (struct coax_option_iterator){m->data, m->data, 0};
+		return (struct coax_option_iterator){.at = m->data, .end = m->data};
 	return (struct coax_option_iterator){
 		.at = coax_message_token(m) + coax_message_token_length(m),
 		.end = m->data + options_end(m),
@@ -153,18 +158,19 @@ bool coax_options_next(struct coax_option_iterator *it, struct coax_option *opti
 
 bool coax_message_find(const struct coax_message *m, uint16_t number, struct coax_option *option)
 {
-	struct coax_option_iterator it;
 	struct coax_option found;
 
 	if (number > m->last_option)
 		return false;
-	it = coax_options_begin(m);
-	while (coax_options_next(&it, &found)) {
+	for (struct coax_option_iterator it = coax_options_begin(m);
+	     coax_options_next(&it, &found);) {
 		if (found.number < number)
 			continue;
 		if (found.number > number)
 			return false;
-		*option = found;
+		option->number = number;
+		option->length = found.length;
+		option->value = found.value;
 		return true;
 	}
 	return false;

@@ -56,6 +56,9 @@ struct coax_block_key coax_blocks_key(const struct coax_blocks *blocks,
 void coax_blocks_account(struct coax_blocks *blocks, int64_t bytes)
 {
 	blocks->bytes += (uint64_t)bytes;
+	coax_spares_limit(&blocks->spares, blocks->bytes < blocks->tuning.bodies_max
+						   ? blocks->tuning.bodies_max - blocks->bytes
+						   : 0);
 	__atomic_store_n(&blocks->stats->bodies, blocks->bytes, __ATOMIC_RELAXED);
 }
 

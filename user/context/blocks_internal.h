@@ -11,6 +11,7 @@
 #include <coax/block.h>
 #include "block_table.h"
 #include "blocks.h"
+#include "spares.h"
 
 struct coax_blocks {
 	struct coax_tuning tuning;
@@ -36,8 +37,7 @@ struct coax_blocks {
 	struct cds_list_head held;
 	struct coax_gathered *spare;
 	uint32_t spare_count;
-	uint8_t *spare_bytes; /* for the next body */
-	size_t spare_capacity;
+	struct coax_spares spares; /* beside what is held, and within the same limit */
 	struct coax_block_table holders;
 	struct cds_list_head greedy; /* hosts with more than their share */
 

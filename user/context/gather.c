@@ -17,6 +17,8 @@
 
 #define DIAGNOSTIC_MAX 80
 
+#define CACHE_LINE     64
+
 /* One block as it comes in. */
 struct arrival {
 	struct coax_blocks *blocks;
@@ -31,23 +33,38 @@ struct arrival {
 	struct coax_block_key key;
 };
 
-/* Memory grows with what has come, not with what is announced. */
+/*
+ * Where the next block goes: bodies of many clients are not in the cache, and copying there would
+ * keep all that comes after it waiting.
+ */
+static void prefetch(const uint8_t *at, size_t room, size_t length)
+{
+	size_t count = length < room ? length : room;
+
+	for (size_t i = 0; i < count; i += CACHE_LINE)
+		__builtin_prefetch(at + i, 1);
+}
+
+/* Memory grows with what has come, not with what is announced, which may be less than that, too. */
 static bool append(struct coax_gathered *upload, const struct arrival *arrival)
 {
 	size_t need = upload->head + (size_t)upload->length + arrival->length;
 	size_t most = upload->head + (size_t)arrival->limit;
+	size_t told = upload->head + (size_t)upload->size_hint;
 	size_t capacity = upload->capacity ? 2 * upload->capacity : CAPACITY_MIN;
 
 	if (capacity > most)
 		capacity = most;
+	if (told >= need && told < capacity)
+		capacity = told;
 	if (capacity < need)
 		capacity = need;
 	if (need > upload->capacity && !coax_incoming_resize(upload, arrival->now, capacity) &&
 	    !coax_incoming_resize(upload, arrival->now, need))
 		return false;
 	if (arrival->length)
-		memcpy(upload->bytes + upload->head + upload->length, arrival->payload,
-		       arrival->length);
+		memcpy(upload->bytes + need - arrival->length, arrival->payload, arrival->length);
+	prefetch(upload->bytes + need, upload->capacity - need, arrival->length);
 	return true;
 }
 

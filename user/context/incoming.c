@@ -9,8 +9,9 @@
 
 #define TABLE_SIZE 65536
 #define SPARE_MAX  64
-/* Memory of a body that is kept for the next one: what a body of 1 MiB grows to. */
-#define SPARE_BYTES_MAX (2U << 20)
+
+/* Up to this part of all memory, a body may have more of it than it needs. */
+#define PLENTY_PART 2
 
 /*
  * A transfer that has been idle for longer than a confirmable message takes to be given up
@@ -26,6 +27,7 @@ int coax_gathering_create(struct coax_blocks *blocks)
 	CDS_INIT_LIST_HEAD(&blocks->going);
 	CDS_INIT_LIST_HEAD(&blocks->held);
 	CDS_INIT_LIST_HEAD(&blocks->greedy);
+	coax_spares_create(&blocks->spares);
 	err = coax_block_table_create(&blocks->uploads, TABLE_SIZE);
 	return err ? err : coax_block_table_create(&blocks->holders, TABLE_SIZE);
 }
@@ -64,34 +66,21 @@ struct coax_gathered *coax_incoming_create(struct coax_blocks *blocks)
 	return upload;
 }
 
-/*
- * The largest is kept: a body that comes into memory that has just been in use is not copied as
- * it grows, and costs no page faults.
- */
-static void keep_bytes(struct coax_blocks *blocks, struct coax_gathered *upload)
-{
-	if (upload->capacity <= blocks->spare_capacity || upload->capacity > SPARE_BYTES_MAX)
-		return;
-	free(blocks->spare_bytes);
-	blocks->spare_bytes = upload->bytes;
-	blocks->spare_capacity = upload->capacity;
-	upload->bytes = NULL;
-}
-
 static void destroy(struct coax_gathered *upload)
 {
 	struct coax_blocks *blocks = upload->blocks;
 
 	if (upload->release)
 		upload->release(upload->state);
-	if (blocks)
-		keep_bytes(blocks, upload);
-	free(upload->bytes);
-	if (blocks) {
-		cds_list_del(&upload->waiting);
-		account(upload, -(int64_t)(sizeof(*upload) + upload->capacity));
+	if (!blocks) {
+		free(upload->bytes);
+		free(upload);
+		return;
 	}
-	if (blocks && blocks->spare_count < SPARE_MAX) {
+	cds_list_del(&upload->waiting);
+	account(upload, -(int64_t)(sizeof(*upload) + upload->capacity));
+	coax_spares_put(&blocks->spares, upload->bytes, upload->capacity, upload->used);
+	if (blocks->spare_count < SPARE_MAX) {
 		upload->spare = blocks->spare;
 		blocks->spare = upload;
 		blocks->spare_count++;
@@ -143,7 +132,7 @@ void coax_gathering_destroy(struct coax_blocks *blocks)
 		blocks->spare = upload->spare;
 		free(upload);
 	}
-	free(blocks->spare_bytes);
+	coax_spares_destroy(&blocks->spares);
 	coax_block_table_destroy(&blocks->uploads);
 	coax_block_table_destroy(&blocks->holders);
 }
@@ -168,13 +157,13 @@ uint64_t coax_gathering_deadline(struct coax_blocks *blocks)
 {
 	const struct coax_gathered *begun = longest_waiting(&blocks->begun, NULL);
 	const struct coax_gathered *going = longest_waiting(&blocks->going, NULL);
-	uint64_t used = UINT64_MAX;
+	uint64_t deadline = coax_spares_deadline(&blocks->spares);
 
-	if (begun)
-		used = begun->used;
-	if (going && going->used < used)
-		used = going->used;
-	return used == UINT64_MAX ? UINT64_MAX : used + blocks->timeout;
+	if (begun && begun->used + blocks->timeout < deadline)
+		deadline = begun->used + blocks->timeout;
+	if (going && going->used + blocks->timeout < deadline)
+		deadline = going->used + blocks->timeout;
+	return deadline;
 }
 
 static void expire(struct coax_blocks *blocks, struct cds_list_head *list, uint64_t now)
@@ -189,6 +178,7 @@ void coax_gathering_tick(struct coax_blocks *blocks, uint64_t now)
 {
 	expire(blocks, &blocks->begun, now);
 	expire(blocks, &blocks->going, now);
+	coax_spares_tick(&blocks->spares, now);
 }
 
 void coax_incoming_wait(struct coax_gathered *upload, uint64_t now)
@@ -263,23 +253,28 @@ static bool make_room(struct coax_blocks *blocks, uint64_t now, uint64_t need,
 	return coax_keeping_make_room(blocks, need);
 }
 
-static bool take_bytes(struct coax_gathered *upload, uint64_t now, size_t capacity)
+/*
+ * Memory that is there anyway is taken only when it is not needed elsewhere: it may be much more
+ * than what has come.
+ */
+static bool take_spare(struct coax_gathered *upload, size_t capacity)
 {
 	struct coax_blocks *blocks = upload->blocks;
-	uint8_t *bytes = blocks->spare_bytes;
-	size_t spare = blocks->spare_capacity;
+	uint64_t plenty = blocks->tuning.bodies_max / PLENTY_PART;
+	uint8_t *bytes;
+	size_t size;
 
-	if (upload->bytes || spare < capacity)
+	if (capacity < COAX_SPARE_MIN || blocks->bytes >= plenty)
 		return false;
-	blocks->spare_bytes = NULL;
-	blocks->spare_capacity = 0;
-	if (!make_room(blocks, now, spare, upload)) {
-		free(bytes);
+	bytes = coax_spares_take(&blocks->spares, capacity, plenty - blocks->bytes, &size);
+	if (!bytes)
 		return false;
-	}
+	if (upload->bytes)
+		memcpy(bytes, upload->bytes, upload->head + (size_t)upload->length);
+	coax_spares_put(&blocks->spares, upload->bytes, upload->capacity, upload->used);
+	account(upload, (int64_t)(size - upload->capacity));
 	upload->bytes = bytes;
-	upload->capacity = spare;
-	account(upload, (int64_t)spare);
+	upload->capacity = size;
 	return true;
 }
 
@@ -288,7 +283,7 @@ bool coax_incoming_resize(struct coax_gathered *upload, uint64_t now, size_t cap
 	size_t more = capacity - upload->capacity;
 	uint8_t *bytes;
 
-	if (take_bytes(upload, now, capacity))
+	if (take_spare(upload, capacity))
 		return true;
 	if (!make_room(upload->blocks, now, more, upload))
 		return false;

@@ -28,6 +28,7 @@ struct coax_secure_waiter {
 	struct cds_list_head node;
 	struct coax_timer patience;
 	struct coax_secure *secure; /* while it waits */
+	uint64_t session;
 };
 
 /* With the Context's `dtls`. Returns 0 or a negative errno. */
@@ -65,7 +66,8 @@ void coax_secure_leave(struct coax_secure_waiter *waiter);
 
 /*
  * A request that was made at `since` has got no answer in path->session. When nothing else has come
- * in it either, it is over: the peer may have lost it.
+ * in it either, for as long as it takes until a message is repeated, the session is over: the peer
+ * may have lost it. So what is asked with less patience does not end it by itself.
  */
 void coax_secure_unanswered(struct coax_worker *worker, const struct coax_path *path,
 			    uint64_t since);

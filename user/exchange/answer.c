@@ -154,7 +154,7 @@ static void take_confirmable(struct coax_exchange *exchange, const struct coax_p
 			     const struct coax_message *response)
 {
 	uint64_t name = coax_exchange_hash_message(exchange, path, coax_message_id(response));
-	uint64_t bytes = coax_digest(exchange->digest, response->data, response->length);
+	uint64_t bytes = coax_digest_message(exchange->digest, response->data, response->length);
 	struct coax_seen *seen = coax_duplicates_find(&exchange->duplicates, name, exchange->now);
 	struct coax_pending *pending;
 
@@ -183,7 +183,7 @@ static bool is_duplicate(struct coax_exchange *exchange, const struct coax_path 
 			 const struct coax_message *response)
 {
 	uint64_t name = coax_exchange_hash_message(exchange, path, coax_message_id(response));
-	uint64_t bytes = coax_digest(exchange->digest, response->data, response->length);
+	uint64_t bytes = coax_digest_message(exchange->digest, response->data, response->length);
 	struct coax_seen *seen = coax_duplicates_find(&exchange->duplicates, name, exchange->now);
 
 	if (seen && seen->bytes == bytes) {

@@ -14,6 +14,9 @@
  */
 #define SAFE_MAX 16384
 
+/* Who wants so many remembered has memory for huge pages. */
+#define MANY (1U << 20)
+
 /* Of each queue, how many that have expired are cleared away for one that comes in. */
 #define EXPIRE_BATCH 4
 
@@ -24,6 +27,8 @@ static const uint64_t lifetimes[2] = {
 
 int coax_duplicates_create(struct coax_duplicates *duplicates, uint32_t max)
 {
+	size_t records = ((size_t)max + 1) * sizeof(*duplicates->seen);
+	size_t buckets = coax_hash_buckets(max) * sizeof(*duplicates->buckets);
 	int err;
 
 	memset(duplicates, 0, sizeof(*duplicates));
@@ -34,11 +39,13 @@ int coax_duplicates_create(struct coax_duplicates *duplicates, uint32_t max)
 	/* What cannot be evicted leaves some room for what can. */
 	duplicates->limit[COAX_SEEN_ONCE] = max - max / 8 - 1;
 
-	err = coax_memory_map((void **)&duplicates->seen,
-			      ((size_t)max + 1) * sizeof(*duplicates->seen));
+	err = coax_memory_map((void **)&duplicates->seen, records);
 	if (!err)
-		err = coax_memory_map((void **)&duplicates->buckets,
-				      duplicates->bucket_count * sizeof(*duplicates->buckets));
+		err = coax_memory_map((void **)&duplicates->buckets, buckets);
+	if (!err && max >= MANY) {
+		coax_memory_is_scattered(duplicates->seen, records);
+		coax_memory_is_scattered(duplicates->buckets, buckets);
+	}
 	if (!err)
 		err = coax_replies_create(&duplicates->replies, (size_t)max * REPLY_BYTES_EACH);
 	return err;

@@ -94,6 +94,18 @@ static inline void coax_duplicates_prefetch_record(const struct coax_duplicates 
 	__builtin_prefetch(&duplicates->seen[index]);
 }
 
+/* The record that is taken when `before` have been taken first, where that is known. */
+static inline void coax_duplicates_prefetch_free(const struct coax_duplicates *duplicates,
+						 unsigned int before)
+{
+	uint32_t index = duplicates->first_free;
+
+	if (!index)
+		__builtin_prefetch(&duplicates->seen[duplicates->touched + 1 + before], 1);
+	else if (!before)
+		__builtin_prefetch(&duplicates->seen[index], 1);
+}
+
 /* The message that has this name now, or NULL. */
 struct coax_seen *coax_duplicates_find(struct coax_duplicates *duplicates, uint64_t name,
 				       uint64_t now);

@@ -388,8 +388,10 @@ void coax_exchange_receive_batch(struct coax_exchange *exchange, uint64_t now,
 		expected->names[i] = coax_exchange_hash_message(exchange, &batch[i].path, id);
 		coax_duplicates_prefetch(&exchange->duplicates, expected->names[i]);
 	}
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
 		coax_duplicates_prefetch_record(&exchange->duplicates, expected->names[i]);
+		coax_duplicates_prefetch_free(&exchange->duplicates, i);
+	}
 	for (unsigned int i = 0; i < count; i++) {
 		expected->path = &batch[i].path;
 		expected->name = expected->names[i];

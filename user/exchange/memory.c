@@ -15,6 +15,11 @@ int coax_memory_map(void **memory, size_t size)
 	return *memory ? 0 : -ENOMEM;
 }
 
+void coax_memory_is_scattered(void *memory, size_t size)
+{
+	(void)madvise(memory, size, MADV_HUGEPAGE);
+}
+
 void coax_memory_unmap(void *memory, size_t size)
 {
 	if (memory)

@@ -12,6 +12,11 @@
 /* Returns 0 or -ENOMEM. */
 int coax_memory_map(void **memory, size_t size);
 /* NULL: nothing. */
+/*
+ * It is looked at all over, and much of it used: in huge pages where the system has them, because
+ * the CPU knows few small ones at a time.
+ */
+void coax_memory_is_scattered(void *memory, size_t size);
 void coax_memory_unmap(void *memory, size_t size);
 
 struct coax_pool {

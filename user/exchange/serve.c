@@ -143,7 +143,7 @@ void coax_exchange_serve(struct coax_exchange *exchange, const struct coax_path 
 		name = coax_exchange_hash_message(exchange, path, coax_message_id(request));
 		coax_duplicates_prefetch(duplicates, name);
 	}
-	bytes = coax_digest(exchange->digest, request->data, request->length);
+	bytes = coax_digest_message(exchange->digest, request->data, request->length);
 
 	seen = coax_duplicates_find(duplicates, name, exchange->now);
 	if (seen && seen->bytes == bytes) {

@@ -182,7 +182,7 @@ void coax_dtls_handshake_advance(struct coax_dtls_session *session)
 }
 
 /* Some servers say nothing when they cannot read the Finished. */
-static const char *silence(const struct coax_dtls_session *session)
+const char *coax_dtls_handshake_silence(const struct coax_dtls_session *session)
 {
 	if (!session->client)
 		return "the client did not go on with the handshake";
@@ -201,7 +201,7 @@ void coax_dtls_handshake_tick(struct coax_dtls_session *session)
 	if (session->dtls->now >= handshake->progress + COAX_HANDSHAKE_NS ||
 	    DTLSv1_handle_timeout(session->ssl) < 0) {
 		coax_dtls_memory_forget(session);
-		coax_dtls_session_end(session, -ETIMEDOUT, silence(session));
+		coax_dtls_session_end(session, -ETIMEDOUT, coax_dtls_handshake_silence(session));
 		return;
 	}
 	set_due(session);

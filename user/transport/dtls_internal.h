@@ -225,6 +225,8 @@ int coax_dtls_session_write(struct coax_dtls_session *session, const uint8_t *da
 void coax_dtls_handshake_advance(struct coax_dtls_session *session);
 /* OpenSSL's timer, or our patience, may have run out. The session may have ended. */
 void coax_dtls_handshake_tick(struct coax_dtls_session *session);
+/* What it means, for people, that the handshake has not ended yet. */
+const char *coax_dtls_handshake_silence(const struct coax_dtls_session *session);
 /* Have a message wait for the end of the handshake. Returns 0 or -ENOMEM. */
 int coax_dtls_handshake_wait(struct coax_dtls_session *session, const uint8_t *data, size_t length);
 void coax_dtls_handshake_free(struct coax_dtls_handshake *handshake);

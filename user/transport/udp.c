@@ -15,6 +15,12 @@
 /* Bursts wait here while a worker is busy: about 20 000 small datagrams. */
 #define SOCKET_BUFFER (4 << 20)
 
+/*
+ * A cache has few places for lines that are a power of two apart: all datagrams' first ones would
+ * have to share them.
+ */
+#define BUFFER_STRIDE (COAX_DATAGRAM_IN_MAX + 64)
+
 #define CONTROL_SIZE  CMSG_SPACE(sizeof(struct in6_pktinfo))
 
 /*
@@ -45,7 +51,7 @@ struct udp {
 	struct iovec in_iov[COAX_BATCH];
 	struct coax_datagram datagrams[COAX_BATCH];
 	_Alignas(struct cmsghdr) uint8_t in_control[COAX_BATCH][CONTROL_SIZE];
-	uint8_t buffers[COAX_BATCH][COAX_DATAGRAM_IN_MAX];
+	uint8_t buffers[COAX_BATCH][BUFFER_STRIDE];
 
 	struct mmsghdr out[COAX_BATCH];
 	struct iovec out_iov[COAX_BATCH];

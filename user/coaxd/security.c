@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "coaxd/security.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <coax/context.h>
+#include <coax/credentials.h>
+#include <coax/option.h>
+
+static int add_method(const char *name, uint32_t *methods)
+{
+	static const struct {
+		const char *name;
+		uint32_t methods;
+	} known[] = {
+		{"get", COAX_ACCESS_METHOD(COAX_GET)},
+		{"post", COAX_ACCESS_METHOD(COAX_POST)},
+		{"put", COAX_ACCESS_METHOD(COAX_PUT)},
+		{"delete", COAX_ACCESS_METHOD(COAX_DELETE)},
+		{"fetch", COAX_ACCESS_METHOD(COAX_FETCH)},
+		{"patch", COAX_ACCESS_METHOD(COAX_PATCH)},
+		{"ipatch", COAX_ACCESS_METHOD(COAX_IPATCH)},
+		{"read", COAX_ACCESS_READ},
+		{"all", COAX_ACCESS_ALL},
+		{"none", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcasecmp(name, known[i].name))
+			continue;
+		*methods |= known[i].methods;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int read_methods(char *text, uint32_t *methods)
+{
+	char *name;
+
+	*methods = 0;
+	while ((name = strsep(&text, ",")))
+		if (add_method(name, methods))
+			return -EINVAL;
+	return 0;
+}
+
+/* Takes `text` apart. */
+static const char *read_rule(char *text, struct coax_access_rule *rule)
+{
+	char *path = strsep(&text, " "), *methods = text ? strrchr(text, ' ') : NULL;
+	size_t bad;
+	struct coax_access *access;
+
+	if (!methods || methods == text)
+		return "it is PATH WHO METHODS, with a space between them";
+	/* A subject's name has spaces of its own. */
+	*methods++ = '\0';
+	rule->path = path;
+	rule->who = text;
+	if (read_methods(methods, &rule->methods))
+		return "methods are get, post, put, delete, fetch, patch and ipatch with commas "
+		       "between them, or read, all or none";
+	if (coax_access_create(&access, rule, 1, &bad) == -EINVAL)
+		return "the path begins with '/', and who is *, secure, :LABEL, psk:PATTERN, "
+		       "subject:PATTERN, name:PATTERN or key:SHA-256";
+	coax_access_destroy(access);
+	return NULL;
+}
+
+int coaxd_security_add_rule(struct coaxd_security *security, const char *text, const char **problem)
+{
+	size_t at = security->rule_count;
+
+	if (at == COAXD_RULES_MAX)
+		return -ENOSPC;
+	security->texts[at] = strdup(text);
+	if (!security->texts[at])
+		return -ENOMEM;
+	*problem = read_rule(security->texts[at], &security->rules[at]);
+	if (*problem) {
+		free(security->texts[at]);
+		return -EINVAL;
+	}
+	security->rule_count++;
+	return 0;
+}
+
+int coaxd_security_apply(const struct coaxd_security *security, struct coax_site *site)
+{
+	struct coax_access *access;
+	size_t bad;
+	int err;
+
+	if (!security->rule_count)
+		return 0;
+	err = coax_access_create(&access, security->rules, security->rule_count, &bad);
+	if (err)
+		goto out;
+	err = coax_site_set_access(site, access);
+	if (err)
+		coax_access_destroy(access);
+out:
+	if (err)
+		coax_log(security->logger, COAX_LOG_ERROR, "cannot use the access rules: %s",
+			 strerror(-err));
+	return err;
+}
+
+int coaxd_security_load(const struct coaxd_security *security,
+			struct coax_credentials **credentials)
+{
+	char error[COAX_CREDENTIALS_ERROR_MAX] = "";
+	int err;
+
+	*credentials = NULL;
+	if (!security->file)
+		return 0;
+	err = coax_credentials_load(credentials, security->file, error);
+	if (err)
+		coax_log(security->logger, COAX_LOG_ERROR, "%s%s", *error ? error : strerror(-err),
+			 err == -EACCES ? "; the user that the daemon serves as has to have access"
+					: "");
+	return err;
+}
+
+int coaxd_security_reload(const struct coaxd_security *security, struct coax_context *context)
+{
+	struct coax_credentials *credentials;
+	int err = coaxd_security_load(security, &credentials);
+
+	if (!err && credentials)
+		err = coax_context_set_server_credentials(context, credentials);
+	coax_credentials_release(credentials);
+	if (err)
+		coax_log(security->logger, COAX_LOG_WARNING,
+			 "the former credentials stay in effect");
+	else if (security->file)
+		coax_log(security->logger, COAX_LOG_INFO, "read %s anew", security->file);
+	return err;
+}
+
+void coaxd_security_free(struct coaxd_security *security)
+{
+	while (security->rule_count)
+		free(security->texts[--security->rule_count]);
+}
