@@ -210,7 +210,9 @@ static int check_options(struct dtls_options *o)
 	o->secure.destination = o->client.destination;
 	o->secure.request.path = o->client.path;
 	o->secure.sessions = o->client.sockets;
-	o->secure.shaking = o->secure.sessions < SHAKING ? o->secure.sessions : SHAKING;
+	o->secure.shaking = o->secure.sessions;
+	if (o->measure != measure_handshakes && o->secure.shaking > SHAKING)
+		o->secure.shaking = SHAKING;
 	return 0;
 }
 

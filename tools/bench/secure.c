@@ -282,7 +282,7 @@ void secure_shake(struct secure *secure, uint64_t end, uint64_t count)
 		if (secure->options.resume && !secure->resumable)
 			shaking = 1;
 		else
-			shaking = secure->options.sessions;
+			shaking = secure->options.shaking;
 		for (unsigned int i = 0; i < shaking; i++) {
 			struct session *session = &secure->sessions[i];
 

@@ -24,7 +24,7 @@ struct secure_options {
 	bool resume; /* what the first handshake has agreed on */
 	struct bench_request request;
 	unsigned int sessions;
-	unsigned int shaking; /* at a time, of sessions that stay */
+	unsigned int shaking; /* handshakes at a time */
 	unsigned int window;  /* unanswered requests a session */
 };
 
