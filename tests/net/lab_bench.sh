@@ -155,14 +155,14 @@ by_key() {
 handshakes_are_exact() {
 	line=$(by_key --count 20) || return 1
 	echo "$line"
-	[ "$(lab_field done "$line")" -ge 20 ] && [ "$(lab_field resumed "$line")" -eq 0 ] &&
+	[ "$(lab_field completed "$line")" -ge 20 ] && [ "$(lab_field resumed "$line")" -eq 0 ] &&
 		[ "$(lab_field failed "$line")" -eq 0 ] || return 1
 	line=$(dtls --count 20 --cipher ECDHE-ECDSA-AES128-GCM-SHA256) || return 1
 	echo "$line"
-	[ "$(lab_field done "$line")" -ge 20 ] && [ "$(lab_field failed "$line")" -eq 0 ] || return 1
+	[ "$(lab_field completed "$line")" -ge 20 ] && [ "$(lab_field failed "$line")" -eq 0 ] || return 1
 	line=$(by_key --count 20 --resume) || return 1
 	echo "$line"
-	[ "$(lab_field resumed "$line")" -eq "$(lab_field done "$line")" ]
+	[ "$(lab_field resumed "$line")" -eq "$(lab_field completed "$line")" ]
 }
 
 requests_in_sessions_are_exact() {

@@ -461,13 +461,13 @@ int secure_open(struct secure **result, const struct secure_options *options)
 	secure->wire = make_wire();
 	secure->context = secure_context(&secure->options, false);
 	secure->sessions = calloc(options->sessions, sizeof(*secure->sessions));
+	for (unsigned int i = 0; secure->sessions && i < options->sessions; i++) {
+		secure->sessions[i].secure = secure;
+		secure->sessions[i].fd = -1;
+	}
 	if (!secure->wire || !secure->context || !secure->sessions) {
 		secure_close(secure);
 		return -EINVAL;
-	}
-	for (unsigned int i = 0; i < options->sessions; i++) {
-		secure->sessions[i].secure = secure;
-		secure->sessions[i].fd = -1;
 	}
 	error = bench_request_build(&options->request, &secure->request, secure->request_buffer,
 				    sizeof(secure->request_buffer));
