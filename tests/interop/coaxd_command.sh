@@ -103,8 +103,11 @@ ends_on() {
 	[ "$status" -eq 0 ] && logged "ending on"
 }
 
-# nohup has it go on when the terminal goes.
-hangup_ignored() {
+# It is about credentials, of which this one has none; and nohup has it ignored.
+hangup() {
+	start_coaxd
+	kill -HUP "$daemon"
+	serves && stop_coaxd || return 1
 	trap '' HUP
 	start_coaxd
 	trap - HUP
@@ -164,10 +167,10 @@ check "a mistake on the command line is exit status 2, and is named" mistakes
 check "--ready-fd takes only a file descriptor that is open" ready_fd_closed
 check "a group on an interface that there is not is exit status 1, with the reason" no_group
 check "a directory that cannot be served is exit status 1, with the reason" no_directory
-for signal in INT HUP; do
+for signal in INT TERM; do
 	check "coaxd ends orderly on SIG$signal" ends_on "$signal"
 done
-check "coaxd goes on on SIGHUP when that is ignored, as nohup has it" hangup_ignored
+check "coaxd without credentials goes on on SIGHUP, and when that is ignored, as nohup has it" hangup
 check "killed while it writes, coaxd leaves a whole file, not older than what it acknowledged" killed
 if [ "$(id -u)" -eq 0 ]; then
 	check "without privileges everything is served from userspace, and that is said once" unprivileged

@@ -25,7 +25,7 @@ s_client() {
 # A GET of /hello, and time for its answer: s_client closes the session where its input ends.
 request() {
 	printf '\100\001\022\064\265hello'
-	says "served by coaxd|error:|^closed$"
+	says "served by coaxd|:error:|^closed$"
 }
 
 # Within some seconds it says so.
@@ -79,7 +79,7 @@ renegotiates() {
 	{
 		says 'Cipher is'
 		echo R
-		says 'error:'
+		says ':error:'
 	} | s_client "${key[@]}"
 	grep -qa ':no renegotiation:' "$said" && logged_since 'Secure session with .* ended'
 }

@@ -214,7 +214,7 @@ void coax_dtls_network_error(struct coax_dtls *dtls, uint64_t now, const struct 
 	while ((session = coax_dtls_handshake_at(dtls, &anywhere)))
 		coax_dtls_session_end(session, -error,
 				      session->client && error == ECONNREFUSED
-					      ? "no server listens there (check the port)"
+					      ? "refused: no server listens there (check the port)"
 					      : strerror(error));
 }
 
