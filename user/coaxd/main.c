@@ -157,7 +157,7 @@ static int create_files_unprivileged(struct coaxd_files **files,
 				     const struct coaxd_files_options *options)
 {
 	struct files_creation creation = {.options = options};
-	int err = coaxd_privileges_do_without(create_files, &creation);
+	int err = coaxd_privileges_without(create_files, &creation);
 
 	*files = creation.files;
 	return err;
