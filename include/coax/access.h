@@ -33,7 +33,7 @@ struct coax_site;
 struct coax_access_rule {
 	const char *path; /* as in a URI: "/" is everything */
 	const char *who;
-	uint32_t methods; /* 0: none, so that no rule for a shorter path counts here */
+	uint32_t methods;
 };
 
 /**

@@ -172,7 +172,7 @@ int coax_access_create(struct coax_access **result, const struct coax_access_rul
 
 		*bad = i;
 		rule->methods = rules[i].methods;
-		err = rules[i].path && rules[i].who
+		err = rules[i].path && rules[i].who && rules[i].methods
 			      ? read_path(rule, rules[i].path, &access->depth_max)
 			      : -EINVAL;
 		if (!err)

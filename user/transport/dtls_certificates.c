@@ -4,6 +4,7 @@
  */
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include "credentials/private_key.h"
 #include "dtls_internal.h"
 
 /* No passphrase is asked for on a terminal. */
@@ -59,17 +60,12 @@ static const char *use_chain(SSL_CTX *context, const char *text)
 
 static const char *use_key(SSL_CTX *context, const char *text)
 {
-	BIO *pem = BIO_new_mem_buf(text, -1);
-	EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL) : NULL;
+	EVP_PKEY *key = coax_private_key_read(text);
 	const char *wrong = NULL;
 
-	BIO_free(pem);
 	if (!key)
-		return "the private key is not PEM, or has a passphrase";
-	if (!EVP_PKEY_is_a(key, "EC"))
-		wrong = "the private key is not for ECDSA (P-256), which RFC 7252 asks for";
-	else if (SSL_CTX_use_PrivateKey(context, key) != 1 ||
-		 SSL_CTX_check_private_key(context) != 1)
+		return "the private key is not one for ECDSA in PEM, or has a passphrase";
+	if (SSL_CTX_use_PrivateKey(context, key) != 1 || SSL_CTX_check_private_key(context) != 1)
 		wrong = "the private key is not that of the certificate";
 	EVP_PKEY_free(key);
 	return wrong;
