@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <coax/observer.h>
 #include <coax/option.h>
+#include "site/gateway.h"
 #include "site/queue.h"
 #include "site/tree.h"
 
@@ -68,6 +69,7 @@ void coax_site_destroy(struct coax_site *site)
 		rcu_read_unlock();
 		cds_lfht_destroy(site->table, NULL);
 	}
+	coax_site_remove_gateway(site);
 	coax_subject_put(site->subject);
 	free(site->shapes);
 	pthread_mutex_destroy(&site->lock);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The handler: answers from the cache, or has it fetched.
+ */
+#include <string.h>
+#include <coax/option.h>
+#include "context/worker.h"
+#include "proxy/internal.h"
+
+static void refuse(struct coax_proxy *proxy, struct coax_responder *responder,
+		   const struct coax_forwarding *forwarding)
+{
+	if (forwarding->refusal == COAX_HOP_LIMIT_REACHED)
+		coax_proxy_answer_hops(proxy, responder, NULL);
+	else
+		coax_respond_error(responder, forwarding->refusal, "%s", forwarding->diagnostic);
+}
+
+/* Returns whether there was something fresh to answer with. */
+static bool answer_fresh(struct coax_mapping *mapping, struct coax_responder *responder,
+			 const struct coax_cache_key *key)
+{
+	struct coax_result result = {.stored = NULL};
+	struct coax_cached *cached;
+
+	rcu_read_lock();
+	cached = coax_cache_find(mapping->proxy->cache, key);
+	if (cached)
+		result.stored = coax_cached_fresh(cached, coax_responder_needed_until(responder),
+						  &result.generation);
+	if (result.stored) {
+		result.subject = cached->subject;
+		coax_proxy_count(&mapping->proxy->counters.hits);
+		coax_proxy_answer(mapping, responder, &result);
+	}
+	rcu_read_unlock();
+	return result.stored;
+}
+
+/* Nobody can be asked now: something stale if that may be, or when to ask again. */
+static void answer_without_origin(struct coax_mapping *mapping, struct coax_responder *responder,
+				  const struct coax_cache_key *key, struct coax_result *result)
+{
+	struct coax_proxy *proxy = mapping->proxy;
+	struct coax_cached *cached;
+
+	coax_proxy_count(&proxy->counters.failed);
+	result->diagnostic = "the origin does not answer";
+	rcu_read_lock();
+	cached = key ? coax_cache_find(proxy->cache, key) : NULL;
+	if (cached)
+		(void)coax_proxy_take_stale(proxy, cached, coax_now(), result);
+	coax_proxy_answer(mapping, responder, result);
+	coax_stored_put(result->stored);
+	rcu_read_unlock();
+}
+
+static void fetch(struct coax_mapping *mapping, struct coax_responder *responder,
+		  const struct coax_forwarding *forwarding, const struct coax_cache_key *key)
+{
+	struct coax_result result = {.stored = NULL};
+	uint8_t order[COAX_ORIGINS_MAX];
+	struct coax_responder *later;
+
+	if (!atomic_load(&mapping->proxy->context)) {
+		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE, "not started");
+		return;
+	}
+	if (!coax_mapping_candidates(mapping, key ? key->hash : 0, coax_now(), order, &result.code,
+				     &result.retry_after)) {
+		answer_without_origin(mapping, responder, key, &result);
+		return;
+	}
+	later = coax_responder_defer(responder);
+	if (later)
+		coax_flight_join(mapping, later, forwarding, key);
+	else
+		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE,
+				   "too many requests are waiting");
+}
+
+void coax_proxy_handle(struct coax_responder *responder, void *arg)
+{
+	const struct coax_message *request = coax_responder_request(responder);
+	struct coax_mapping *mapping = arg;
+	struct coax_forwarding forwarding;
+	struct coax_cache_key key;
+
+	coax_responder_subject(responder, NULL, 0);
+	coax_forwarding_read(&forwarding, request, mapping->proxy->hop_limit);
+	if (forwarding.refusal) {
+		refuse(mapping->proxy, responder, &forwarding);
+		return;
+	}
+	if (forwarding.proxied) {
+		coax_respond_error(responder, COAX_PROXYING_NOT_SUPPORTED, "%s", "");
+		return;
+	}
+	if (coax_cache_key_make(mapping->proxy->cache, &key, mapping->space, request))
+		forwarding.shared = false;
+	if (forwarding.shared && answer_fresh(mapping, responder, &key))
+		return;
+	coax_proxy_count(&mapping->proxy->counters.misses);
+	fetch(mapping, responder, &forwarding, forwarding.shared ? &key : NULL);
+}

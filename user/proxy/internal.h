@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the proxy's files share.
+ */
+#ifndef COAX_PROXY_INTERNAL_H
+#define COAX_PROXY_INTERNAL_H
+
+#include <stdatomic.h>
+#include <coax/request.h>
+#include "proxy/cache.h"
+#include "proxy/forwarding.h"
+#include "proxy/origin.h"
+#include "proxy/proxy.h"
+
+#define COAX_MAPPING_OPTIONS_MAX 1024
+#define COAX_IDENTITY_MAX	 64
+
+/* Path segments, each with its length, and a name space before them. */
+#define COAX_PATH_KEY_MAX 2048
+
+struct coax_mapping {
+	struct coax_proxy *proxy;
+	uint32_t space; /* of keys: its number */
+	char *host;	/* NULL: it is a prefix's */
+	struct coax_resource *resource;
+	unsigned int depth;	    /* segments of the prefix */
+	struct coax_message prefix; /* as Uri-Path */
+	uint8_t bytes[COAX_MAPPING_OPTIONS_MAX];
+	unsigned int origin_count;
+	struct coax_origin origins[COAX_ORIGINS_MAX];
+};
+
+struct coax_counters {
+	atomic_ulong hits, misses, joined, forwarded, validated, stale, failed, failovers;
+};
+
+struct coax_proxy {
+	struct coax_site *site;
+	_Atomic(struct coax_context *) context; /* NULL: not started */
+	struct coax_cache *cache;
+	struct coax_logger logger;
+	uint64_t body_max;
+	uint32_t timeout_ms;
+	uint64_t stale_ns;
+	uint8_t hop_limit;
+	char identity[COAX_IDENTITY_MAX];
+	struct coax_counters counters;
+	size_t mapping_count;
+	struct coax_mapping mappings[];
+};
+
+static inline void coax_proxy_count(atomic_ulong *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* mapping.c */
+
+/* In place, and a part of the proxy's Site. Returns 0, or has said why not. */
+int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint32_t space,
+			const struct coax_proxy_mapping *options);
+void coax_mapping_destroy(struct coax_mapping *mapping);
+
+/*
+ * Which origins can be asked now for what has this hash, best first. None: *code and *retry_after
+ * (s) say what to tell clients.
+ */
+unsigned int coax_mapping_candidates(struct coax_mapping *mapping, uint64_t hash, uint64_t now,
+				     uint8_t order[COAX_ORIGINS_MAX], uint8_t *code,
+				     uint32_t *retry_after);
+
+/* handle.c: the handler of all methods; `mapping` is a struct coax_mapping. */
+void coax_proxy_handle(struct coax_responder *responder, void *mapping);
+
+/* flight.c */
+
+/*
+ * Fetch for a deferred responder, or have it wait for what is being fetched already. `key` NULL:
+ * its response is for it alone. It is answered sooner or later.
+ */
+void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *responder,
+		      const struct coax_forwarding *forwarding, const struct coax_cache_key *key);
+
+/* answer.c */
+
+/* What becomes of requests. */
+struct coax_result {
+	/* Kept, or fit to be; a reference. NULL: */
+	struct coax_stored *stored;
+	bool is_stale; /* it serves although it is, because nobody could be asked */
+	/* ... an origin's response, valid during the call. NULL: */
+	const struct coax_message *response;
+	unsigned int origin; /* whose it is */
+	/* ... an error of ours. */
+	uint8_t code;
+	const char *diagnostic;
+	uint32_t retry_after; /* s; 0: not known */
+	/* What `stored` may be published under; NULL: it may not. */
+	struct coax_subject *subject;
+	uint64_t generation;
+};
+
+void coax_proxy_answer(struct coax_mapping *mapping, struct coax_responder *responder,
+		       const struct coax_result *result);
+
+/* RFC 8768 section 4: who it is that has ended the way. `upstream` NULL: this one. */
+void coax_proxy_answer_hops(const struct coax_proxy *proxy, struct coax_responder *responder,
+			    const struct coax_message *upstream);
+
+/* What a request or its response's location names is not fresh any more. */
+void coax_proxy_invalidate(struct coax_mapping *mapping, const struct coax_message *m,
+			   uint16_t option);
+
+/*
+ * What is stored for a key and may serve because no origin does; a reference, in *result. In an RCU
+ * read section, or with the cache's lock.
+ */
+bool coax_proxy_take_stale(struct coax_proxy *proxy, struct coax_cached *cached, uint64_t now,
+			   struct coax_result *result);
+
+#endif
