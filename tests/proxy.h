@@ -116,16 +116,18 @@ static struct {
 	uint16_t port;
 } between;
 
-static inline void between_start(const struct coax_proxy_options *given)
+static inline void between_start_at(in_port_t port, const struct coax_proxy_options *given)
 {
 	struct coax_proxy_options proxy_options = *given;
-	const char *bind = "127.0.0.1:0";
+	char address[32];
+	const char *bind = address;
 	struct coax_context_options options = {
 		.bind = &bind,
 		.bind_count = 1,
 		.workers = 2,
 		.logger = {.write = requester_nobody_logs, .from = COAX_LOG_DEBUG}};
 
+	sprintf(address, "127.0.0.1:%u", port);
 	proxy_options.logger = options.logger;
 	if (!proxy_options.identity)
 		proxy_options.identity = "between";
@@ -137,6 +139,11 @@ static inline void between_start(const struct coax_proxy_options *given)
 	between.port = coax_context_port(between.context);
 	ASSERT_EQ(coax_address_parse(&between.address, "127.0.0.1", between.port), 0);
 	between.client = requester_start(1);
+}
+
+static inline void between_start(const struct coax_proxy_options *given)
+{
+	between_start_at(0, given);
 }
 
 /* "p/..." is fetched from one origin. */

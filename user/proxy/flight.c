@@ -19,6 +19,8 @@
 struct waiter {
 	struct waiter *next;
 	struct coax_responder *responder;
+	uint16_t hops;
+	uint8_t hop_limit;
 };
 
 struct waiters {
@@ -167,6 +169,17 @@ static void set_out(struct coax_flight *flight, struct coax_cached *cached)
 	cached->flight = flight;
 }
 
+/* It goes as far as any who waits for it may. */
+static void take_hops(struct coax_flight *flight)
+{
+	const struct waiter *waiter = flight->early.first;
+
+	flight->forwarding.hop_limit = waiter->hop_limit;
+	for (; waiter; waiter = waiter->next)
+		if (waiter->hop_limit > flight->forwarding.hop_limit)
+			flight->forwarding.hop_limit = waiter->hop_limit;
+}
+
 /* Those who are not served by it take another one. Holding the lock. */
 static struct coax_flight *begin_next(struct coax_flight *flight)
 {
@@ -175,6 +188,7 @@ static struct coax_flight *begin_next(struct coax_flight *flight)
 	if (!next)
 		return NULL;
 	move(&next->early, &flight->late);
+	take_hops(next);
 	set_out(next, flight->cached);
 	return next;
 }
@@ -455,12 +469,16 @@ static void attempt(struct coax_flight *flight)
 		failed(flight, err);
 }
 
-/* Holding the lock. */
-static bool may_join(const struct coax_cached *cached)
+/*
+ * Nobody joins a flight that began before a change, and no request one that may be its own, which
+ * has come back: that would wait for itself. Holding the lock.
+ */
+static bool may_join(const struct coax_cached *cached, const struct waiter *waiter)
 {
 	const struct coax_flight *flight = cached->flight;
 
-	return flight && flight->invalidations == cached->invalidations;
+	return flight && flight->invalidations == cached->invalidations &&
+	       waiter->hops > flight->forwarding.hop_limit;
 }
 
 /*
@@ -489,7 +507,7 @@ static struct coax_flight *find_flight(struct coax_mapping *mapping, struct wait
 	if (result->stored) {
 		result->subject = coax_subject_get(cached->subject);
 		(void)coax_stored_get(result->stored);
-	} else if (cached && may_join(cached)) {
+	} else if (cached && may_join(cached, waiter)) {
 		append(&((struct coax_flight *)cached->flight)->late, waiter);
 		coax_proxy_count(&mapping->proxy->counters.joined);
 	} else {
@@ -518,6 +536,8 @@ void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *respo
 		return;
 	}
 	waiter->responder = responder;
+	waiter->hops = forwarding->hops;
+	waiter->hop_limit = forwarding->hop_limit;
 	if (find_flight(mapping, waiter, flight, key, &result)) {
 		attempt(flight);
 		return;

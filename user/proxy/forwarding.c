@@ -11,9 +11,6 @@
 /* Different critical options that are not known here, and safe to forward, in one request. */
 #define FOREIGN_MAX 16
 
-/* Those below it could name a proxy that is in the way twice: their fate is their own. */
-#define HOP_LIMIT_SHARED COAX_HOP_LIMIT_DEFAULT
-
 static const uint16_t known[] = {
 	COAX_IF_MATCH, COAX_URI_HOST,  COAX_IF_NONE_MATCH, COAX_URI_PORT,
 	COAX_URI_PATH, COAX_URI_QUERY, COAX_ACCEPT,	   COAX_BLOCK2,
@@ -119,10 +116,10 @@ static void take_hop(struct coax_forwarding *forwarding, const struct coax_messa
 
 	if (!coax_message_find_uint(request, COAX_HOP_LIMIT, &hops)) {
 		forwarding->hop_limit = otherwise;
+		forwarding->hops = COAX_HOPS_UNLIMITED;
 		return;
 	}
-	if (hops < HOP_LIMIT_SHARED)
-		forwarding->shared = false;
+	forwarding->hops = (uint16_t)hops;
 	forwarding->hop_limit = (uint8_t)(hops - 1);
 	if (hops <= 1 && !forwarding->refusal)
 		forwarding->refusal = COAX_HOP_LIMIT_REACHED;

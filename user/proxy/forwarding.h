@@ -14,12 +14,15 @@
 /* RFC 8768 section 3. */
 #define COAX_HOP_LIMIT_DEFAULT 16
 
+#define COAX_HOPS_UNLIMITED 256
+
 struct coax_forwarding {
 	uint8_t refusal; /* the code to answer with; 0: it may go on */
 	char diagnostic[64];
 	bool proxied;	   /* it is to a forward-proxy: Proxy-Uri or Proxy-Scheme */
 	bool shared;	   /* a response may serve others who ask for the same, and theirs it */
 	uint8_t hop_limit; /* for the next hop */
+	uint16_t hops;	   /* with which it came; COAX_HOPS_UNLIMITED: it does not say */
 };
 
 /*
