@@ -107,7 +107,9 @@ static void answer_error(struct coax_responder *responder, const struct coax_res
 void coax_proxy_answer(struct coax_mapping *mapping, struct coax_responder *responder,
 		       const struct coax_result *result)
 {
-	uint8_t method = coax_message_code(coax_responder_request(responder));
+	const struct coax_message *asked =
+		result->target ? result->target : coax_responder_request(responder);
+	uint8_t method = coax_message_code(asked);
 	uint8_t code = result->response ? coax_message_code(result->response) : result->code;
 
 	coax_responder_subject(responder, NULL, 0);
@@ -116,7 +118,7 @@ void coax_proxy_answer(struct coax_mapping *mapping, struct coax_responder *resp
 		return;
 	}
 	if (coax_forwarding_changes(method, code))
-		coax_proxy_invalidate(mapping, coax_responder_request(responder), COAX_URI_PATH);
+		coax_proxy_invalidate(mapping, asked, COAX_URI_PATH);
 	if (result->response)
 		answer_response(mapping, responder, result);
 	else

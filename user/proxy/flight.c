@@ -31,6 +31,8 @@ struct waiters {
 struct coax_flight {
 	struct coax_mapping *mapping;
 	struct coax_forwarding forwarding;
+	uint8_t *target_bytes;	    /* NULL: the first one's request says what is asked for */
+	struct coax_message target; /* else this */
 	uint64_t hash;
 	uint64_t deadline;
 	/* Pinned; NULL: the response is for one alone. */
@@ -69,9 +71,15 @@ static void move(struct waiters *to, struct waiters *from)
 	from->first = NULL;
 }
 
-static const struct coax_message *request_of(const struct coax_flight *flight)
+/* Its payload is the request's in any case. */
+static const struct coax_message *first_request(const struct coax_flight *flight)
 {
 	return coax_responder_request(flight->early.first->responder);
+}
+
+static const struct coax_message *request_of(const struct coax_flight *flight)
+{
+	return flight->target_bytes ? &flight->target : first_request(flight);
 }
 
 static struct coax_origin *origin_of(const struct coax_flight *flight)
@@ -105,6 +113,8 @@ static void free_flight(struct coax_flight *flight)
 		coax_cache_unlock(cache);
 	}
 	coax_stored_put(flight->validated);
+	atomic_fetch_sub(&flight->mapping->references, 1);
+	free(flight->target_bytes);
 	free(flight);
 }
 
@@ -140,13 +150,31 @@ static void keep(struct coax_flight *flight, struct coax_result *result)
 	result->generation = coax_subject_generation(cached->subject);
 }
 
+static int copy_target(struct coax_flight *flight, const struct coax_message *target)
+{
+	if (!target)
+		return 0;
+	flight->target_bytes = malloc(target->length);
+	if (!flight->target_bytes)
+		return -ENOMEM;
+	memcpy(flight->target_bytes, target->data, target->length);
+	flight->target = *target;
+	flight->target.data = flight->target_bytes;
+	flight->target.capacity = 0;
+	return 0;
+}
+
 static struct coax_flight *create(struct coax_mapping *mapping,
-				  const struct coax_forwarding *forwarding, uint64_t hash)
+				  const struct coax_forwarding *forwarding, uint64_t hash,
+				  const struct coax_message *target)
 {
 	struct coax_flight *flight = calloc(1, sizeof(*flight));
 
-	if (!flight)
+	if (!flight || copy_target(flight, target)) {
+		free(flight);
 		return NULL;
+	}
+	atomic_fetch_add(&mapping->references, 1);
 	flight->mapping = mapping;
 	flight->forwarding = *forwarding;
 	flight->hash = hash;
@@ -183,7 +211,8 @@ static void take_hops(struct coax_flight *flight)
 /* Those who are not served by it take another one. Holding the lock. */
 static struct coax_flight *begin_next(struct coax_flight *flight)
 {
-	struct coax_flight *next = create(flight->mapping, &flight->forwarding, flight->hash);
+	struct coax_flight *next = create(flight->mapping, &flight->forwarding, flight->hash,
+					  flight->target_bytes ? &flight->target : NULL);
 
 	if (!next)
 		return NULL;
@@ -210,6 +239,7 @@ static void finish(struct coax_flight *flight, struct coax_result *result)
 		move(&flight->early, &flight->late);
 		coax_cache_unlock(cache);
 	}
+	result->target = flight->target_bytes ? &flight->target : NULL;
 	answer_all(flight->mapping, flight->early.first, result);
 	free_flight(flight);
 	if (next)
@@ -429,7 +459,7 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 	if (err)
 		return err;
 	/* What it points into stays until the first one who waits has been answered. */
-	body.data = coax_message_payload(request_of(flight), &length);
+	body.data = coax_message_payload(first_request(flight), &length);
 	body.length = length;
 	if (length)
 		options.body = &body;
@@ -489,7 +519,8 @@ static struct coax_flight *find_flight(struct coax_mapping *mapping, struct wait
 				       struct coax_flight *flight, const struct coax_cache_key *key,
 				       struct coax_result *result)
 {
-	const struct coax_message *request = coax_responder_request(waiter->responder);
+	const struct coax_message *request =
+		flight->target_bytes ? &flight->target : coax_responder_request(waiter->responder);
 	uint64_t needed = coax_responder_needed_until(waiter->responder);
 	struct coax_cache *cache = mapping->proxy->cache;
 	uint8_t path[COAX_PATH_KEY_MAX];
@@ -523,14 +554,16 @@ static struct coax_flight *find_flight(struct coax_mapping *mapping, struct wait
 }
 
 void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *responder,
-		      const struct coax_forwarding *forwarding, const struct coax_cache_key *key)
+		      const struct coax_forwarding *forwarding, const struct coax_cache_key *key,
+		      const struct coax_message *target)
 {
 	struct coax_result result = {.code = COAX_SERVICE_UNAVAILABLE, .diagnostic = "no memory"};
-	struct coax_flight *flight = create(mapping, forwarding, key ? key->hash : 0);
+	struct coax_flight *flight = create(mapping, forwarding, key ? key->hash : 0, target);
 	struct waiter *waiter = malloc(sizeof(*waiter));
 
 	if (!flight || !waiter) {
-		free(flight);
+		if (flight)
+			free_flight(flight);
 		free(waiter);
 		coax_proxy_answer(mapping, responder, &result);
 		return;
@@ -542,7 +575,7 @@ void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *respo
 		attempt(flight);
 		return;
 	}
-	free(flight);
+	free_flight(flight);
 	if (!result.stored)
 		return;
 	free(waiter);

@@ -14,7 +14,7 @@
 /* RFC 8768 section 3. */
 #define COAX_HOP_LIMIT_DEFAULT 16
 
-#define COAX_HOPS_UNLIMITED 256
+#define COAX_HOPS_UNLIMITED    256
 
 struct coax_forwarding {
 	uint8_t refusal; /* the code to answer with; 0: it may go on */

@@ -56,9 +56,10 @@ static void answer_without_origin(struct coax_mapping *mapping, struct coax_resp
 }
 
 static void fetch(struct coax_mapping *mapping, struct coax_responder *responder,
-		  const struct coax_forwarding *forwarding, const struct coax_cache_key *key)
+		  const struct coax_forwarding *forwarding, const struct coax_cache_key *key,
+		  const struct coax_message *target)
 {
-	struct coax_result result = {.stored = NULL};
+	struct coax_result result = {.target = target};
 	uint8_t order[COAX_ORIGINS_MAX];
 	struct coax_responder *later;
 
@@ -73,33 +74,57 @@ static void fetch(struct coax_mapping *mapping, struct coax_responder *responder
 	}
 	later = coax_responder_defer(responder);
 	if (later)
-		coax_flight_join(mapping, later, forwarding, key);
+		coax_flight_join(mapping, later, forwarding, key, target);
 	else
 		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE,
 				   "too many requests are waiting");
 }
 
-void coax_proxy_handle(struct coax_responder *responder, void *arg)
+/* `target`: what is asked for, if it is not what the request says. */
+static void handle(struct coax_responder *responder, struct coax_mapping *mapping,
+		   const struct coax_forwarding *forwarding, const struct coax_message *target)
 {
-	const struct coax_message *request = coax_responder_request(responder);
-	struct coax_mapping *mapping = arg;
-	struct coax_forwarding forwarding;
+	struct coax_proxy *proxy = mapping->proxy;
+	bool shared = forwarding->shared;
 	struct coax_cache_key key;
 
+	if (shared && coax_cache_key_make(proxy->cache, &key, mapping->space,
+					  target ? target : coax_responder_request(responder)))
+		shared = false;
+	if (shared && answer_fresh(mapping, responder, &key))
+		return;
+	coax_proxy_count(&proxy->counters.misses);
+	fetch(mapping, responder, forwarding, shared ? &key : NULL, target);
+}
+
+void coax_proxy_handle(struct coax_responder *responder, void *arg)
+{
+	struct coax_mapping *mapping = arg;
+	struct coax_forwarding forwarding;
+
 	coax_responder_subject(responder, NULL, 0);
-	coax_forwarding_read(&forwarding, request, mapping->proxy->hop_limit);
-	if (forwarding.refusal) {
+	coax_forwarding_read(&forwarding, coax_responder_request(responder),
+			     mapping->proxy->hop_limit);
+	if (forwarding.refusal)
 		refuse(mapping->proxy, responder, &forwarding);
-		return;
-	}
-	if (forwarding.proxied) {
+	else if (forwarding.proxied)
 		coax_respond_error(responder, COAX_PROXYING_NOT_SUPPORTED, "%s", "");
-		return;
-	}
-	if (coax_cache_key_make(mapping->proxy->cache, &key, mapping->space, request))
+	else
+		handle(responder, mapping, &forwarding, NULL);
+}
+
+void coax_proxy_handle_target(struct coax_responder *responder, struct coax_mapping *mapping,
+			      const struct coax_message *target)
+{
+	struct coax_forwarding forwarding;
+
+	coax_forwarding_read(&forwarding, coax_responder_request(responder),
+			     mapping->proxy->hop_limit);
+	/* The payload of a FETCH belongs to the key. */
+	if (coax_message_code(target) == COAX_FETCH && target->payload == target->length)
 		forwarding.shared = false;
-	if (forwarding.shared && answer_fresh(mapping, responder, &key))
-		return;
-	coax_proxy_count(&mapping->proxy->counters.misses);
-	fetch(mapping, responder, &forwarding, forwarding.shared ? &key : NULL);
+	if (forwarding.refusal)
+		refuse(mapping->proxy, responder, &forwarding);
+	else
+		handle(responder, mapping, &forwarding, target);
 }

@@ -5,6 +5,7 @@
 #ifndef COAX_PROXY_INTERNAL_H
 #define COAX_PROXY_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <coax/request.h>
 #include "proxy/cache.h"
@@ -27,12 +28,19 @@ struct coax_mapping {
 	struct coax_message prefix; /* as Uri-Path */
 	uint8_t bytes[COAX_MAPPING_OPTIONS_MAX];
 	unsigned int origin_count;
-	struct coax_origin origins[COAX_ORIGINS_MAX];
+	struct coax_origin *origins;
+	/* A forward-proxy's target: forward.c. */
+	struct cds_hlist_node node;
+	struct cds_list_head order;
+	atomic_uint references; /* of those who fetch from it */
+	uint64_t hash;
 };
 
 struct coax_counters {
 	atomic_ulong hits, misses, joined, forwarded, validated, stale, failed, failovers;
 };
+
+struct coax_forward;
 
 struct coax_proxy {
 	struct coax_site *site;
@@ -45,6 +53,8 @@ struct coax_proxy {
 	uint8_t hop_limit;
 	char identity[COAX_IDENTITY_MAX];
 	struct coax_counters counters;
+	struct coax_forward *forward; /* NULL: no forward-proxy */
+	bool has_gateway;
 	size_t mapping_count;
 	struct coax_mapping mappings[];
 };
@@ -71,15 +81,35 @@ unsigned int coax_mapping_candidates(struct coax_mapping *mapping, uint64_t hash
 
 /* handle.c: the handler of all methods; `mapping` is a struct coax_mapping. */
 void coax_proxy_handle(struct coax_responder *responder, void *mapping);
+/*
+ * The same for a request to a forward-proxy, which asks `mapping` for what `target` says: a message
+ * with the method and the options, of a FETCH the payload if that is part of the key.
+ */
+void coax_proxy_handle_target(struct coax_responder *responder, struct coax_mapping *mapping,
+			      const struct coax_message *target);
+
+/* gateway.c: what is told by the host's name, and what is a forward-proxy's. */
+int coax_proxy_add_gateway(struct coax_proxy *proxy);
+
+/* forward.c */
+
+int coax_forward_create(struct coax_forward **forward, struct coax_proxy *proxy,
+			const char *const *allowed, size_t count);
+/* Nobody fetches. NULL: nothing. */
+void coax_forward_destroy(struct coax_forward *forward);
+/* Answer a request with Proxy-Uri or Proxy-Scheme. */
+void coax_forward_handle(struct coax_forward *forward, struct coax_responder *responder);
 
 /* flight.c */
 
 /*
  * Fetch for a deferred responder, or have it wait for what is being fetched already. `key` NULL:
- * its response is for it alone. It is answered sooner or later.
+ * its response is for it alone. `target`: what is asked for if that is not what the request says;
+ * it is copied. It is answered sooner or later.
  */
 void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *responder,
-		      const struct coax_forwarding *forwarding, const struct coax_cache_key *key);
+		      const struct coax_forwarding *forwarding, const struct coax_cache_key *key,
+		      const struct coax_message *target);
 
 /* answer.c */
 
@@ -91,6 +121,8 @@ struct coax_result {
 	/* ... an origin's response, valid during the call. NULL: */
 	const struct coax_message *response;
 	unsigned int origin; /* whose it is */
+	/* What was asked for; NULL: what the request says. */
+	const struct coax_message *target;
 	/* ... an error of ours. */
 	uint8_t code;
 	const char *diagnostic;

@@ -17,6 +17,9 @@ static int add_origins(struct coax_mapping *mapping, const struct coax_proxy_map
 		coax_log(logger, COAX_LOG_ERROR, "a mapping has 1 to %d origins", COAX_ORIGINS_MAX);
 		return -EINVAL;
 	}
+	mapping->origins = calloc(options->origin_count, sizeof(*mapping->origins));
+	if (!mapping->origins)
+		return -ENOMEM;
 	for (size_t i = 0; i < options->origin_count; i++) {
 		err = coax_origin_create(&mapping->origins[i], options->origins[i], &error);
 		if (err) {
@@ -72,6 +75,15 @@ static int add_resource(struct coax_mapping *mapping, const char *prefix)
 	return coax_site_add(mapping->proxy->site, &resource, &mapping->resource);
 }
 
+/* Names of hosts do not tell letter cases apart (section 5.10.1). */
+static int set_host(struct coax_mapping *mapping, const char *host)
+{
+	if (!*host)
+		return -EINVAL;
+	mapping->host = strdup(host);
+	return mapping->host ? 0 : -ENOMEM;
+}
+
 int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint32_t space,
 			const struct coax_proxy_mapping *options)
 {
@@ -79,15 +91,22 @@ int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, 
 
 	mapping->proxy = proxy;
 	mapping->space = space;
+	if (!options->prefix == !options->host) {
+		coax_log(&proxy->logger, COAX_LOG_ERROR, "a mapping has either a prefix or a host");
+		return -EINVAL;
+	}
 	err = add_origins(mapping, options);
 	if (err)
 		return err;
-	err = read_prefix(mapping, options->prefix);
-	if (!err)
+	err = read_prefix(mapping, options->prefix ? options->prefix : "");
+	if (!err && options->host)
+		err = set_host(mapping, options->host);
+	else if (!err)
 		err = add_resource(mapping, options->prefix);
 	if (err)
-		coax_log(&proxy->logger, COAX_LOG_ERROR, "cannot serve /%s from %s: %s",
-			 options->prefix, options->origins[0], strerror(-err));
+		coax_log(&proxy->logger, COAX_LOG_ERROR, "cannot serve %s%s from %s: %s",
+			 options->host ? options->host : "/", options->host ? "" : options->prefix,
+			 options->origins[0], strerror(-err));
 	return err;
 }
 
@@ -95,6 +114,7 @@ void coax_mapping_destroy(struct coax_mapping *mapping)
 {
 	for (unsigned int i = 0; i < mapping->origin_count; i++)
 		coax_origin_destroy(&mapping->origins[i]);
+	free(mapping->origins);
 	free(mapping->host);
 }
 

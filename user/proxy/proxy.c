@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "clock.h"
 #include "proxy/internal.h"
+#include "site/gateway.h"
 
 #define CACHE_BYTES_DEFAULT (64ULL << 20)
 #define BODY_MAX_DEFAULT    (1ULL << 20)
@@ -46,6 +47,11 @@ int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 		err = coax_mapping_create(&proxy->mappings[i], proxy, (uint32_t)i,
 					  &options->mappings[i]);
 	}
+	if (!err && options->allowed_count)
+		err = coax_forward_create(&proxy->forward, proxy, options->allowed,
+					  options->allowed_count);
+	if (!err)
+		err = coax_proxy_add_gateway(proxy);
 	if (err)
 		coax_proxy_destroy(proxy);
 	else
@@ -66,6 +72,8 @@ void coax_proxy_stop(struct coax_proxy *proxy)
 
 static void leave_site(struct coax_proxy *proxy)
 {
+	if (proxy->has_gateway)
+		coax_site_remove_gateway(proxy->site);
 	for (size_t i = 0; i < proxy->mapping_count; i++)
 		if (proxy->mappings[i].resource)
 			coax_site_remove(proxy->site, proxy->mappings[i].resource);
@@ -77,6 +85,7 @@ void coax_proxy_destroy(struct coax_proxy *proxy)
 		return;
 	leave_site(proxy);
 	coax_cache_destroy(proxy->cache);
+	coax_forward_destroy(proxy->forward);
 	for (size_t i = 0; i < proxy->mapping_count; i++)
 		coax_mapping_destroy(&proxy->mappings[i]);
 	free(proxy);

@@ -32,6 +32,12 @@ struct coax_proxy_mapping {
 struct coax_proxy_options {
 	const struct coax_proxy_mapping *mappings;
 	size_t mapping_count;
+	/*
+	 * To be a forward-proxy, too, for these: "host", "*.example", "*", an IP literal as in a
+	 * URI; of the default port, or with ":port" or ":*" behind. None: it is none.
+	 */
+	const char *const *allowed;
+	size_t allowed_count;
 	uint64_t cache_bytes;	 /* 64 MiB; responses, and what they cost beside */
 	uint64_t body_max;	 /* 1 MiB: of a response; larger ones: 5.02 */
 	uint32_t timeout_ms;	 /* 20000: for an origin's response, all tries together */
