@@ -5,6 +5,7 @@
 #include <string.h>
 #include <coax/option.h>
 #include "clock.h"
+#include "site/responder.h"
 #include "proxy/internal.h"
 
 static void release_stored(void *arg)
@@ -41,11 +42,25 @@ static int put_payload(struct coax_responder *responder, struct coax_stored *sto
 	return coax_responder_set_body(responder, &body);
 }
 
+bool coax_proxy_is_rendering(const struct coax_responder *responder)
+{
+	return responder->remote.sa.sa_family == AF_UNSPEC && !responder->needed_until;
+}
+
+/* Without a subject nobody begins to observe, and who does is told for the last time. */
+static bool is_without_observers(const struct coax_responder *responder,
+				 const struct coax_result *result)
+{
+	return !result->is_observed &&
+	       (responder->wish == COAX_OBSERVE_REGISTER || coax_proxy_is_rendering(responder));
+}
+
 static void answer_stored(struct coax_responder *responder, const struct coax_result *result)
 {
 	struct coax_stored *stored = result->stored;
 
-	coax_responder_subject(responder, result->subject, result->generation);
+	if (!is_without_observers(responder, result))
+		coax_responder_subject(responder, result->subject, result->generation);
 	if (put_options(coax_responder_response(responder), stored) ||
 	    put_payload(responder, stored) ||
 	    coax_responder_set_fetched(responder, stored->fetched, stored->max_age)) {

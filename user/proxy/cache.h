@@ -38,6 +38,8 @@ struct coax_cached {
 	uint64_t invalidations;
 	void *flight;
 	void *watch;
+	uint64_t unobservable_until; /* its origin has said that it keeps no observers, ns */
+	atomic_bool is_observed;     /* changes are told by the origin */
 	uint32_t pins;
 	bool used; /* since eviction last looked */
 	uint64_t hash;

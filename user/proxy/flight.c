@@ -14,20 +14,6 @@
 #include "context/worker.h"
 #include "proxy/internal.h"
 
-#define REQUEST_MAX 2048
-
-struct waiter {
-	struct waiter *next;
-	struct coax_responder *responder;
-	uint16_t hops;
-	uint8_t hop_limit;
-};
-
-struct waiters {
-	struct waiter *first;
-	struct waiter **end; /* NULL: empty */
-};
-
 struct coax_flight {
 	struct coax_mapping *mapping;
 	struct coax_forwarding forwarding;
@@ -38,6 +24,7 @@ struct coax_flight {
 	/* Pinned; NULL: the response is for one alone. */
 	struct coax_cached *cached;
 	uint64_t invalidations;	       /* of `cached`, when it began */
+	uint64_t generation;	       /* the same */
 	struct coax_stored *validated; /* whose ETag goes along; a reference */
 	uint64_t began;		       /* the last try */
 	uint8_t order[COAX_ORIGINS_MAX];
@@ -45,31 +32,11 @@ struct coax_flight {
 	unsigned int tried;
 
 	/* The cache's lock. */
-	struct waiters early; /* who asked before the request left; the first one's is that */
-	struct waiters late;
+	struct coax_waiters early; /* who asked before the request left; the first one's is that */
+	struct coax_waiters late;
 };
 
 static void attempt(struct coax_flight *flight);
-
-static void append(struct waiters *waiters, struct waiter *waiter)
-{
-	waiter->next = NULL;
-	if (!waiters->first)
-		waiters->end = &waiters->first;
-	*waiters->end = waiter;
-	waiters->end = &waiter->next;
-}
-
-static void move(struct waiters *to, struct waiters *from)
-{
-	if (!from->first)
-		return;
-	if (!to->first)
-		to->end = &to->first;
-	*to->end = from->first;
-	to->end = from->end;
-	from->first = NULL;
-}
 
 /* Its payload is the request's in any case. */
 static const struct coax_message *first_request(const struct coax_flight *flight)
@@ -90,18 +57,6 @@ static struct coax_origin *origin_of(const struct coax_flight *flight)
 /*
  * The end.
  */
-
-static void answer_all(struct coax_mapping *mapping, struct waiter *waiter,
-		       const struct coax_result *result)
-{
-	while (waiter) {
-		struct waiter *next = waiter->next;
-
-		coax_proxy_answer(mapping, waiter->responder, result);
-		free(waiter);
-		waiter = next;
-	}
-}
 
 static void free_flight(struct coax_flight *flight)
 {
@@ -132,22 +87,47 @@ static bool is_for_all(const struct coax_result *result)
 	return !result->response;
 }
 
-/* Holding the lock. */
+/* What the origin has notified of since is newer. Holding the lock. */
+static bool is_superseded(const struct coax_flight *flight)
+{
+	const struct coax_cached *cached = flight->cached;
+	const struct coax_stored *stored = cached->stored;
+
+	return atomic_load(&cached->is_observed) && stored && !atomic_load(&stored->revoked) &&
+	       stored->fetched > flight->began;
+}
+
+/*
+ * A response that may be from before a change can be sent to those who asked before it, under the
+ * generation of that time. Holding the lock.
+ */
 static void keep(struct coax_flight *flight, struct coax_result *result)
 {
 	struct coax_cached *cached = flight->cached;
+	struct coax_stored *stored = result->stored;
 
-	if (!result->stored || result->is_stale || is_doomed(flight) ||
-	    (!result->stored->max_age && !result->stored->etag_length))
+	result->is_observed = atomic_load(&cached->is_observed);
+	if (!stored || result->is_stale)
 		return;
-	/* Its last reference is not the cache's. */
-	(void)coax_stored_get(result->stored);
-	if (!coax_cache_store(flight->mapping->proxy->cache, cached, result->stored)) {
-		coax_stored_put(result->stored);
+	result->subject = cached->subject;
+	result->generation = flight->generation;
+	if (is_doomed(flight))
+		return;
+	if (is_superseded(flight)) {
+		result->stored = cached->stored;
+		(void)coax_stored_get(result->stored);
+		coax_stored_put(stored);
 		return;
 	}
-	result->subject = cached->subject;
-	result->generation = coax_subject_generation(cached->subject);
+	/* Its last reference is not the cache's. */
+	(void)coax_stored_get(stored);
+	if ((stored->max_age || stored->etag_length || result->is_observed) &&
+	    coax_cache_store(flight->mapping->proxy->cache, cached, stored)) {
+		result->generation = coax_subject_generation(cached->subject);
+		return;
+	}
+	coax_stored_put(stored);
+	result->subject = NULL;
 }
 
 static int copy_target(struct coax_flight *flight, const struct coax_message *target)
@@ -185,11 +165,9 @@ static struct coax_flight *create(struct coax_mapping *mapping,
 /* Holding the lock: it is the one to join for this entry. */
 static void set_out(struct coax_flight *flight, struct coax_cached *cached)
 {
-	uint64_t generation;
-
 	flight->cached = cached;
 	flight->invalidations = cached->invalidations;
-	flight->validated = coax_cached_any(cached, &generation);
+	flight->validated = coax_cached_any(cached, &flight->generation);
 	if (flight->validated &&
 	    (!flight->validated->etag_length || !coax_stored_get(flight->validated)))
 		flight->validated = NULL;
@@ -200,7 +178,7 @@ static void set_out(struct coax_flight *flight, struct coax_cached *cached)
 /* It goes as far as any who waits for it may. */
 static void take_hops(struct coax_flight *flight)
 {
-	const struct waiter *waiter = flight->early.first;
+	const struct coax_waiter *waiter = flight->early.first;
 
 	flight->forwarding.hop_limit = waiter->hop_limit;
 	for (; waiter; waiter = waiter->next)
@@ -216,7 +194,7 @@ static struct coax_flight *begin_next(struct coax_flight *flight)
 
 	if (!next)
 		return NULL;
-	move(&next->early, &flight->late);
+	coax_waiters_move(&next->early, &flight->late);
 	take_hops(next);
 	set_out(next, flight->cached);
 	return next;
@@ -236,11 +214,11 @@ static void finish(struct coax_flight *flight, struct coax_result *result)
 			cached->flight = NULL;
 		if (flight->late.first && !is_for_all(result) && !cached->flight)
 			next = begin_next(flight);
-		move(&flight->early, &flight->late);
+		coax_waiters_move(&flight->early, &flight->late);
 		coax_cache_unlock(cache);
 	}
 	result->target = flight->target_bytes ? &flight->target : NULL;
-	answer_all(flight->mapping, flight->early.first, result);
+	coax_waiters_answer(flight->mapping, &flight->early, result);
 	free_flight(flight);
 	if (next)
 		attempt(next);
@@ -265,48 +243,13 @@ static void finish_error(struct coax_flight *flight, struct coax_result *result)
  * Failures.
  */
 
-struct failure {
-	int result;
-	uint8_t code;
-	bool down;	/* the origin as a whole does not answer */
-	bool delivered; /* it may have got the request */
-	const char *diagnostic;
-};
-
-static const struct failure failures[] = {
-	{-ETIMEDOUT, COAX_GATEWAY_TIMEOUT, true, true, "the origin did not answer in time"},
-	{-ECONNRESET, COAX_BAD_GATEWAY, true, false, "the origin rejected the request"},
-	{-ECONNREFUSED, COAX_BAD_GATEWAY, true, false, "nobody listens at the origin"},
-	{-EHOSTUNREACH, COAX_BAD_GATEWAY, true, false, "the origin cannot be reached"},
-	{-ENETUNREACH, COAX_BAD_GATEWAY, true, false, "the origin's network cannot be reached"},
-	{-ENOENT, COAX_BAD_GATEWAY, true, false, "the origin's name is not known"},
-	{-EPROTO, COAX_BAD_GATEWAY, false, true, "the origin's response cannot be understood"},
-	{-EFBIG, COAX_BAD_GATEWAY, false, true, "the origin's response is too large"},
-	{-ESTALE, COAX_BAD_GATEWAY, false, true, "the representation changed while it was fetched"},
-	{-EMSGSIZE, COAX_BAD_GATEWAY, false, false, "the request does not fit into a message"},
-	{-ENOBUFS, COAX_SERVICE_UNAVAILABLE, false, false, "too many requests are under way"},
-	{-ENOMEM, COAX_SERVICE_UNAVAILABLE, false, false, "no memory"},
-	{-ESHUTDOWN, COAX_SERVICE_UNAVAILABLE, false, true, "shutting down"},
-	{-ECANCELED, COAX_SERVICE_UNAVAILABLE, false, true, "shutting down"},
-	{0, COAX_BAD_GATEWAY, true, true, "the origin cannot be asked"},
-};
-
-static const struct failure *find_failure(int result)
-{
-	const struct failure *failure = failures;
-
-	while (failure->result && failure->result != result)
-		failure++;
-	return failure;
-}
-
 static bool is_idempotent(uint8_t method)
 {
 	return method != COAX_POST && method != COAX_PATCH;
 }
 
 /* What may have been executed once is not sent to another (section 5.1). */
-static bool may_go_on(const struct coax_flight *flight, const struct failure *failure)
+static bool may_go_on(const struct coax_flight *flight, const struct coax_failure *failure)
 {
 	return failure->down && flight->tried < flight->count &&
 	       (!failure->delivered || is_idempotent(coax_message_code(request_of(flight)))) &&
@@ -315,7 +258,7 @@ static bool may_go_on(const struct coax_flight *flight, const struct failure *fa
 
 static void failed(struct coax_flight *flight, int err)
 {
-	const struct failure *failure = find_failure(err);
+	const struct coax_failure *failure = coax_failure_of(err);
 	struct coax_proxy *proxy = flight->mapping->proxy;
 	struct coax_result result = {.code = failure->code, .diagnostic = failure->diagnostic};
 	struct coax_origin *origin = origin_of(flight);
@@ -413,25 +356,6 @@ static void answered(void *arg, int result, const struct coax_message *response,
  * Requests.
  */
 
-static int build(struct coax_flight *flight, struct coax_origin *origin,
-		 struct coax_message *message, uint8_t buffer[REQUEST_MAX])
-{
-	const struct coax_message *request = request_of(flight);
-	const struct coax_stored *validated = flight->validated;
-	int err;
-
-	*message = origin->base;
-	memcpy(buffer, origin->bytes, origin->base.length);
-	message->data = buffer;
-	message->capacity = REQUEST_MAX;
-	coax_message_set_code(message, coax_message_code(request));
-	err = coax_forwarding_translate(&flight->forwarding, message, request,
-					flight->mapping->depth);
-	if (!err && validated)
-		err = coax_message_add(message, COAX_ETAG, validated->etag, validated->etag_length);
-	return err;
-}
-
 static uint32_t patience(const struct coax_flight *flight)
 {
 	uint64_t left = flight->deadline > flight->began ? flight->deadline - flight->began : 0;
@@ -448,14 +372,12 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 		.timeout_ms = patience(flight),
 		.body_max = proxy->body_max,
 	};
-	union coax_address address;
-	uint8_t buffer[REQUEST_MAX];
-	struct coax_message message;
+	struct coax_upstream upstream;
 	size_t length;
-	bool found;
 	int err;
 
-	err = build(flight, origin, &message, buffer);
+	err = coax_upstream_build(&upstream, flight->mapping, origin, &flight->forwarding,
+				  request_of(flight), flight->validated);
 	if (err)
 		return err;
 	/* What it points into stays until the first one who waits has been answered. */
@@ -463,13 +385,8 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 	body.length = length;
 	if (length)
 		options.body = &body;
-	found = coax_origin_address(origin, flight->began, &address);
-	if (!found)
-		err = coax_message_add_uint(&message, COAX_URI_PORT, origin->port);
-	if (err)
-		return err;
 	coax_proxy_count(&proxy->counters.forwarded);
-	return coax_request(atomic_load(&proxy->context), found ? &address : NULL, &message,
+	return coax_request(atomic_load(&proxy->context), upstream.remote, &upstream.message,
 			    &options, answered, flight, NULL);
 }
 
@@ -492,7 +409,7 @@ static void attempt(struct coax_flight *flight)
 	flight->tried++;
 	flight->began = now;
 	coax_cache_lock(proxy->cache);
-	move(&flight->early, &flight->late);
+	coax_waiters_move(&flight->early, &flight->late);
 	coax_cache_unlock(proxy->cache);
 	err = send_request(flight, origin_of(flight));
 	if (err)
@@ -503,7 +420,7 @@ static void attempt(struct coax_flight *flight)
  * Nobody joins a flight that began before a change, and no request one that may be its own, which
  * has come back: that would wait for itself. Holding the lock.
  */
-static bool may_join(const struct coax_cached *cached, const struct waiter *waiter)
+static bool may_join(const struct coax_cached *cached, const struct coax_waiter *waiter)
 {
 	const struct coax_flight *flight = cached->flight;
 
@@ -515,7 +432,7 @@ static bool may_join(const struct coax_cached *cached, const struct waiter *wait
  * Who has what `waiter` waits for: the cache by now (*result is complete), a flight that it has
  * joined, or the one returned, which is to set out.
  */
-static struct coax_flight *find_flight(struct coax_mapping *mapping, struct waiter *waiter,
+static struct coax_flight *find_flight(struct coax_mapping *mapping, struct coax_waiter *waiter,
 				       struct coax_flight *flight, const struct coax_cache_key *key,
 				       struct coax_result *result)
 {
@@ -536,13 +453,14 @@ static struct coax_flight *find_flight(struct coax_mapping *mapping, struct wait
 	if (cached)
 		result->stored = coax_cached_fresh(cached, needed, &result->generation);
 	if (result->stored) {
+		result->is_observed = atomic_load(&cached->is_observed);
 		result->subject = coax_subject_get(cached->subject);
 		(void)coax_stored_get(result->stored);
 	} else if (cached && may_join(cached, waiter)) {
-		append(&((struct coax_flight *)cached->flight)->late, waiter);
+		coax_waiters_add(&((struct coax_flight *)cached->flight)->late, waiter);
 		coax_proxy_count(&mapping->proxy->counters.joined);
 	} else {
-		append(&flight->early, waiter);
+		coax_waiters_add(&flight->early, waiter);
 		if (cached)
 			set_out(flight, cached);
 		flight->forwarding.shared = cached;
@@ -559,7 +477,7 @@ void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *respo
 {
 	struct coax_result result = {.code = COAX_SERVICE_UNAVAILABLE, .diagnostic = "no memory"};
 	struct coax_flight *flight = create(mapping, forwarding, key ? key->hash : 0, target);
-	struct waiter *waiter = malloc(sizeof(*waiter));
+	struct coax_waiter *waiter = coax_waiter_create(responder, forwarding);
 
 	if (!flight || !waiter) {
 		if (flight)
@@ -568,9 +486,6 @@ void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *respo
 		coax_proxy_answer(mapping, responder, &result);
 		return;
 	}
-	waiter->responder = responder;
-	waiter->hops = forwarding->hops;
-	waiter->hop_limit = forwarding->hop_limit;
 	if (find_flight(mapping, waiter, flight, key, &result)) {
 		attempt(flight);
 		return;

@@ -6,6 +6,7 @@
 #include <coax/option.h>
 #include "context/worker.h"
 #include "proxy/internal.h"
+#include "site/responder.h"
 
 static void refuse(struct coax_proxy *proxy, struct coax_responder *responder,
 		   const struct coax_forwarding *forwarding)
@@ -14,6 +15,28 @@ static void refuse(struct coax_proxy *proxy, struct coax_responder *responder,
 		coax_proxy_answer_hops(proxy, responder, NULL);
 	else
 		coax_respond_error(responder, forwarding->refusal, "%s", forwarding->diagnostic);
+}
+
+/*
+ * What is fresh serves, but not who wants to observe before it is known whether the origin lets
+ * him. What the origin has notified of is what observers are told, however soon it is stale.
+ */
+static struct coax_stored *find_stored(const struct coax_responder *responder,
+				       struct coax_cached *cached, struct coax_result *result)
+{
+	uint64_t needed = coax_responder_needed_until(responder);
+	struct coax_stored *stored;
+
+	result->is_observed = atomic_load(&cached->is_observed);
+	if (result->is_observed && coax_proxy_is_rendering(responder)) {
+		stored = coax_cached_any(cached, &result->generation);
+		return stored && !atomic_load(&stored->revoked) ? stored : NULL;
+	}
+	stored = coax_cached_fresh(cached, needed, &result->generation);
+	if (responder->wish == COAX_OBSERVE_REGISTER && !result->is_observed &&
+	    needed >= CMM_LOAD_SHARED(cached->unobservable_until))
+		return NULL;
+	return stored;
 }
 
 /* Returns whether there was something fresh to answer with. */
@@ -26,8 +49,7 @@ static bool answer_fresh(struct coax_mapping *mapping, struct coax_responder *re
 	rcu_read_lock();
 	cached = coax_cache_find(mapping->proxy->cache, key);
 	if (cached)
-		result.stored = coax_cached_fresh(cached, coax_responder_needed_until(responder),
-						  &result.generation);
+		result.stored = find_stored(responder, cached, &result);
 	if (result.stored) {
 		result.subject = cached->subject;
 		coax_proxy_count(&mapping->proxy->counters.hits);
@@ -73,7 +95,9 @@ static void fetch(struct coax_mapping *mapping, struct coax_responder *responder
 		return;
 	}
 	later = coax_responder_defer(responder);
-	if (later)
+	if (later && key && later->wish == COAX_OBSERVE_REGISTER)
+		coax_watch_join(mapping, later, forwarding, key, target);
+	else if (later)
 		coax_flight_join(mapping, later, forwarding, key, target);
 	else
 		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE,

@@ -38,9 +38,12 @@ struct coax_mapping {
 
 struct coax_counters {
 	atomic_ulong hits, misses, joined, forwarded, validated, stale, failed, failovers;
+	atomic_ulong notified;
 };
 
 struct coax_forward;
+struct coax_housekeeping;
+struct coax_result;
 
 struct coax_proxy {
 	struct coax_site *site;
@@ -55,6 +58,11 @@ struct coax_proxy {
 	struct coax_counters counters;
 	struct coax_forward *forward; /* NULL: no forward-proxy */
 	bool has_gateway;
+	atomic_bool stopping;			/* nothing begins that is not for a client */
+	struct cds_list_head watches;		/* the cache's lock */
+	struct coax_housekeeping *housekeeping; /* NULL: not started */
+	char **prefetch;
+	size_t prefetch_count;
 	size_t mapping_count;
 	struct coax_mapping mappings[];
 };
@@ -100,6 +108,61 @@ void coax_forward_destroy(struct coax_forward *forward);
 /* Answer a request with Proxy-Uri or Proxy-Scheme. */
 void coax_forward_handle(struct coax_forward *forward, struct coax_responder *responder);
 
+/* waiters.c */
+
+/* A deferred responder that waits for a response. */
+struct coax_waiter {
+	struct coax_waiter *next;
+	struct coax_responder *responder;
+	uint16_t hops;
+	uint8_t hop_limit;
+};
+
+/* In the order in which they came. */
+struct coax_waiters {
+	struct coax_waiter *first;
+	struct coax_waiter **end; /* NULL: empty */
+};
+
+/* NULL: no memory. */
+struct coax_waiter *coax_waiter_create(struct coax_responder *responder,
+				       const struct coax_forwarding *forwarding);
+void coax_waiters_add(struct coax_waiters *waiters, struct coax_waiter *waiter);
+/* All of `from`, behind those that are there. */
+void coax_waiters_move(struct coax_waiters *to, struct coax_waiters *from);
+/* All get the same, and are free. */
+void coax_waiters_answer(struct coax_mapping *mapping, struct coax_waiters *waiters,
+			 const struct coax_result *result);
+
+/* upstream.c: requests to origins. */
+
+/* What it means for clients that a request failed. */
+struct coax_failure {
+	int result;
+	uint8_t code;
+	bool down;	/* the origin as a whole does not answer */
+	bool delivered; /* it may have got the request */
+	const char *diagnostic;
+};
+
+/* Of the errno that the Context gave. */
+const struct coax_failure *coax_failure_of(int result);
+
+struct coax_upstream {
+	const union coax_address *remote; /* NULL: the message names it, and it is looked up */
+	union coax_address address;
+	struct coax_message message; /* without payload */
+	uint8_t bytes[2048];
+};
+
+/*
+ * What is to be sent to an origin for `asked`, with the ETag of `validated` (NULL: none). Returns 0
+ * or -EMSGSIZE.
+ */
+int coax_upstream_build(struct coax_upstream *upstream, struct coax_mapping *mapping,
+			struct coax_origin *origin, const struct coax_forwarding *forwarding,
+			const struct coax_message *asked, const struct coax_stored *validated);
+
 /* flight.c */
 
 /*
@@ -111,7 +174,31 @@ void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *respo
 		      const struct coax_forwarding *forwarding, const struct coax_cache_key *key,
 		      const struct coax_message *target);
 
+/* watch.c */
+
+/*
+ * As coax_flight_join(), for who asks to observe: he waits for the first response to an observation
+ * of the origin's resource, which begins if there is none.
+ */
+void coax_watch_join(struct coax_mapping *mapping, struct coax_responder *responder,
+		     const struct coax_forwarding *forwarding, const struct coax_cache_key *key,
+		     const struct coax_message *target);
+
+/* End those that nobody observes any more; when the proxy stops, all. Not from a callback. */
+void coax_watches_tick(struct coax_proxy *proxy, uint64_t now);
+
+/* housekeeping.c: a thread for what is done by the clock. */
+
+int coax_housekeeping_start(struct coax_proxy *proxy);
+/* Its thread ends. What it asked the Site for does so with the Context. NULL: nothing. */
+void coax_housekeeping_stop(struct coax_housekeeping *housekeeping);
+/* The Context is gone. NULL: nothing. */
+void coax_housekeeping_destroy(struct coax_housekeeping *housekeeping);
+
 /* answer.c */
+
+/* Whether it is for observers, who are to be told what is there now. */
+bool coax_proxy_is_rendering(const struct coax_responder *responder);
 
 /* What becomes of requests. */
 struct coax_result {
@@ -130,6 +217,8 @@ struct coax_result {
 	/* What `stored` may be published under; NULL: it may not. */
 	struct coax_subject *subject;
 	uint64_t generation;
+	/* The origin tells of its changes: who asks may observe. */
+	bool is_observed;
 };
 
 void coax_proxy_answer(struct coax_mapping *mapping, struct coax_responder *responder,

@@ -134,7 +134,7 @@ void coax_origin_answered(struct coax_origin *origin, uint64_t now,
 {
 	pthread_mutex_lock(&origin->lock);
 	origin->failures = 0;
-	if (!origin->literal && !origin->address_until) {
+	if (remote && !origin->literal && !origin->address_until) {
 		origin->address = *remote;
 		origin->address_until = now + COAX_ORIGIN_NAME_MAX;
 	}

@@ -55,7 +55,7 @@ unsigned int coax_origins_rank(const struct coax_origin *origins, unsigned int c
 bool coax_origin_is_down(struct coax_origin *origin, uint64_t now, uint64_t *until, uint8_t *code);
 /* Nobody could be asked there, or nobody answered: `code` tells it to clients. */
 void coax_origin_failed(struct coax_origin *origin, uint64_t now, uint8_t code);
-/* `remote` answered. */
+/* `remote` answered; NULL: it is not known which. */
 void coax_origin_answered(struct coax_origin *origin, uint64_t now,
 			  const union coax_address *remote);
 /* Where to send requests. Returns false when the name is to be looked up first. */

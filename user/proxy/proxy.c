@@ -29,6 +29,20 @@ static void apply(struct coax_proxy *proxy, const struct coax_proxy_options *opt
 	set_identity(proxy, options->identity);
 }
 
+static int copy_prefetch(struct coax_proxy *proxy, const struct coax_proxy_options *options)
+{
+	proxy->prefetch = calloc(options->prefetch_count + 1, sizeof(*proxy->prefetch));
+	if (!proxy->prefetch)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->prefetch_count; i++) {
+		proxy->prefetch[i] = strdup(options->prefetch[i]);
+		if (!proxy->prefetch[i])
+			return -ENOMEM;
+		proxy->prefetch_count++;
+	}
+	return 0;
+}
+
 int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 		      const struct coax_proxy_options *options)
 {
@@ -39,9 +53,12 @@ int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 	if (!proxy)
 		return -ENOMEM;
 	proxy->site = site;
+	CDS_INIT_LIST_HEAD(&proxy->watches);
 	apply(proxy, options);
 	err = coax_cache_create(&proxy->cache,
 				options->cache_bytes ? options->cache_bytes : CACHE_BYTES_DEFAULT);
+	if (!err)
+		err = copy_prefetch(proxy, options);
 	for (size_t i = 0; i < options->mapping_count && !err; i++) {
 		proxy->mapping_count++;
 		err = coax_mapping_create(&proxy->mappings[i], proxy, (uint32_t)i,
@@ -62,12 +79,30 @@ int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 int coax_proxy_start(struct coax_proxy *proxy, struct coax_context *context)
 {
 	atomic_store(&proxy->context, context);
-	return 0;
+	return coax_housekeeping_start(proxy);
 }
 
 void coax_proxy_stop(struct coax_proxy *proxy)
 {
-	(void)proxy;
+	if (!proxy)
+		return;
+	atomic_store(&proxy->stopping, true);
+	coax_housekeeping_stop(proxy->housekeeping);
+	coax_watches_tick(proxy, UINT64_MAX);
+}
+
+static uint64_t count_watches(struct coax_proxy *proxy)
+{
+	struct cds_list_head *at;
+	uint64_t count = 0;
+
+	coax_cache_lock(proxy->cache);
+	cds_list_for_each(at, &proxy->watches)
+	{
+		count++;
+	}
+	coax_cache_unlock(proxy->cache);
+	return count;
 }
 
 static void leave_site(struct coax_proxy *proxy)
@@ -84,6 +119,10 @@ void coax_proxy_destroy(struct coax_proxy *proxy)
 	if (!proxy)
 		return;
 	leave_site(proxy);
+	coax_housekeeping_destroy(proxy->housekeeping);
+	for (size_t i = 0; i < proxy->prefetch_count; i++)
+		free(proxy->prefetch[i]);
+	free(proxy->prefetch);
 	coax_cache_destroy(proxy->cache);
 	coax_forward_destroy(proxy->forward);
 	for (size_t i = 0; i < proxy->mapping_count; i++)
@@ -106,6 +145,8 @@ void coax_proxy_stats_read(struct coax_proxy *proxy, struct coax_proxy_stats *st
 		.stale = atomic_load(&counters->stale),
 		.failed = atomic_load(&counters->failed),
 		.failovers = atomic_load(&counters->failovers),
+		.notified = atomic_load(&counters->notified),
+		.watches = count_watches(proxy),
 		.entries = cache.entries,
 		.bytes = cache.bytes,
 		.evicted = cache.evicted,

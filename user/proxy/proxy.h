@@ -38,6 +38,12 @@ struct coax_proxy_options {
 	 */
 	const char *const *allowed;
 	size_t allowed_count;
+	/*
+	 * Paths here ("sensors/temperature?unit=k") that are observed at their origins, or asked
+	 * for again when they are stale, whether anybody asks or not.
+	 */
+	const char *const *prefetch;
+	size_t prefetch_count;
 	uint64_t cache_bytes;	 /* 64 MiB; responses, and what they cost beside */
 	uint64_t body_max;	 /* 1 MiB: of a response; larger ones: 5.02 */
 	uint32_t timeout_ms;	 /* 20000: for an origin's response, all tries together */
@@ -57,6 +63,8 @@ struct coax_proxy_stats {
 	uint64_t stale;	      /* answered with what was not fresh any more */
 	uint64_t failed;      /* requests that no origin answered */
 	uint64_t failovers;   /* that went to another origin */
+	uint64_t notified;    /* notifications from origins */
+	uint64_t watches;     /* observations at origins now */
 	uint64_t entries;     /* in the cache now */
 	uint64_t bytes;	      /* the same */
 	uint64_t evicted;     /* entries */
