@@ -16,6 +16,7 @@
 #include "coaxd/options.h"
 #include "coaxd/privileges.h"
 #include "coaxd/replace.h"
+#include "proxy/proxy.h"
 
 /* Before threads exist, so that the signals wait for coaxd_control_run() in all of them. */
 static void block_signals(sigset_t *ending)
@@ -92,7 +93,15 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	return err;
 }
 
-static int serve(struct coaxd_options *options, struct coax_site *site, const sigset_t *ending)
+/* All of it has said why not, if it cannot be had. */
+static int create_proxy(struct coax_proxy **proxy, struct coax_site *site,
+			const struct coaxd_options *options)
+{
+	return options->proxy.mapping_count ? coax_proxy_create(proxy, site, &options->proxy) : 0;
+}
+
+static int serve(struct coaxd_options *options, struct coax_site *site, struct coax_proxy *proxy,
+		 const sigset_t *ending)
 {
 	const struct coax_logger *logger = &options->files.logger;
 	struct coaxd_control control;
@@ -103,9 +112,16 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 	err = create_context(&context, options);
 	if (err)
 		return err;
+	err = proxy ? coax_proxy_start(proxy, context) : 0;
+	if (err) {
+		coax_log(logger, COAX_LOG_ERROR, "cannot start the proxy: %s", strerror(-err));
+		coax_context_shutdown(context);
+		return err;
+	}
 	err = coaxd_control_open(&control, instance_of(options), options->replace, ending, logger);
 	if (err) {
 		coax_log(logger, COAX_LOG_ERROR, "cannot wait for signals: %s", strerror(-err));
+		coax_proxy_stop(proxy);
 		coax_context_shutdown(context);
 		return err;
 	}
@@ -119,6 +135,7 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 
 	coaxd_control_run(&control, context);
 	coaxd_control_close(&control);
+	coax_proxy_stop(proxy);
 	coax_context_shutdown(context);
 	return 0;
 }
@@ -156,6 +173,7 @@ static int create_files_unprivileged(struct coaxd_files **files,
 int main(int argc, char **argv)
 {
 	struct coaxd_files *files = NULL;
+	struct coax_proxy *proxy = NULL;
 	struct coax_site *site = NULL;
 	struct coaxd_options options;
 	sigset_t ending;
@@ -178,7 +196,10 @@ int main(int argc, char **argv)
 		coax_log(&options.files.logger, COAX_LOG_ERROR, "cannot build the site: %s",
 			 strerror(-err));
 	else
-		err = serve(&options, site, &ending);
+		err = create_proxy(&proxy, site, &options);
+	if (!err)
+		err = serve(&options, site, proxy, &ending);
+	coax_proxy_destroy(proxy);
 	coax_site_destroy(site);
 	coaxd_files_destroy(files);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

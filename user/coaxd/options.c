@@ -50,6 +50,7 @@ enum {
 	OPTION_PREFIX_BITS,
 	OPTION_PASS_EVERY,
 	OPTION_STRICT_SOURCE,
+	OPTION_PROXY,
 	OPTION_READY_FD,
 	OPTION_REPLACE,
 	OPTION_USER,
@@ -82,6 +83,7 @@ static const struct option long_options[] = {
 	{"prefix-bits", required_argument, NULL, OPTION_PREFIX_BITS},
 	{"pass-every", required_argument, NULL, OPTION_PASS_EVERY},
 	{"strict-source", no_argument, NULL, OPTION_STRICT_SOURCE},
+	{"proxy", required_argument, NULL, OPTION_PROXY},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"user", required_argument, NULL, OPTION_USER},
@@ -116,6 +118,9 @@ static const char help[] =
 	"      --max-size BYTES       of files that requests make, at most 1 GiB (67108864)\n"
 	"      --max-uploads N        bodies larger than a message taken at a time (64)\n"
 	"      --max-open N           files larger than a message sent at a time (256)\n"
+	"      --proxy PREFIX=URI     answer for PREFIX and all below it with what is fetched from\n"
+	"                             another server, coap://host:port/path, and kept while it is\n"
+	"                             fresh (repeatable)\n"
 	"      --replace              take the place of the running coaxd of this instance, if there\n"
 	"                             is one, without a lost request\n"
 	"      --user NAME            serve as this user when started as root (\"coax\" if there is\n"
@@ -190,6 +195,28 @@ static int add_bind(struct coaxd_options *options, const char *text)
 			     "brackets, not \"%s\"",
 			     text);
 	return add_to_list("--bind", options->bind, &options->context.bind_count, text);
+}
+
+/* "sensors=coap://192.0.2.1/", of which two strings are made. */
+static int add_proxy(struct coaxd_options *options, char *text)
+{
+	struct coax_proxy_options *proxy = &options->proxy;
+	char *uri = strchr(text, '=');
+	size_t at = proxy->mapping_count;
+
+	if (!uri || uri == text || !uri[1])
+		return usage("--proxy takes PREFIX=URI, not \"%s\"", text);
+	if (at == COAXD_LIST_MAX)
+		return usage("--proxy can be given %d times at most", COAXD_LIST_MAX);
+	*uri = 0;
+	options->origins[at] = uri + 1;
+	options->mappings[at] = (struct coax_proxy_mapping){
+		.prefix = text,
+		.origins = &options->origins[at],
+		.origin_count = 1,
+	};
+	proxy->mapping_count++;
+	return -1;
 }
 
 static int add_interface(struct coaxd_options *options, const char *text)
@@ -335,6 +362,8 @@ static int read_option(struct coaxd_options *options, int option)
 	case OPTION_MAX_OPEN:
 		return read_number("--max-open", optarg, 1, AT_A_TIME_MAX,
 				   &options->files.open_max);
+	case OPTION_PROXY:
+		return add_proxy(options, optarg);
 	case OPTION_READY_FD:
 		return set_ready_fd(options, optarg);
 	case OPTION_REPLACE:
@@ -375,6 +404,7 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 	options->context.accel.interfaces = options->interfaces;
 	options->context.guard.allow = options->allow;
 	options->context.guard.deny = options->deny;
+	options->proxy.mappings = options->mappings;
 
 	while ((option = getopt_long(argc, argv, "b:i:vqh", long_options, NULL)) >= 0) {
 		int status = read_option(options, option);
@@ -387,5 +417,6 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 					    : "one DIRECTORY only can be served");
 	options->files.directory = argv[optind];
 	options->context.logger = options->files.logger;
+	options->proxy.logger = options->files.logger;
 	return -1;
 }

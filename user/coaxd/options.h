@@ -7,6 +7,7 @@
 
 #include <coax/context.h>
 #include "coaxd/files.h"
+#include "proxy/proxy.h"
 
 #define COAXD_LIST_MAX 16
 
@@ -16,6 +17,9 @@ struct coaxd_options {
 	int ready_fd;			     /* -1: nobody waits */
 	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
 	bool replace;			     /* the daemon of the same instance */
+	struct coax_proxy_options proxy;     /* without mappings: there is no proxy */
+	struct coax_proxy_mapping mappings[COAXD_LIST_MAX];
+	const char *origins[COAXD_LIST_MAX];
 	const char *bind[COAXD_LIST_MAX];
 	const char *interfaces[COAXD_LIST_MAX];
 	const char *groups[COAXD_LIST_MAX];

@@ -174,18 +174,38 @@ static void take(struct coax_watch *watch, const struct coax_message *response)
 	coax_stored_put(result.stored);
 }
 
-/* The origin has answered, but not with what can be observed. */
+/* Who cannot be told for want of memory finds out by looking again. Holding the lock. */
+static void tell_error(struct coax_watch *watch, const struct coax_message *response)
+{
+	uint8_t buffer[COAX_MESSAGE_MAX];
+	const uint8_t *payload;
+	struct coax_message m;
+	size_t length;
+
+	/* There is room for a header, and what has no room besides is left out. */
+	(void)coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_CON,
+				 coax_message_code(response), 0, NULL, 0);
+	payload = coax_message_payload(response, &length);
+	(void)coax_message_set_payload(&m, payload, length);
+	(void)coax_subject_notify(watch->cached->subject, &m, true);
+}
+
+/*
+ * The origin has answered, but not with what can be observed. Those who do hear what there is
+ * instead, as the last of it: an error is given to them, the rest is rendered.
+ */
 static void end_with(struct coax_watch *watch, const struct coax_message *response)
 {
-	struct coax_cached *cached = watch->cached;
+	bool is_error = COAX_CODE_CLASS(coax_message_code(response)) != 2;
 	bool ended;
 
 	take(watch, response);
 	lock(watch);
 	ended = begin_end(watch);
-	/* Those who observe hear what is there now, as the last of it. */
-	if (ended)
-		coax_subject_changed(cached->subject);
+	if (ended && is_error)
+		tell_error(watch, response);
+	else if (ended)
+		coax_subject_changed(watch->cached->subject);
 	unlock(watch);
 	if (ended)
 		free_watch(watch);
@@ -213,8 +233,7 @@ static void end_failed(struct coax_watch *watch, const struct coax_failure *fail
 	ended = begin_end(watch);
 	coax_waiters_move(&waiting, &watch->waiting);
 	if (ended)
-		/* Who cannot be told for want of memory finds out by looking again. */
-		(void)coax_subject_notify(watch->cached->subject, &m, true);
+		tell_error(watch, &m);
 	if (waiting.first)
 		(void)coax_proxy_take_stale(watch->mapping->proxy, watch->cached, coax_now(),
 					    &result);
