@@ -10,6 +10,7 @@
 #include "requester.h"
 #include "clock.h"
 #include "proxy/proxy.h"
+#include "context/worker.h"
 #include "site/responder.h"
 
 #define WAIT_FOR(condition)                             \
@@ -116,6 +117,10 @@ static struct {
 	uint16_t port;
 } between;
 
+/* A kernel half for it, and limits, if the test says so before it starts. */
+static struct coax_accel_options between_accel;
+static struct coax_tuning between_tuning;
+
 static inline void between_start_at(in_port_t port, const struct coax_proxy_options *given)
 {
 	struct coax_proxy_options proxy_options = *given;
@@ -127,7 +132,12 @@ static inline void between_start_at(in_port_t port, const struct coax_proxy_opti
 		.workers = 2,
 		.logger = {.write = requester_nobody_logs, .from = COAX_LOG_DEBUG}};
 
-	sprintf(address, "127.0.0.1:%u", port);
+	if (between_accel.interface_count)
+		strcpy(address, "*:5683");
+	else
+		sprintf(address, "127.0.0.1:%u", port);
+	options.accel = between_accel;
+	options.tuning = between_tuning;
 	proxy_options.logger = options.logger;
 	if (!proxy_options.identity)
 		proxy_options.identity = "between";
