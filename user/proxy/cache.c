@@ -190,8 +190,8 @@ struct coax_stored *coax_cached_any(struct coax_cached *cached, uint64_t *genera
 {
 	*generation = coax_subject_generation(cached->subject);
 	cmm_smp_mb();
-	if (!CMM_LOAD_SHARED(cached->used))
-		CMM_STORE_SHARED(cached->used, true);
+	if (!atomic_load_explicit(&cached->used, memory_order_relaxed))
+		atomic_store_explicit(&cached->used, true, memory_order_relaxed);
 	if (cds_lfht_is_node_deleted(&cached->node))
 		return NULL;
 	return rcu_dereference(cached->stored);
@@ -213,7 +213,7 @@ struct coax_stored *coax_cached_fresh(struct coax_cached *cached, uint64_t until
 
 static bool may_go(const struct coax_cached *cached)
 {
-	return !cached->pins && !CMM_LOAD_SHARED(cached->used) &&
+	return !cached->pins && !atomic_load_explicit(&cached->used, memory_order_relaxed) &&
 	       !coax_subject_is_watched(cached->subject) && !coax_subject_is_used(cached->subject);
 }
 
@@ -230,7 +230,7 @@ static bool evict_one(struct coax_cache *cache)
 			cache->stats.evicted++;
 			return true;
 		}
-		CMM_STORE_SHARED(cached->used, false);
+		atomic_store_explicit(&cached->used, false, memory_order_relaxed);
 		cds_list_del(&cached->order);
 		cds_list_add_tail(&cached->order, &cache->order);
 	}

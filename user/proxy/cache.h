@@ -38,10 +38,10 @@ struct coax_cached {
 	uint64_t invalidations;
 	void *flight;
 	void *watch;
-	uint64_t unobservable_until; /* its origin has said that it keeps no observers, ns */
-	atomic_bool is_observed;     /* changes are told by the origin */
+	atomic_ulong unobservable_until; /* its origin has said that it keeps no observers, ns */
+	atomic_bool is_observed;	 /* changes are told by the origin */
 	uint32_t pins;
-	bool used; /* since eviction last looked */
+	atomic_bool used; /* since eviction last looked */
 	uint64_t hash;
 	uint64_t path_hash;
 	uint32_t path_length;

@@ -34,7 +34,7 @@ static struct coax_stored *find_stored(const struct coax_responder *responder,
 	}
 	stored = coax_cached_fresh(cached, needed, &result->generation);
 	if (responder->wish == COAX_OBSERVE_REGISTER && !result->is_observed &&
-	    needed >= CMM_LOAD_SHARED(cached->unobservable_until))
+	    needed >= atomic_load(&cached->unobservable_until))
 		return NULL;
 	return stored;
 }

@@ -138,8 +138,8 @@ static void note_unobservable(struct coax_watch *watch, const struct coax_stored
 {
 	uint64_t until = stored ? coax_stored_fresh_until(stored) : 0;
 
-	watch->cached->unobservable_until =
-		until > now + UNOBSERVABLE_MIN ? until : now + UNOBSERVABLE_MIN;
+	atomic_store(&watch->cached->unobservable_until,
+		     until > now + UNOBSERVABLE_MIN ? until : now + UNOBSERVABLE_MIN);
 }
 
 /* A response or notification is here: it is kept, and those who waited are answered. */
@@ -405,7 +405,7 @@ static bool wait_for_first(struct coax_cached *cached, struct coax_waiter *waite
 		watch->wanted = now;
 		return false;
 	}
-	if (!watch && now < cached->unobservable_until)
+	if (!watch && now < atomic_load(&cached->unobservable_until))
 		return false;
 	if (!watch) {
 		watch = *fresh;
