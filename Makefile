@@ -130,7 +130,8 @@ $(PROXY_TESTS): LDLIBS := $(B)/libcoax.a $(LDLIBS)
 # Fuzzers are built whole, library and all, with coverage and sanitizers.
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
                -D_GNU_SOURCE -Iinclude -Iuser
-$(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/exchange/*.c user/hash.c user/log.c)
+$(FUZZERS): $(B)/%: %.c $(wildcard user/codec/*.c user/credentials/*.c user/transport/dtls*.c user/exchange/*.c \
+               user/hash.c user/log.c)
 	$(call say,FUZZ,$@)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -19,6 +19,7 @@
 #include "reply.h"
 #include "dedup.h"
 #include "reset.h"
+#include "hello.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -99,7 +100,14 @@ static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *p
 /* Whether userspace gets it, as one of those that strangers have a share of. */
 static __always_inline bool goes_up(enum outcome outcome)
 {
-	return action_of(outcome) == XDP_PASS && outcome != OUTCOME(pass_limited);
+	switch (outcome) {
+	case OUTCOME(pass_limited):
+	case OUTCOME(pass_cookie):
+	case OUTCOME(pass_session):
+		return false;
+	default:
+		return action_of(outcome) == XDP_PASS;
+	}
 }
 
 /*
@@ -144,6 +152,9 @@ static __always_inline enum outcome answer(struct xdp_md *ctx)
 	outcome = check_source(ctx, &packet, &config->guard);
 	if (outcome != GO_ON)
 		return share_odd(ctx, address_place(&packet), outcome);
+	if (packet.service & COAX_SERVICE_SECURE)
+		return share_odd(ctx, address_place(&packet),
+				 check_record(ctx, &packet, config, now));
 	outcome = respond(ctx, &packet, config, now);
 	if (config->guard.strangers.cost && goes_up(outcome))
 		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);

@@ -56,8 +56,9 @@ struct {
 static __always_inline const struct coax_digest_secret *digest_secret(void)
 {
 	const __u32 only = 0;
+	const struct coax_secret *all = bpf_map_lookup_elem(&secret, &only);
 
-	return bpf_map_lookup_elem(&secret, &only);
+	return all ? &all->digest : NULL;
 }
 
 /* Whether a packet that goes up for this reason may be a duplicate. */

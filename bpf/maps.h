@@ -9,7 +9,6 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
-#include <coax/digest.h>
 #include <coax/maps.h>
 
 struct {
@@ -52,12 +51,11 @@ struct {
 	__type(value, struct coax_exchange_record);
 } exchanges SEC(".maps");
 
-/* Of the digests in `exchanges`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct coax_digest_secret);
+	__type(value, struct coax_secret);
 } secret SEC(".maps");
 
 struct {
@@ -97,6 +95,15 @@ struct {
 	__type(key, struct coax_prefix_key);
 	__type(value, struct coax_prefix_value);
 } prefixes SEC(".maps");
+
+/* Userspace sizes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct coax_session_key);
+	__type(value, struct coax_session_value);
+} sessions SEC(".maps");
 
 /* Where this program found requests last: see cache.h. Not shared, a power of two. */
 struct {

@@ -44,6 +44,7 @@ static __always_inline enum xdp_action action_of(enum outcome outcome)
 	case OUTCOME(reset_token):
 	case OUTCOME(reset_code):
 	case OUTCOME(reset_empty):
+	case OUTCOME(hello):
 		return XDP_TX;
 	case OUTCOME(drop_raced):
 	case OUTCOME(drop_denied):
@@ -59,6 +60,7 @@ static __always_inline enum xdp_action action_of(enum outcome outcome)
 	case OUTCOME(drop_token):
 	case OUTCOME(drop_code):
 	case OUTCOME(drop_empty):
+	case OUTCOME(drop_record):
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -119,8 +119,8 @@ static inline void keeper_describe_program(const char *interface, struct bpf_pro
 /* A section of its variables. */
 static inline int keeper_section(const char *interface, const char *suffix)
 {
-	uint32_t ids[16] = {0};
-	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 16};
+	uint32_t ids[32] = {0};
+	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 32};
 
 	keeper_describe_program(interface, &program);
 	for (uint32_t i = 0; i < program.nr_map_ids; i++) {

@@ -55,6 +55,7 @@ struct coax_accel_options {
 	bool route_replies; /* answer only where the host's routes lead back the way it came */
 	uint32_t slots;	    /* published replies at most; 0: 8192 */
 	uint32_t exchanges; /* requests whose duplicates it knows, rounded up; 0: 16384 */
+	uint32_t sessions;  /* DTLS sessions that it knows; 0: as many as the Context takes */
 	uint32_t lease_ms;  /* 0: 3000 */
 	/*
 	 * Called by coax_context_create() when it has attached, or has given up to, or had not to:

@@ -6,11 +6,14 @@
 #define COAX_COAX_H
 
 #include <coax/accel.h>
+#include <coax/access.h>
 #include <coax/address.h>
 #include <coax/block.h>
 #include <coax/body.h>
+#include <coax/claims.h>
 #include <coax/context.h>
 #include <coax/control.h>
+#include <coax/credentials.h>
 #include <coax/guard.h>
 #include <coax/link.h>
 #include <coax/log.h>

@@ -17,6 +17,7 @@
 #include <coax/site.h>
 
 struct coax_context;
+struct coax_credentials;
 struct coax_succession;
 
 /*
@@ -45,6 +46,11 @@ struct coax_tuning {
 	uint32_t observers_per_peer; /* 256 of them; those beyond get a response without Observe */
 	uint32_t notify_confirm_ms; /* 3600000: a notification at least this often is confirmable */
 	uint32_t observations_max;  /* 4096 observations of others' resources */
+
+	uint32_t sessions_max;	  /* 16384 secure ones, over all workers; the one idle longest ends
+				   * for a new one */
+	uint32_t handshakes_max;  /* 1024 of them that are not established yet */
+	uint32_t session_idle_ms; /* 86400000: one that is not used for so long ends */
 };
 
 /* A zeroed one: a client on a random port of all addresses, with one thread. */
@@ -54,6 +60,19 @@ struct coax_context_options {
 	const char *const *bind; /* addresses for coax_address_parse() */
 	size_t bind_count;	 /* 0: a server "*:5683", a client "*:0" */
 	/*
+	 * Where a server speaks DTLS. 0 with server_credentials: at the port behind that of each
+	 * `bind` (5684), or any where that is any.
+	 */
+	const char *const *bind_secure;
+	size_t bind_secure_count;
+	/*
+	 * Whom and what to believe, held; NULL: none. The client's are for requests with `secure`,
+	 * which leave by sockets of their own at all addresses; the server's for sessions that
+	 * others begin. Neither is ever used for the other.
+	 */
+	struct coax_credentials *client_credentials;
+	struct coax_credentials *server_credentials;
+	/*
 	 * Groups to listen to: "ff05::fd%eth0", "224.0.1.187%eth0", or an interface's name alone
 	 * for All CoAP Nodes of IPv4 and IPv6 (link-local and site-local; RFC 7252 section 12.8)
 	 * and the all-nodes groups on it. On the port of the first address of their family. Joined
@@ -61,7 +80,11 @@ struct coax_context_options {
 	 */
 	const char *const *groups;
 	size_t group_count;
-	/* By name, those named first preferred: "udp". 0: all that there are. */
+	/*
+	 * By name: "udp" is plain coap, "dtls" is coaps. 0: all that there are, DTLS with
+	 * credentials of either kind. With "dtls" alone nothing is received or sent without
+	 * security; named, it is there before there are credentials.
+	 */
 	const char *const *transports;
 	size_t transport_count;
 	unsigned int workers; /* at most 256; 0: a server one a usable CPU, a client one */
@@ -122,8 +145,9 @@ struct coax_context_stats {
  * and `name`, which stay until the Context is gone.
  *
  * If the kernel half cannot be had, it says so at WARNING and goes on without. Returns 0 or
- * a negative errno, and has logged why at ERROR: -EINVAL (an option), -EPROTONOSUPPORT (a transport
- * that is not known), -ENODEV (a group's interface), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOMEM,
+ * a negative errno, and has logged why at ERROR: -EINVAL (an option, or credentials that OpenSSL
+ * does not take), -EPROTONOSUPPORT (a transport that is not known), -ENODEV (a group's interface),
+ * -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOMEM,
  * ...
  */
 int coax_context_create(struct coax_context **context, const struct coax_context_options *options);
@@ -131,9 +155,9 @@ int coax_context_create(struct coax_context **context, const struct coax_context
 /**
  * coax_context_shutdown - end it all within 3 s (SHUTDOWN_TIMEOUT): new requests are answered 5.03,
  * running handlers finish and deferred requests are answered, observers get a last notification,
- * observations are cancelled on the wire and end with -ESHUTDOWN, and so do pending requests; then
- * the kernel half is detached and all is freed. Deferred responders answered later are dropped. Not
- * from a handler or a callback. NULL: nothing.
+ * observations are cancelled on the wire and end with -ESHUTDOWN, and so do pending requests;
+ * secure sessions are closed on the wire; then the kernel half is detached and all is freed.
+ * Deferred responders answered later are dropped. Not from a handler or a callback. NULL: nothing.
  */
 void coax_context_shutdown(struct coax_context *context);
 
@@ -145,6 +169,19 @@ void coax_context_shutdown(struct coax_context *context);
  * be answered. Waits for an RCU grace period: not from a handler or a callback.
  */
 void coax_context_set_site(struct coax_context *context, struct coax_site *site);
+
+/**
+ * coax_context_set_client_credentials, coax_context_set_server_credentials - use other credentials
+ * from now on; held; NULL: none. Sessions by an entry that is in the new set unchanged remain, the
+ * others end soon, and so do requests and observations in them. Any thread.
+ *
+ * Returns 0; or -EOPNOTSUPP (the Context was made without DTLS for this role), -EINVAL (credentials
+ * that OpenSSL does not take; the logger is told more) or -ENOMEM: nothing has changed then.
+ */
+int coax_context_set_client_credentials(struct coax_context *context,
+					struct coax_credentials *credentials);
+int coax_context_set_server_credentials(struct coax_context *context,
+					struct coax_credentials *credentials);
 
 /*
  * The application's own loop: with own_loop, all of the Context's work is done by, and all of its
@@ -173,6 +210,12 @@ void coax_context_process(struct coax_context *context);
  * coax_context_port - the port that the Context's first socket is bound to. Any thread.
  */
 in_port_t coax_context_port(const struct coax_context *context);
+
+/**
+ * coax_context_secure_port - the port of the first socket that a server takes sessions at; 0: there
+ * is none. Any thread.
+ */
+in_port_t coax_context_secure_port(const struct coax_context *context);
 
 /**
  * coax_context_stats_read - sum up the counters. Any thread.

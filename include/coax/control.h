@@ -2,13 +2,15 @@
 /*
  * What an operator does to a running Context, and how another process takes its place without a
  * lost request: it is given the sockets and the kernel half's lock as descriptors, gets ready, and
- * is let in; meanwhile the former one answers, in userspace and in the kernel.
+ * is let in; meanwhile the former one answers, in userspace and in the kernel. Secure sessions stay
+ * behind: when the former one shuts down it closes them, and clients begin new ones.
  */
 #ifndef COAX_CONTROL_H
 #define COAX_CONTROL_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct coax_context;
 
@@ -69,9 +71,10 @@ size_t coax_context_sockets(const struct coax_context *context, int *sockets, si
 int coax_context_pause(struct coax_context *context, uint32_t timeout_ms);
 
 /**
- * coax_context_resume - go on after coax_context_pause(): nobody has taken over.
+ * coax_context_resume - go on after coax_context_pause(): nobody has taken over. `successor`: the
+ * process that was to, 0 when it is not known; a program that it left in a dispatcher is taken off.
  */
-void coax_context_resume(struct coax_context *context);
+void coax_context_resume(struct coax_context *context, pid_t successor);
 
 /**
  * coax_context_hand_over - another has taken the kernel half over, and receives from the sockets:

@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-/* Its first byte says in which period it was made; one of the period before is good still. */
+/* Its first byte says in which period it was made. */
 #define COAX_COOKIE_LENGTH    9
 #define COAX_COOKIE_PERIOD_NS (64ULL * 1000000000)
 #define COAX_COOKIE_WORDS     12
@@ -32,6 +32,15 @@ struct coax_cookie_input {
 static inline __attribute__((always_inline)) __u8 coax_cookie_period(__u64 now)
 {
 	return (__u8)(now / COAX_COOKIE_PERIOD_NS);
+}
+
+/*
+ * Whether a cookie of that period is good now. The halves' clocks are a tick apart: for a moment
+ * one is in the period that is to come.
+ */
+static inline __attribute__((always_inline)) int coax_cookie_is_timely(__u8 period, __u64 now)
+{
+	return (__u8)(coax_cookie_period(now) + 1 - period) <= 2;
 }
 
 static inline __attribute__((always_inline)) __u64 coax_cookie_turn(__u64 value, int bits)

@@ -10,12 +10,15 @@
 #ifndef COAX_MAPS_H
 #define COAX_MAPS_H
 
+#include <coax/cookie.h>
+#include <coax/digest.h>
+
 /*
  * Changes with every change of this file that a program already loaded would misread. From outside
  * comes another only in a test of what happens then.
  */
 #ifndef COAX_LAYOUT
-#define COAX_LAYOUT 2
+#define COAX_LAYOUT 3
 #endif
 
 #define COAX_PIN_ROOT	      "/sys/fs/bpf/coax"
@@ -79,9 +82,15 @@ struct coax_endpoint_key {
 	__u16 reserved; /* zero */
 };
 
+/*
+ * This bit is set in the services of endpoints that take DTLS records (RFC 6347) and nothing else.
+ * Nothing is ever published for those.
+ */
+#define COAX_SERVICE_SECURE 0x80000000U
+
 struct coax_endpoint_value {
 	__u32 service; /* the name space of requests that this endpoint belongs to */
-	char text[60]; /* for people: "192.0.2.1:5683", "[2001:db8::1]:5683" */
+	char text[60]; /* for people: "192.0.2.1:5683", "[2001:db8::1]:5684" */
 };
 
 /*
@@ -181,6 +190,12 @@ enum __attribute__((packed)) coax_exchange_verdict {
 	COAX_EXCHANGE_ANSWERED = 2, /* or will never be */
 };
 
+/* `secret`: array of one. Random numbers, all of it. */
+struct coax_secret {
+	struct coax_digest_secret digest; /* of messages in `exchanges` */
+	struct coax_cookie_key cookie;	  /* <coax/cookie.h> */
+};
+
 struct coax_exchange_record {
 	__u32 sequence;
 	__u16 reply_length; /* of the message that duplicates get; 0: they are dropped */
@@ -191,6 +206,22 @@ struct coax_exchange_record {
 	struct coax_exchange_name name;
 	__u16 reply_sum;
 	__u8 reply[COAX_REPEAT_MAX];
+};
+
+/*
+ * `sessions`: hash. Peers that have a DTLS session with us, or whose handshake has proven that they
+ * are where they say they are. While config.sessions says so, and not one is missing, records
+ * from nobody here are dropped, but for ClientHellos.
+ */
+struct coax_session_key {
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__be16 port_be;
+	__u16 reserved; /* zero */
+};
+
+struct coax_session_value {
+	__u32 sessions; /* at least one */
+	char text[60];	/* for people: "192.0.2.77:40321" */
 };
 
 /* One attached interface, for `coax status`. The rungs are those of the README's ladder. */
@@ -324,8 +355,10 @@ struct coax_config {
 	__u64 lease_length;
 	__u32 pid; /* of the Context that owns the instance */
 	__u32 slots;
-	__u32 owner;	 /* how many have taken the maps over before */
-	__u32 exchanges; /* records, a power of two; 0: duplicates pass */
+	__u32 owner;		/* how many have taken the maps over before */
+	__u32 exchanges;	/* records, a power of two; 0: duplicates pass */
+	__u32 sessions;		/* room for so many peers; 0: it is not told of sessions */
+	__u32 sessions_missing; /* sessions for which there was none */
 	struct coax_attachment attachments[COAX_ATTACHMENTS_MAX];
 	struct coax_guard_config guard __attribute__((aligned(64)));
 };
@@ -372,7 +405,13 @@ struct coax_config {
 	X(drop_requests, "dropped: more requests than its prefix may make")              \
 	X(drop_strangers, "dropped: for userspace, from one of too many strangers")      \
 	X(drop_amplified, "dropped: too many large replies to unverified sources")       \
-	X(pass_route, "passed: the reply would leave by another interface")
+	X(pass_route, "passed: the reply would leave by another interface")              \
+	X(hello, "ClientHellos answered with a HelloVerifyRequest")                      \
+	X(pass_cookie, "passed: a ClientHello that has the right cookie")                \
+	X(pass_hello, "passed: a ClientHello that is continued, or odd in its lengths")  \
+	X(pass_session, "passed: a DTLS record from a peer with a session")              \
+	X(pass_record, "passed: a DTLS record, while not all sessions are known")        \
+	X(drop_record, "dropped: a DTLS record from a peer without a session")
 
 struct coax_stats {
 #define COAX_STATS_FIELD(name, text) __u64 name;

@@ -35,10 +35,11 @@ enum coax_results {
  * `result` 0: `response` is a message of any response code, its body whole, valid during the call.
  * Else a negative errno, `response` NULL: -ETIMEDOUT (nobody answered), -ECONNRESET (the peer
  * answered RST), -ECONNREFUSED, -EHOSTUNREACH, ... (the network said so), -ENOENT (the name is not
- * known), -ECANCELED, -ESHUTDOWN, -EPROTO (a response that does not follow the protocol), -EFBIG
- * (a body larger than body_max), -ESTALE (the representation changed while its blocks were fetched,
- * each time anew), -ENOBUFS (too many pending requests), or what the body's `read` or the sink
- * returned. Runs on a worker, or at the end of coax_context_shutdown() on its caller's thread.
+ * known), -EACCES (no credentials for this URI, or we refused the peer's), -ECANCELED, -ESHUTDOWN,
+ * -EPROTO (a response that does not follow the protocol), -EFBIG (a body larger than body_max),
+ * -ESTALE (the representation changed while its blocks were fetched, each time anew), -ENOBUFS (too
+ * many pending requests), or what the body's `read` or the sink returned. Runs on a worker, or at
+ * the end of coax_context_shutdown() on its caller's thread.
  */
 typedef void (*coax_response_fn)(void *arg, int result, const struct coax_message *response,
 				 const union coax_address *remote);
@@ -67,6 +68,19 @@ struct coax_request_options {
 	/* How much of the request's body has been acknowledged. NULL: not told. On a worker. */
 	void (*progress)(void *arg, uint64_t sent, uint64_t total);
 	void *progress_arg;
+	/*
+	 * Over DTLS: coaps (RFC 7252 section 6.2), the port without a Uri-Port being 5684, with the
+	 * Context's client credentials for the request's URI. A session is there for all requests
+	 * to an address; when nothing comes back in it any more, the next request begins a new one.
+	 */
+	bool secure;
+	/*
+	 * Why a request fails, for people, where there is more to say than its result does: "the
+	 * server does not know the identity". Before the callback with the result; the text is
+	 * valid during the call. NULL: not told. On a worker.
+	 */
+	void (*failed)(void *arg, const char *reason);
+	void *failed_arg;
 };
 
 /**
@@ -85,8 +99,8 @@ struct coax_request_options {
  * Returns 0, -EINVAL (no request, no address of one host and a port, a block_size that there is
  * not), -EDESTADDRREQ (no remote and no Uri-Host), -EMSGSIZE (options, or with `single` the
  * payload, that no message holds, or a body that no block numbers express), -EAFNOSUPPORT (no
- * socket for IPv4 or IPv6), -ENOBUFS or -ESHUTDOWN; then the callback does not run, and a body
- * given is released.
+ * socket for IPv4 or IPv6), -EPROTONOSUPPORT (`secure`, and the Context has no DTLS), -ENOBUFS or
+ * -ESHUTDOWN; then the callback does not run, and a body given is released.
  */
 int coax_request(struct coax_context *context, const union coax_address *remote,
 		 const struct coax_message *message, const struct coax_request_options *options,
@@ -159,7 +173,7 @@ int coax_resolve(const struct coax_uri *uri, union coax_address *address, const 
 
 /* By what a remote is reached. */
 struct coax_found {
-	const char *transport;		   /* "udp"; static */
+	const char *transport;		   /* "udp", "dtls"; static */
 	const union coax_address *remotes; /* in the order in which to try them */
 	size_t count;
 	const char *error; /* what was missing, as text; NULL: nothing */

@@ -14,6 +14,7 @@
 #include <coax/body.h>
 #include <coax/message.h>
 
+struct coax_claims;
 struct coax_responder;
 
 /**
@@ -42,6 +43,12 @@ const struct coax_message *coax_responder_request(const struct coax_responder *r
  */
 const union coax_address *coax_responder_remote(const struct coax_responder *responder);
 const union coax_address *coax_responder_local(const struct coax_responder *responder);
+
+/**
+ * coax_responder_claims - who the client is, by its secure session. NULL: it came without security,
+ * or by no network. Valid for as long as the request.
+ */
+const struct coax_claims *coax_responder_claims(const struct coax_responder *responder);
 
 /**
  * coax_responder_parameter - what stands in the request's path for "{name}" in the resource's,

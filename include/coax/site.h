@@ -88,6 +88,11 @@ struct coax_resource_options {
 	enum coax_reliability notifications; /* how those leave */
 	bool streaming;	   /* handlers get bodies in parts: coax_responder_part() */
 	uint64_t body_max; /* of requests, in bytes; larger ones: 4.13; 0: the Context's */
+	/*
+	 * Asks for DTLS: requests by plain coap get 4.01, and do not see its link, and nothing of
+	 * it is given to the kernel.
+	 */
+	bool secure;
 	uint32_t fresh_ms; /* a request must be proven this fresh (RFC 9175 section 2.3); 0: not */
 
 	/* Content formats that GET can give; none: not checked. Other ones in Accept: 4.06. */

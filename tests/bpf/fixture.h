@@ -190,13 +190,19 @@ static inline struct coax_endpoint_key kernel_endpoint_key(const struct frame_fl
 	return key;
 }
 
-/* Make the flow's destination an endpoint of KERNEL_SERVICE. */
-static inline void kernel_add_endpoint(const struct kernel *kernel, const struct frame_flow *flow)
+/* Make the flow's destination an endpoint of a service. */
+static inline void kernel_add_service(const struct kernel *kernel, const struct frame_flow *flow,
+				      uint32_t service)
 {
 	struct coax_endpoint_key key = kernel_endpoint_key(flow);
-	struct coax_endpoint_value value = {.service = KERNEL_SERVICE, .text = "test"};
+	struct coax_endpoint_value value = {.service = service, .text = "test"};
 
 	ASSERT_EQ(bpf_map_update_elem(kernel_map(kernel, "endpoints"), &key, &value, BPF_ANY), 0);
+}
+
+static inline void kernel_add_endpoint(const struct kernel *kernel, const struct frame_flow *flow)
+{
+	kernel_add_service(kernel, flow, KERNEL_SERVICE);
 }
 
 static inline uint16_t kernel_memory_sum(const void *bytes, size_t length)

@@ -6,17 +6,19 @@
  * or MODEL_GO_ON.
  *
  * The model looks at the same config, link state, slots and records of exchanges as the program;
- * endpoints, prefixes and index entries are told to it. It has the digest in common with the
- * program, which is a part of what the maps are.
+ * endpoints, prefixes, sessions and index entries are told to it. It has the digest and the cookie
+ * in common with the program, which are a part of what the maps are.
  */
 #ifndef COAX_TEST_MODEL_H
 #define COAX_TEST_MODEL_H
 
 #include <coax/digest.h>
 #include "fixture.h"
+#include "hello.h"
 
 #define MODEL_ENDPOINTS	   8
 #define MODEL_PREFIXES	   8
+#define MODEL_SESSIONS	   8
 #define MODEL_INDEX	   KERNEL_INDEX
 #define MODEL_OUTCOME(end) offsetof(struct coax_stats, end)
 #define MODEL_GO_ON	   MODEL_OUTCOME(packets)
@@ -29,7 +31,7 @@
 struct model {
 	const struct kernel *kernel;
 	const struct coax_exchange_record *records;
-	const struct coax_digest_secret *secret;
+	const struct coax_secret *secret;
 	uint64_t now; /* CLOCK_MONOTONIC_COARSE */
 	struct {
 		struct coax_endpoint_key key;
@@ -41,6 +43,8 @@ struct model {
 		enum coax_prefix_verdict verdict;
 	} prefixes[MODEL_PREFIXES];
 	size_t prefix_count;
+	struct coax_session_key sessions[MODEL_SESSIONS];
+	size_t session_count;
 	struct {
 		struct coax_index_key key;
 		uint32_t slot;
@@ -63,6 +67,8 @@ struct model_packet {
 	const struct coax_slot *answer;
 	const struct coax_exchange_record *repeat;
 	size_t reset; /* how it ends with RST */
+	uint8_t cookie[COAX_COOKIE_LENGTH];
+	bool verify; /* with that cookie */
 };
 
 struct model_verdict {
@@ -86,6 +92,11 @@ static inline void model_add_prefix(struct model *model, const struct coax_prefi
 {
 	model->prefixes[model->prefix_count].key = *key;
 	model->prefixes[model->prefix_count++].verdict = verdict;
+}
+
+static inline void model_add_session(struct model *model, const struct coax_session_key *key)
+{
+	model->sessions[model->session_count++] = *key;
 }
 
 static inline size_t model_find(const struct model *model, const struct coax_index_key *key)
@@ -349,6 +360,70 @@ static inline size_t model_source(struct model_packet *packet)
 	return model_is_denied(packet) ? MODEL_OUTCOME(drop_denied) : MODEL_GO_ON;
 }
 
+/* A DTLS record of somebody's: of a session, or of nobody we know. */
+static inline size_t model_session(const struct model_packet *packet)
+{
+	const struct model *model = packet->model;
+	const volatile struct coax_config *config = model->kernel->config;
+	struct coax_session_key key = {.port_be = htobe16(packet->flow.source_port)};
+
+	if (!config->sessions || config->sessions_missing)
+		return MODEL_OUTCOME(pass_record);
+	model_address(key.address, packet->flow.source_ip, packet->flow.ipv6);
+	for (size_t i = 0; i < model->session_count; i++)
+		if (memcmp(&model->sessions[i], &key, sizeof(key)) == 0)
+			return MODEL_OUTCOME(pass_session);
+	return MODEL_OUTCOME(drop_record);
+}
+
+/* RFC 6347 sections 4.1, 4.2.2: the lengths of a ClientHello, as far as the cookie. 0: are wrong.
+ */
+static inline size_t model_hello_cookie(const uint8_t *hello, size_t length)
+{
+	size_t record = 13u + frame_get16(hello + HELLO_AT_RECORD_LENGTH);
+	size_t fragment = 25 + hello_get24(hello + HELLO_AT_FRAGMENT_LENGTH);
+	size_t cookie = HELLO_AT_SESSION + 1u + hello[HELLO_AT_SESSION];
+
+	if (hello[1] != 0xfe || hello[HELLO_AT_VERSION] != 0xfe || hello[HELLO_AT_SESSION] > 32)
+		return 0;
+	if (record > length || fragment > record || hello_get24(hello + HELLO_AT_OFFSET) ||
+	    fragment - 25 > hello_get24(hello + HELLO_AT_LENGTH))
+		return 0;
+	return cookie < fragment && cookie + 1 + hello[cookie] <= fragment ? cookie : 0;
+}
+
+/* What goes to a secure endpoint. */
+static inline size_t model_secure(struct model_packet *packet)
+{
+	const struct model *model = packet->model;
+	uint8_t now = coax_cookie_period(model->now);
+	const uint8_t *bytes = packet->message;
+	uint8_t wanted[COAX_COOKIE_LENGTH];
+	size_t cookie;
+
+	if (!(packet->service & COAX_SERVICE_SECURE))
+		return MODEL_GO_ON;
+	/* Not even the shortest handshake message of that type. */
+	if (packet->message_length < HELLO_MIN - 1 || bytes[0] != 22 || bytes[13] != 1 ||
+	    frame_get16(bytes + HELLO_AT_EPOCH))
+		return model_session(packet);
+	cookie = model_hello_cookie(bytes, packet->message_length);
+	if (!cookie)
+		return model_session(packet) == MODEL_OUTCOME(pass_session)
+			       ? MODEL_OUTCOME(pass_session)
+			       : MODEL_OUTCOME(pass_hello);
+	for (int age = -1; age <= 1; age++) {
+		hello_cookie(wanted, &model->secret->cookie, &packet->flow, bytes,
+			     (uint8_t)(now - age));
+		if (bytes[cookie] == sizeof(wanted) &&
+		    memcmp(bytes + cookie + 1, wanted, sizeof(wanted)) == 0)
+			return MODEL_OUTCOME(pass_cookie);
+	}
+	hello_cookie(packet->cookie, &model->secret->cookie, &packet->flow, bytes, now);
+	packet->verify = true;
+	return MODEL_GO_ON;
+}
+
 /* RFC 7252 sections 4.2, 4.3: RST to a CON, else silence. The reset takes the place of the reply.
  */
 static inline size_t model_reject(struct model_packet *packet, size_t reset, size_t dropped)
@@ -467,7 +542,7 @@ static inline struct coax_exchange_name model_name(const struct frame_flow *flow
 static inline uint64_t model_record(const struct model *model,
 				    const struct coax_exchange_name *name, uint32_t count)
 {
-	uint64_t number = coax_digest(model->secret, name, sizeof(*name)) % count;
+	uint64_t number = coax_digest(&model->secret->digest, name, sizeof(*name)) % count;
 
 	return number - number % COAX_EXCHANGE_WAYS;
 }
@@ -505,7 +580,7 @@ static inline size_t model_duplicate(struct model_packet *packet, size_t outcome
 		return outcome;
 	record = model_find_record(packet);
 	if (!record || record->reply_length > COAX_REPEAT_MAX ||
-	    record->digest != coax_digest(packet->model->secret, packet->message,
+	    record->digest != coax_digest(&packet->model->secret->digest, packet->message,
 					  (uint32_t)packet->message_length))
 		return outcome;
 	if (!record->reply_length)
@@ -593,13 +668,22 @@ static inline size_t model_reply(const struct model_packet *packet, struct frame
 	return model_can_age(packet->answer) ? MODEL_OUTCOME(reply) : MODEL_OUTCOME(drop_raced);
 }
 
+static inline size_t model_verify(const struct model_packet *packet, struct frame *reply)
+{
+	struct frame_flow back = frame_flow_back(&packet->flow);
+	uint8_t bytes[HELLO_VERIFY_MAX];
+
+	frame_build(reply, &back, bytes, hello_verify(bytes, packet->message, packet->cookie));
+	return MODEL_OUTCOME(hello);
+}
+
 static inline void model_run(const struct model *model, const struct frame *frame,
 			     struct model_verdict *verdict)
 {
 	static const model_step steps[] = {
 		model_switch,	model_ethernet, model_ip,     model_endpoint,
-		model_datagram, model_lease,	model_source, model_header,
-		model_code,	model_server,	model_lookup,
+		model_datagram, model_lease,	model_source, model_secure,
+		model_header,	model_code,	model_server, model_lookup,
 	};
 	struct model_packet packet = {.model = model};
 
@@ -609,6 +693,10 @@ static inline void model_run(const struct model *model, const struct frame *fram
 		verdict->outcome = model_duplicate(&packet, steps[i](&packet));
 		if (verdict->outcome != MODEL_GO_ON)
 			return;
+		if (packet.verify) {
+			verdict->outcome = model_verify(&packet, &verdict->reply);
+			return;
+		}
 	}
 	verdict->outcome = model_reply(&packet, &verdict->reply);
 }

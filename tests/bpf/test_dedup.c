@@ -8,7 +8,7 @@
 struct dedup {
 	struct kernel kernel;
 	struct coax_exchange_record *records;
-	struct coax_digest_secret secret;
+	struct coax_secret secret;
 };
 
 static void dedup_prepare(struct dedup *dedup)
@@ -116,7 +116,7 @@ static struct coax_exchange_record *record_of(const struct dedup *dedup, const s
 					      uint32_t way)
 {
 	struct coax_exchange_name name = post_name(post);
-	uint64_t hash = coax_digest(&dedup->secret, &name, sizeof(name));
+	uint64_t hash = coax_digest(&dedup->secret.digest, &name, sizeof(name));
 
 	return &dedup->records[(hash & (KERNEL_EXCHANGES - 1) & ~1ULL) + way];
 }
@@ -130,7 +130,7 @@ static struct coax_exchange_record *record(const struct dedup *dedup, const stru
 	size_t bytes = post_message(post, message);
 
 	record->name = post_name(post);
-	record->digest = coax_digest(&dedup->secret, message, (uint32_t)bytes);
+	record->digest = coax_digest(&dedup->secret.digest, message, (uint32_t)bytes);
 	record->expires = COAX_NEVER;
 	record->verdict = verdict;
 	record->reply_length = (uint16_t)length;
@@ -390,7 +390,7 @@ TEST("link-local peers are told apart by the interface that they are at")
 	EXPECT_POST(&dedup, &post, pass_method);
 	name = found->name;
 	name.zone = 1; /* BPF_PROG_TEST_RUN takes the loopback interface */
-	hash = coax_digest(&dedup.secret, &name, sizeof(name));
+	hash = coax_digest(&dedup.secret.digest, &name, sizeof(name));
 	dedup.records[hash & (KERNEL_EXCHANGES - 1) & ~1ULL] = *found;
 	dedup.records[hash & (KERNEL_EXCHANGES - 1) & ~1ULL].name = name;
 	EXPECT_POST(&dedup, &post, drop_duplicate);
@@ -528,7 +528,7 @@ TEST("a GET that is published is answered from its slot, also when it has a verd
 	verdict = record(&dedup,
 			 &(struct post){.flow = exchange.flow, .message_id = EXCHANGE_MESSAGE_ID},
 			 COAX_EXCHANGE_HELD, NULL, 0);
-	verdict->digest = coax_digest(&dedup.secret, frame.bytes + frame.coap,
+	verdict->digest = coax_digest(&dedup.secret.digest, frame.bytes + frame.coap,
 				      (uint32_t)(frame.length - frame.coap));
 	exchange_expect(&dedup.kernel, &exchange, "published");
 	dedup.kernel.slots[EXCHANGE_SLOT].deadline = 0;

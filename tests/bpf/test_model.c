@@ -162,12 +162,96 @@ static void make_new(struct frame *frame)
 	frame_build(frame, &flow, message, make_message(message, key));
 }
 
+/* What decides on a ClientHello, one off or far off. */
+static void spoil_hello(uint8_t *bytes)
+{
+	static const uint8_t places[] = {0,
+					 1,
+					 HELLO_AT_EPOCH,
+					 HELLO_AT_EPOCH + 1,
+					 HELLO_AT_RECORD_LENGTH + 1,
+					 HELLO_AT_TYPE,
+					 HELLO_AT_LENGTH + 2,
+					 HELLO_AT_OFFSET + 2,
+					 HELLO_AT_FRAGMENT_LENGTH + 2,
+					 HELLO_AT_VERSION,
+					 HELLO_AT_VERSION + 1,
+					 HELLO_AT_RANDOM + 8,
+					 HELLO_AT_SESSION,
+					 HELLO_MIN - 1};
+	uint8_t *at = bytes + places[pick(sizeof(places))];
+
+	if (pick(4) == 0)
+		*at = (uint8_t)pick(256);
+	else
+		*at = (uint8_t)(*at + (pick(2) ? 1 : 255));
+}
+
+/* With a cookie, right or wrong, or without. */
+static size_t make_hello(uint8_t *bytes, const struct frame_flow *flow)
+{
+	struct hello hello = hello_default();
+	size_t length;
+
+	hello.version = pick(4) ? 0xfefd : 0xfeff;
+	hello.session_length = pick(2) ? 0 : pick(33);
+	hello.rest = pick(2) ? 0 : pick(100);
+	random_bytes(hello.random, sizeof(hello.random));
+	random_bytes(hello.session, sizeof(hello.session));
+	random_bytes(hello.cookie, sizeof(hello.cookie));
+	hello.cookie_length = pick(2) ? 0 : pick(2) ? COAX_COOKIE_LENGTH : pick(256);
+	if (hello.cookie_length == COAX_COOKIE_LENGTH && pick(4)) {
+		hello_message(bytes, &hello);
+		hello_cookie(hello.cookie, &secret.cookie, flow, bytes,
+			     (uint8_t)(coax_cookie_period(now()) + 2 - pick(5)));
+	}
+	length = hello_message(bytes, &hello);
+	if (pick(3) == 0)
+		spoil_hello(bytes);
+	return pick(8) ? length : pick((uint32_t)length + 1);
+}
+
+static size_t make_record(uint8_t *bytes)
+{
+	random_bytes(bytes, 100);
+	bytes[0] = (uint8_t)(pick(4) ? 20 + pick(6) : pick(256));
+	bytes[HELLO_AT_TYPE] = (uint8_t)pick(4);
+	if (pick(2))
+		memset(bytes + HELLO_AT_EPOCH, 0, 2);
+	return pick(101);
+}
+
+/* To a secure endpoint, from who has a session with it or has none. */
+static void make_secure(struct frame *frame)
+{
+	static uint8_t message[MESSAGE_MAX];
+	struct frame_flow flow = peers[pick(PEERS)];
+	size_t length;
+
+	wrap(&flow);
+	if (pick(2))
+		flow.source_port = (uint16_t)pick(65536);
+	if (pick(16) == 0)
+		odd_source(&flow);
+	if (pick(8) == 0)
+		length = make_message(message, &pairs[pick(PAIRS)]);
+	else if (pick(3))
+		length = make_hello(message, &flow);
+	else
+		length = make_record(message);
+	frame_build(frame, &flow, message, length);
+}
+
 static void make_frame(struct frame *frame)
 {
-	if (pick(6))
-		make_new(frame);
-	else
+	uint32_t kind = pick(12);
+
+	if (kind < 2)
 		make_duplicate(frame);
+	else if (kind == 2)
+		make_secure(frame);
+	else
+		make_new(frame);
 	if (pick(64) == 0) {
 		random_bytes(frame->bytes + 6 * pick(3), frame->length - 12);
 	} else if (pick(3) == 0) {
@@ -268,6 +352,12 @@ static void expect_all_outcomes(unsigned long frames)
 		MODEL_OUTCOME(drop_denied),
 		MODEL_OUTCOME(drop_reflector),
 		MODEL_OUTCOME(drop_own),
+		MODEL_OUTCOME(hello),
+		MODEL_OUTCOME(pass_cookie),
+		MODEL_OUTCOME(pass_hello),
+		MODEL_OUTCOME(pass_session),
+		MODEL_OUTCOME(pass_record),
+		MODEL_OUTCOME(drop_record),
 	};
 
 	for (size_t i = 1; i < sizeof(ended) / sizeof(*ended); i++)

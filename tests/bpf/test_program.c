@@ -86,6 +86,9 @@ TEST("the maps are as long and as wide as the layout says")
 		 sizeof(struct coax_verified_value), 0},
 		{"prefixes", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct coax_prefix_key),
 		 sizeof(struct coax_prefix_value), BPF_F_NO_PREALLOC},
+		{"sessions", BPF_MAP_TYPE_HASH, sizeof(struct coax_session_key),
+		 sizeof(struct coax_session_value), BPF_F_NO_PREALLOC},
+		{"secret", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct coax_secret), 0},
 	};
 	struct kernel kernel;
 

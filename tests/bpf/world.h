@@ -14,7 +14,8 @@
 
 #define PAIRS	    80 /* more than slots */
 #define ASKED	    16 /* requests that have been asked: more than there are records */
-#define FLOWS	    5  /* to endpoints of two services, the last one to none */
+#define FLOWS	    7  /* to endpoints of two services, and of a secure one; the last one to none */
+#define PEERS	    8  /* with a session */
 #define MESSAGE_MAX 1600
 
 /* The program's clock. */
@@ -36,9 +37,10 @@ static struct kernel kernel;
 static struct model model;
 static struct coax_nearby *nearby;
 static struct coax_exchange_record *records;
-static struct coax_digest_secret secret;
+static struct coax_secret secret;
 static struct coax_index_key pairs[PAIRS];
 static struct frame_flow flows[FLOWS];
+static struct frame_flow peers[PEERS];
 static struct asked asked[ASKED];
 /* Far from the others, so that no frame to them gets here by a bit or byte. */
 static const uint8_t own[2][16] = {{192, 77, 88, 99}, {0x20, 1, 0xd, 0xb8, 7, 7, [15] = 99}};
@@ -54,7 +56,7 @@ static size_t random_bytes(uint8_t *bytes, size_t length)
 
 static uint32_t service_of(size_t flow)
 {
-	return KERNEL_SERVICE + (flow >= 2);
+	return flow < 4 ? KERNEL_SERVICE + (flow >= 2) : KERNEL_SERVICE | COAX_SERVICE_SECURE;
 }
 
 static size_t flow_to(uint32_t service)
@@ -93,25 +95,42 @@ static void place_nearby(size_t flow, bool is_nearby)
 static void add_endpoint(size_t flow)
 {
 	struct coax_endpoint_key key = kernel_endpoint_key(&flows[flow]);
-	struct coax_endpoint_value value = {.service = service_of(flow), .text = "test"};
 
-	ASSERT_EQ(bpf_map_update_elem(kernel_map(&kernel, "endpoints"), &key, &value, BPF_ANY), 0);
-	model_add_endpoint(&model, &key, value.service);
+	kernel_add_service(&kernel, &flows[flow], service_of(flow));
+	model_add_endpoint(&model, &key, service_of(flow));
 	for (size_t other = 0; other < flow; other++)
 		ASSERT_NE(bucket_of(other), bucket_of(flow));
-	place_nearby(flow, flow < 3);
+	place_nearby(flow, flow < 3 || flow == 4);
 }
 
 static void create_flows(void)
 {
+	static const uint16_t ports[FLOWS] = {COAX_PORT,	COAX_PORT,	  5685, 5685,
+					      COAX_PORT_SECURE, COAX_PORT_SECURE, 5686};
+
 	for (size_t i = 0; i < FLOWS; i++) {
 		flows[i] = kernel_flow(i % 2);
-		if (i >= 2)
-			flows[i].destination_port = COAX_PORT_SECURE;
-		if (i == FLOWS - 1)
-			flows[i].destination_port = 5685;
-		else
+		flows[i].destination_port = ports[i];
+		if (i < FLOWS - 1)
 			add_endpoint(i);
+	}
+}
+
+static void create_sessions(void)
+{
+	for (size_t i = 0; i < PEERS; i++) {
+		struct coax_session_value value = {.sessions = 1, .text = "test"};
+		struct coax_session_key key = {0};
+
+		peers[i] = flows[4 + i % 2];
+		peers[i].source_port = (uint16_t)(20000 + pick(40000));
+		peers[i].source_ip[3] ^= (uint8_t)i;
+		key.port_be = htobe16(peers[i].source_port);
+		model_address(key.address, peers[i].source_ip, peers[i].ipv6);
+		ASSERT_EQ(
+			bpf_map_update_elem(kernel_map(&kernel, "sessions"), &key, &value, BPF_ANY),
+			0);
+		model_add_session(&model, &key);
 	}
 }
 
@@ -322,7 +341,7 @@ static void record(void)
 	record->sequence = 2 * pick(1000);
 	record->verdict = pick(2) ? COAX_EXCHANGE_HELD : COAX_EXCHANGE_ANSWERED;
 	record->expires = pick(2) ? COAX_NEVER : now() + 247 * MODEL_SECOND;
-	record->digest = coax_digest(&secret, one->message, (uint32_t)one->length);
+	record->digest = coax_digest(&secret.digest, one->message, (uint32_t)one->length);
 	record->name = name;
 	record_reply(record);
 	if (!pick(6))
@@ -351,6 +370,8 @@ static void calm(void)
 	kernel.config->lease = COAX_NEVER;
 	kernel.config->exchanges = KERNEL_EXCHANGES;
 	kernel.config->guard.listed = 1;
+	kernel.config->sessions = PEERS;
+	kernel.config->sessions_missing = 0;
 	kernel.link->mtu = KERNEL_MTU;
 	memcpy(kernel.link->mac, kernel_mac, 6);
 }
@@ -364,6 +385,7 @@ static void create_world(void)
 		nearby[i].complete = 1;
 	calm();
 	create_flows();
+	create_sessions();
 	add_own(false);
 	add_own(true);
 	create_prefixes();
@@ -423,7 +445,7 @@ static void disturb(void)
 	uint64_t times[] = {0, 1, now(), now() + MODEL_SECOND, now() + 3600 * MODEL_SECOND};
 	uint64_t time = pick(6) ? times[pick(5)] : COAX_NEVER;
 
-	switch (pick(17)) {
+	switch (pick(19)) {
 	case 0:
 		kernel.config->enabled = 0;
 		break;
@@ -454,6 +476,12 @@ static void disturb(void)
 		break;
 	case 12:
 		kernel.config->guard.listed = 0;
+		break;
+	case 13:
+		kernel.config->sessions = 0;
+		break;
+	case 14:
+		kernel.config->sessions_missing = 1 + pick(3);
 		break;
 	default:
 		disturb_slot(time);

@@ -46,8 +46,8 @@ static void describe_program(struct bpf_prog_info *info)
 /* The MAC address and MTU that it knows. */
 static struct coax_link_state link_state(void)
 {
-	uint32_t ids[16] = {0};
-	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 16};
+	uint32_t ids[32] = {0};
+	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 32};
 	const uint32_t only = 0;
 	struct coax_link_state state = {0};
 	uint32_t size;

@@ -4,6 +4,7 @@
  * the request came in by.
  */
 #include <coax/coax.h>
+#include "../bpf/hello.h"
 #include "../harness.h"
 #include "../keeper.h"
 #include "../client.h"
@@ -47,6 +48,8 @@ static struct coax_accel *serve(bool route_replies)
 {
 	struct coax_accel_options options = keeper_options();
 	union coax_address v4 = keeper_address("0.0.0.0"), v6 = keeper_address("[::]");
+	union coax_address secure_v4 = keeper_address("0.0.0.0:5684");
+	union coax_address secure_v6 = keeper_address("[::]:5684");
 	struct coax_accel *accel;
 
 	options.route_replies = route_replies;
@@ -54,18 +57,21 @@ static struct coax_accel *serve(bool route_replies)
 	ASSERT_EQ(coax_accel_open(&accel, &options, &keeper_logger), 0);
 	ASSERT_EQ(coax_accel_add_endpoint(accel, &v4), 0);
 	ASSERT_EQ(coax_accel_add_endpoint(accel, &v6), 0);
+	ASSERT_EQ(coax_accel_add_secure_endpoint(accel, &secure_v4), 0);
+	ASSERT_EQ(coax_accel_add_secure_endpoint(accel, &secure_v6), 0);
 	ASSERT_EQ(coax_accel_attach(accel), 0);
 	return accel;
 }
 
-/* The last byte of the MAC address that a ping from `source` is answered to, 0: it passed. */
-static uint8_t answered_to(const char *source, unsigned int tags)
+/* The last byte of the MAC address that a message from `source` is answered to, 0: it passed. */
+static uint8_t message_answered_to(const char *source, unsigned int tags, uint16_t port,
+				   const uint8_t *message, size_t length)
 {
 	struct frame_flow flow = {
 		.source_mac = {2, 0, 0, 0, 0, 2},
 		.destination_mac = {2, 0, 0, 0, 0, 1},
 		.source_port = 40000,
-		.destination_port = 5683,
+		.destination_port = port,
 		.tags = tags,
 		.tag_protocol = {0x8100},
 		.tag_control = {5},
@@ -83,7 +89,7 @@ static uint8_t answered_to(const char *source, unsigned int tags)
 	ASSERT_EQ(inet_pton(family, flow.ipv6 ? LAB_SERVER_IPV6 : LAB_SERVER_IPV4,
 			    flow.destination_ip),
 		  1);
-	frame_build(&frame, &flow, ping, sizeof(ping));
+	frame_build(&frame, &flow, message, length);
 	options.data_size_in = (uint32_t)frame.length;
 	ASSERT_EQ(bpf_prog_test_run_opts(program, &options), 0);
 	close(program);
@@ -94,6 +100,18 @@ static uint8_t answered_to(const char *source, unsigned int tags)
 	EXPECT_EQ(options.retval, (uint32_t)XDP_TX);
 	EXPECT_MEMEQ(out + 6, flow.destination_mac, 6);
 	return out[5];
+}
+
+/* The same of a ping, and of a ClientHello. */
+static uint8_t answered_to(const char *source, unsigned int tags)
+{
+	uint8_t to = message_answered_to(source, tags, COAX_PORT, ping, sizeof(ping));
+	struct hello hello = hello_default();
+	uint8_t request[HELLO_MAX];
+	size_t length = hello_message(request, &hello);
+
+	EXPECT_EQ(message_answered_to(source, tags, COAX_PORT_SECURE, request, length), to);
+	return to;
 }
 
 static uint64_t passed_for_route(void)
@@ -164,7 +182,7 @@ TEST("with it the request passes when its reply would leave by another interface
 	EXPECT_EQ(answered_to(FAR_IPV6, 0), 0);
 	EXPECT_EQ(answered_to("192.0.2.77", 0), 0);
 	EXPECT_EQ(answered_to("fe80::7", 0), 0);
-	EXPECT_EQ(passed_for_route(), 6ULL);
+	EXPECT_EQ(passed_for_route(), 12ULL);
 	coax_accel_close(accel);
 }
 
@@ -196,7 +214,7 @@ TEST("requests with a VLAN tag pass: a VLAN is an interface of its own")
 	make_vlan();
 	EXPECT_EQ(answered_to(LAB_CLIENT_IPV4, 0), 2);
 	EXPECT_EQ(answered_to(LAB_CLIENT_IPV4, 1), 0);
-	EXPECT_EQ(passed_for_route(), 1ULL);
+	EXPECT_EQ(passed_for_route(), 2ULL);
 	coax_accel_close(accel);
 }
 

@@ -117,6 +117,35 @@ TEST("once a Site has been exchanged, the kernel answers nothing from the former
 	coax_site_destroy(new);
 }
 
+TEST("once rules have been set, the kernel answers nothing that they keep from plain coap")
+{
+	const struct coax_access_rule closed = {"/r", "secure", COAX_ACCESS_ALL};
+	const struct coax_access_rule open = {"/r", "*", COAX_ACCESS_READ};
+	struct coax_site *site = new_site(text, "says");
+	struct coax_context *context;
+	int program = begin(&context, site, false);
+	struct coax_access *access;
+	uint8_t reply[64];
+	size_t bad;
+
+	expect_text("says");
+	EXPECT_TRUE(kernel_answers(program));
+	ASSERT_EQ(coax_access_create(&access, &closed, 1, &bad), 0);
+	ASSERT_EQ(coax_site_set_access(site, access), 0);
+	EXPECT_FALSE(kernel_answers(program));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_GE(client_ask(client, get_r, sizeof(get_r), reply, sizeof(reply)), 4);
+		EXPECT_EQ(reply[1], COAX_UNAUTHORIZED);
+		EXPECT_FALSE(kernel_answers(program));
+	}
+	ASSERT_EQ(coax_access_create(&access, &open, 1, &bad), 0);
+	ASSERT_EQ(coax_site_set_access(site, access), 0);
+	expect_text("says");
+	EXPECT_TRUE(kernel_answers(program));
+	coax_context_shutdown(context);
+	coax_site_destroy(site);
+}
+
 TEST("what was deferred under the former Site is answered under the new one, and not published")
 {
 	struct coax_site *former = new_site(keep, NULL), *new = new_site(text, "new");

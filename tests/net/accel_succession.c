@@ -53,6 +53,16 @@ static uint32_t map_id(const char *name)
 	return info.id;
 }
 
+/* Alone, or in libxdp's dispatcher. */
+static uint32_t our_program(void)
+{
+	struct bpf_prog_info info = {0};
+
+	keeper_describe_program(LAB_SERVER, &info);
+	return info.id;
+}
+
+/* 0: a dispatcher's is libxdp's. */
 static uint32_t pinned_link(void)
 {
 	struct bpf_link_info info = {0};
@@ -62,6 +72,8 @@ static uint32_t pinned_link(void)
 
 	snprintf(path, sizeof(path), KEEPER_DIRECTORY "/link-%u", if_nametoindex(LAB_SERVER));
 	fd = bpf_obj_get(path);
+	if (fd < 0 && our_program() != keeper_attached(LAB_SERVER))
+		return 0;
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
 	close(fd);
@@ -146,21 +158,24 @@ TEST("a next owner that ends when it has exchanged all has it exchanged back")
 {
 	struct coax_accel *former, *next;
 	struct coax_subject *subject;
-	uint32_t program, index;
+	uint32_t program, attached, index;
 	int fd;
 
 	former = begin(&subject);
-	program = keeper_attached(LAB_SERVER);
+	program = our_program();
+	attached = keeper_attached(LAB_SERVER);
 	index = map_id("index");
 	ASSERT_EQ(open_next(&next, former, KEEPER_SLOTS), 0);
 	ASSERT_EQ(coax_accel_prepare(next), 0);
 	ASSERT_EQ(coax_accel_attach(next), 0);
-	ASSERT_NE(keeper_attached(LAB_SERVER), program);
+	ASSERT_NE(keeper_attached(LAB_SERVER), attached);
 	/* As if it were killed. */
 	coax_accel_hand_over(next);
 	coax_accel_close(next);
-	coax_accel_reclaim(former);
-	EXPECT_EQ(keeper_attached(LAB_SERVER), program);
+	coax_accel_reclaim(former, (uint32_t)getpid());
+	/* Beside others it is loaded anew. */
+	if (pinned_link())
+		EXPECT_EQ(our_program(), program);
 	EXPECT_EQ(map_id("index"), index);
 	EXPECT_TRUE(keeper_is_published("one"));
 	fd = lab_program();

@@ -41,7 +41,7 @@ shows() {
 }
 
 # Whatever is pinned has a command, which prints names and not bytes; but for the secret, and nobody
-# has verified anything here.
+# has verified anything or has a session here.
 all_in_words() {
 	for pin in "$pins"/*; do
 		[ -f "$pin" ] || continue
@@ -49,7 +49,7 @@ all_in_words() {
 		case $name in link-*) continue ;; esac
 		case $name in
 		secret) shows "$name" 'name secret' || return 1 ;;
-		verified) shows "$name" '\[\]|Found 0 elements' || return 1 ;;
+		verified | sessions) shows "$name" '\[\]|Found 0 elements' || return 1 ;;
 		*) shows "$name" '"[a-z_]+": ' || return 1 ;;
 		esac
 		bpftool -j map show pinned "$pin" | grep -q '"btf_id":[1-9]' || {

@@ -700,7 +700,7 @@ TEST("transports are chosen by name, and one that there is not is an error that 
 	EXPECT_EQ(create_and_end((struct coax_context_options){.transports = unknown,
 							       .transport_count = 2}),
 		  -EPROTONOSUPPORT);
-	EXPECT_STREQ(heard.line, "there is no transport \"pigeon\"; there are: udp");
+	EXPECT_STREQ(heard.line, "there is no transport \"pigeon\"; there are: udp, dtls");
 }
 
 TEST("a tuning that makes no sense is refused with a word on which")

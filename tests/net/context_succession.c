@@ -224,7 +224,7 @@ TEST("a Context that is not let in changes nothing: the former one goes on")
 	former.peers = &peers;
 	take_sockets(&succession, &former);
 	EXPECT_EQ(create(&next, second, bind, 4, &succession), -ECANCELED);
-	coax_context_resume(former.context);
+	coax_context_resume(former.context, 0);
 	expect_all_from(&peers, "first");
 	coax_context_shutdown(former.context);
 	close_peers(&peers);
@@ -249,7 +249,7 @@ TEST("pausing waits for requests that are being handled, for so long as it may")
 	EXPECT_EQ(coax_context_pause(context, 5000), 0);
 	expect_from(peers.fds[0], "");
 	EXPECT_EQ(atomic_load(&runs), 0);
-	coax_context_resume(context);
+	coax_context_resume(context, 0);
 	expect_from(peers.fds[1], "only");
 	coax_context_shutdown(context);
 	close_peers(&peers);
@@ -269,14 +269,14 @@ TEST("pausing and resuming wait for no worker that a handler keeps")
 	ask(peers.fds[0], 7, "slow");
 	sem_wait(&busy);
 	EXPECT_EQ(coax_context_pause(context, 20), -ETIMEDOUT);
-	coax_context_resume(context);
+	coax_context_resume(context, 0);
 	EXPECT_EQ(coax_context_pause(context, 20), -ETIMEDOUT);
 	sem_post(&released);
 	expect_from(peers.fds[0], "");
 	EXPECT_EQ(coax_context_pause(context, 5000), 0);
 	ask(peers.fds[1], 8, "name");
 	EXPECT_EQ(atomic_load(&runs), 0);
-	coax_context_resume(context);
+	coax_context_resume(context, 0);
 	expect_from(peers.fds[1], "only");
 	coax_context_shutdown(context);
 	close_peers(&peers);

@@ -101,6 +101,28 @@ TEST("a body larger than a block leaves as its first block, with Block2, Size2 a
 	world_end(&world);
 }
 
+TEST("blocks of what one session was rendered are not for another, nor for none")
+{
+	struct exchange exchange;
+	struct world world;
+
+	world_init(&world, NULL);
+	world_fill(&world, 2500);
+	world.handler = give;
+	begin(&exchange, &world, COAX_GET, "down");
+	exchange.responder.session = 1;
+	EXPECT_EQ(submit(&exchange), COAX_CONTENT);
+	for (uint64_t session = 0; session < 3; session++) {
+		begin(&exchange, &world, COAX_GET, "down");
+		exchange.responder.session = session;
+		with_block(&exchange, COAX_BLOCK2, 1, false, 6);
+		EXPECT_EQ(submit(&exchange), COAX_CONTENT);
+	}
+	/* Rendered for the first one, and anew for the two others. */
+	EXPECT_EQ(world.handled, 3);
+	world_end(&world);
+}
+
 TEST("a body that fits leaves whole, without Block2 unless the request mentions it")
 {
 	struct exchange exchange;
@@ -789,7 +811,9 @@ TEST("after a notification, its observer gets none of what was kept for it befor
 	memset(world.body, 'n', 3000);
 	begin(&exchange, &world, COAX_GET, "down");
 	with_uint(&exchange, COAX_OBSERVE, 0);
-	coax_blocks_forget(world.blocks, &exchange.responder.remote, &exchange.responder.local,
+	coax_blocks_forget(world.blocks,
+			   &(struct coax_path){.remote = exchange.responder.remote,
+					       .local = exchange.responder.local},
 			   &exchange.draft);
 	EXPECT_EQ(get_block(&exchange, &world, 1, 6), COAX_CONTENT);
 	EXPECT_EQ(payload_of(&exchange, &(size_t){0})[0], 'n');

@@ -412,6 +412,27 @@ TEST("Request-Tag, other options, methods, ports and addresses keep transfers ap
 	world_end(&world);
 }
 
+TEST("a transfer belongs to the session that it began in")
+{
+	static const uint64_t sessions[] = {0, 1, 2};
+	const uint8_t bytes[16] = {1};
+	struct exchange exchange;
+	struct world world;
+
+	world_init(&world, NULL);
+	world.handler = take_in;
+	for (uint32_t number = 0; number < 2; number++)
+		for (size_t i = 0; i < 3; i++) {
+			begin(&exchange, &world, COAX_PUT, "up");
+			exchange.responder.session = sessions[i];
+			with_block(&exchange, COAX_BLOCK1, number, number < 1, 0);
+			with_payload(&exchange, bytes, sizeof(bytes));
+			EXPECT_EQ(submit(&exchange), number < 1 ? COAX_CONTINUE : COAX_CHANGED);
+		}
+	EXPECT_EQ(world.handled, 3);
+	world_end(&world);
+}
+
 TEST("options that do not matter may differ between the blocks of one transfer")
 {
 	struct exchange exchange;

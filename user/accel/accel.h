@@ -13,6 +13,7 @@
 #include <urcu/list.h>
 #include <coax/accel.h>
 #include <coax/address.h>
+#include <coax/cookie.h>
 #include <coax/digest.h>
 #include <coax/log.h>
 #include <coax/maps.h>
@@ -20,6 +21,7 @@
 
 #define COAX_ACCEL_SLOTS_MAX	 (1U << 22)
 #define COAX_ACCEL_EXCHANGES_MAX (1U << 22)
+#define COAX_ACCEL_SESSIONS_MAX	 (1U << 22)
 #define COAX_ACCEL_INSTANCE_MAX	 63
 
 struct coax_accel;
@@ -41,6 +43,11 @@ int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *
  * host, from now on and as they change. Before coax_accel_attach(). Returns 0 or -ENOMEM.
  */
 int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound);
+/*
+ * The same of a socket that takes DTLS records and nothing else: nothing is answered there but
+ * ClientHellos, by HelloVerifyRequest, until one comes with a cookie of coax_accel_cookie_key().
+ */
+int coax_accel_add_secure_endpoint(struct coax_accel *accel, const union coax_address *bound);
 
 /*
  * With a lock that was handed over: do all that can be done for coax_accel_attach() while the
@@ -137,6 +144,20 @@ uint32_t coax_accel_ahead_max(const struct coax_accel *accel);
  */
 const struct coax_digest_secret *coax_accel_digest(const struct coax_accel *accel);
 
+/* By which the kernel makes cookies; it stays as the digest's does. */
+const struct coax_cookie_key *coax_accel_cookie_key(const struct coax_accel *accel);
+
+/*
+ * There is a session with a peer, or is going to be: to be said of a client once its cookie is
+ * verified, of a server before the first record goes there, each time before anything is sent. And
+ * it is over: once for each time that it was said. Without options.sessions, nothing. Any thread.
+ *
+ * What peers without a session send to secure endpoints is dropped, but for ClientHellos; unless
+ * there are more sessions than options.sessions, then it passes.
+ */
+void coax_accel_session_add(struct coax_accel *accel, const union coax_address *remote);
+void coax_accel_session_remove(struct coax_accel *accel, const union coax_address *remote);
+
 /* What duplicates of a request get from the kernel. */
 struct coax_accel_verdict {
 	const union coax_address *remote;
@@ -178,8 +199,11 @@ void coax_accel_close(struct coax_accel *accel);
 int coax_accel_lock(const struct coax_accel *accel);
 /* Another owner has taken over: closing leaves program and pins to it. */
 void coax_accel_hand_over(struct coax_accel *accel);
-/* It has not, and may have got as far as to exchange program or pins: they are ours again. */
-void coax_accel_reclaim(struct coax_accel *accel);
+/*
+ * It has not, and may have got as far as to exchange program or pins: they are ours again. `pid` is
+ * its process; 0: not known.
+ */
+void coax_accel_reclaim(struct coax_accel *accel, uint32_t pid);
 
 /*
  * Begin or end to attach to an interface by its name. Any thread. Returns 0, or a negative errno,

@@ -223,6 +223,9 @@ static void say_refused(const struct coax_accel *accel, const struct accel_link 
 		advice = ACCEL_PRIVILEGES;
 	else if (err == -EOPNOTSUPP && !accel->generic)
 		advice = "; its driver may know no native mode: allow generic mode";
+	else if (err == -ENOSPC)
+		advice = "; the driver wants a receive queue for each queue that the other end "
+			 "sends by: see ethtool -L";
 	else if (err == -ERANGE || err == -EINVAL)
 		advice = "; the driver may refuse XDP with this MTU or these offloads";
 	coax_log(&accel->logger, COAX_LOG_WARNING, "%s: XDP program not attached: %s%s%s%s",

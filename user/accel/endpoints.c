@@ -13,19 +13,29 @@
 #include <coax/gcra.h>
 #include "accel/internal.h"
 
-int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound)
+static int add_bound(struct coax_accel *accel, const union coax_address *address, uint32_t service)
 {
-	union coax_address *all;
+	struct accel_bound *all;
 
 	for (size_t i = 0; i < accel->bound_count; i++)
-		if (coax_address_equal(&accel->bound[i], bound))
+		if (coax_address_equal(&accel->bound[i].address, address))
 			return 0;
 	all = realloc(accel->bound, (accel->bound_count + 1) * sizeof(*all));
 	if (!all)
 		return -ENOMEM;
 	accel->bound = all;
-	accel->bound[accel->bound_count++] = *bound;
+	all[accel->bound_count++] = (struct accel_bound){.address = *address, .service = service};
 	return 0;
+}
+
+int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *bound)
+{
+	return add_bound(accel, bound, ACCEL_SERVICE);
+}
+
+int coax_accel_add_secure_endpoint(struct coax_accel *accel, const union coax_address *bound)
+{
+	return add_bound(accel, bound, ACCEL_SERVICE | COAX_SERVICE_SECURE);
 }
 
 static bool is_ipv4(const uint8_t address[16])
@@ -86,15 +96,16 @@ static bool is_bound(const union coax_address *bound, const struct accel_local *
 }
 
 static void make_endpoint(struct accel_endpoint *endpoint, const struct accel_local *local,
-			  in_port_t port)
+			  const struct accel_bound *bound)
 {
+	in_port_t port = coax_address_port(&bound->address);
 	bool ipv4 = is_ipv4(local->address);
 	char text[INET6_ADDRSTRLEN] = "";
 
 	memset(endpoint, 0, sizeof(*endpoint));
 	memcpy(endpoint->key.address, local->address, sizeof(endpoint->key.address));
 	endpoint->key.port_be = htons(port);
-	endpoint->value.service = ACCEL_SERVICE;
+	endpoint->value.service = bound->service;
 	inet_ntop(ipv4 ? AF_INET : AF_INET6, local->address + (ipv4 ? 12 : 0), text, sizeof(text));
 	snprintf(endpoint->value.text, sizeof(endpoint->value.text), ipv4 ? "%s:%u" : "[%s]:%u",
 		 text, port);
@@ -134,9 +145,8 @@ static int collect(const struct coax_accel *accel, const struct accel_snapshot *
 		if (!link || !link->up || !link_fits(local, only))
 			continue;
 		for (size_t j = 0; j < accel->bound_count; j++)
-			if (is_bound(&accel->bound[j], local))
-				make_endpoint(&all[n++], local,
-					      coax_address_port(&accel->bound[j]));
+			if (is_bound(&accel->bound[j].address, local))
+				make_endpoint(&all[n++], local, &accel->bound[j]);
 	}
 	*endpoints = all;
 	*count = without_duplicates(all, n);

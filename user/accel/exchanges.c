@@ -5,11 +5,8 @@
  * A record that another thread is writing is left to that: it is being given to another message.
  * Losing one only means that duplicates come up.
  */
-#include <errno.h>
 #include <string.h>
-#include <bpf/bpf.h>
 #include "accel/internal.h"
-#include "bpf/coax.skel.h"
 
 #define NAME_WORDS 5
 
@@ -19,11 +16,6 @@ union name {
 };
 
 _Static_assert(sizeof(union name) == sizeof(struct coax_exchange_name), "without padding");
-
-const struct coax_digest_secret *coax_accel_digest(const struct coax_accel *accel)
-{
-	return &accel->digest;
-}
 
 /* Nobody handles any more what a former process held. What it answered, it answered. */
 void accel_exchanges_inherit(struct coax_accel *accel)
@@ -37,28 +29,6 @@ void accel_exchanges_inherit(struct coax_accel *accel)
 		record->expires = 0;
 		record->sequence = (record->sequence | 1) + 1;
 	}
-}
-
-/* It was killed before it had one, when there is none. */
-static int read_secret(int fd, struct coax_digest_secret *secret)
-{
-	const uint32_t only = 0;
-	int err = bpf_map_lookup_elem(fd, &only, secret);
-
-	return !err && !secret->end[0] ? -ENODATA : err;
-}
-
-int accel_exchanges_init(struct coax_accel *accel)
-{
-	int fd = bpf_map__fd(accel->shared->maps.secret);
-	const uint32_t only = 0;
-	int err;
-
-	err = read_secret(fd, &accel->digest);
-	if (err != -ENODATA)
-		return err;
-	err = coax_digest_secret_random(&accel->digest);
-	return err ? err : bpf_map_update_elem(fd, &only, &accel->digest, BPF_ANY);
 }
 
 static void put_ipv4(uint8_t out[16], const struct in_addr *address)
@@ -231,7 +201,7 @@ void coax_accel_decide(struct coax_accel *accel, struct coax_accel_verdicts *ver
 
 	if (!make_name(verdict, &name))
 		return;
-	hash = coax_digest(&accel->digest, &name, sizeof(name));
+	hash = coax_digest(&accel->secret.digest, &name, sizeof(name));
 	set = &accel->exchanges[hash & (accel->exchange_count - 1) &
 				~(uint64_t)(COAX_EXCHANGE_WAYS - 1)];
 	prefetch(set);

@@ -207,11 +207,29 @@ int coax_accel_fd(const struct coax_accel *accel)
 	return accel->netlink;
 }
 
+void accel_follow(struct coax_accel *accel)
+{
+	struct accel_snapshot snapshot;
+	int err = accel_snapshot_take(&snapshot);
+
+	if (err) {
+		/* Which addresses are ours is not known now: none. */
+		coax_log(&accel->logger, COAX_LOG_ERROR,
+			 "cannot ask the kernel for its addresses: %s; the XDP program answers "
+			 "nothing until they change again",
+			 strerror(-err));
+		accel_endpoints_sync(accel, NULL);
+		return;
+	}
+	accel_endpoints_sync(accel, &snapshot);
+	for (size_t i = 0; i < accel->interface_count; i++)
+		follow_interface(accel, &accel->interfaces[i], &snapshot);
+	accel_snapshot_free(&snapshot);
+}
+
 void coax_accel_process(struct coax_accel *accel)
 {
 	struct accel_privileges privileges;
-	struct accel_snapshot snapshot;
-	int err;
 
 	if (!accel_netlink_drain(accel->netlink))
 		return;
@@ -223,20 +241,7 @@ void coax_accel_process(struct coax_accel *accel)
 	}
 	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
-	err = accel_snapshot_take(&snapshot);
-	if (err) {
-		/* Which addresses are ours is not known now: none. */
-		coax_log(&accel->logger, COAX_LOG_ERROR,
-			 "cannot ask the kernel for its addresses: %s; the XDP program answers "
-			 "nothing until they change again",
-			 strerror(-err));
-		accel_endpoints_sync(accel, NULL);
-	} else {
-		accel_endpoints_sync(accel, &snapshot);
-		for (size_t i = 0; i < accel->interface_count; i++)
-			follow_interface(accel, &accel->interfaces[i], &snapshot);
-		accel_snapshot_free(&snapshot);
-	}
+	accel_follow(accel);
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
 	pthread_mutex_unlock(&accel->interfaces_lock);

@@ -22,7 +22,7 @@ struct xdp_program;
 #define ACCEL_SLOTS_DEFAULT	8192
 #define ACCEL_LEASE_DEFAULT	3000 /* ms */
 #define ACCEL_EXCHANGES_DEFAULT 16384
-#define ACCEL_MAPS		11
+#define ACCEL_MAPS		12
 
 /* One service an instance: all endpoints of a Context answer alike. */
 #define ACCEL_SERVICE 0
@@ -122,6 +122,11 @@ struct accel_interface {
 	enum accel_obstacle said; /* what is in the way has been logged */
 };
 
+struct accel_bound {
+	union coax_address address;
+	uint32_t service;
+};
+
 struct accel_endpoint {
 	struct coax_endpoint_key key;
 	struct coax_endpoint_value value;
@@ -155,18 +160,21 @@ struct coax_accel {
 	struct coax_exchange_record *exchanges;
 	size_t exchanges_size;
 	uint32_t exchange_count;
-	struct coax_digest_secret digest;
+	uint32_t session_count; /* room for so many */
+	pthread_mutex_t sessions_lock;
+	struct coax_secret secret;
 	int index_fd;
 	int endpoints_fd;
 	int verified_fd;
 	int prefixes_fd;
+	int sessions_fd;
 
 	/* They come and go on a worker's thread, and on request on others. */
 	pthread_mutex_t interfaces_lock;
 	struct accel_interface interfaces[COAX_ATTACHMENTS_MAX];
 	size_t interface_count;
 
-	union coax_address *bound;
+	struct accel_bound *bound;
 	size_t bound_count;
 	struct accel_endpoint *endpoints; /* in the map, sorted */
 	size_t endpoint_count;
@@ -198,9 +206,10 @@ uint64_t accel_now(void);
 /* RFC 1071, of words as they lie in memory; an odd last byte is padded. */
 uint16_t accel_sum(const void *data, size_t length);
 
+/* secret.c: take over the one of who had the maps before, or make one. */
+int accel_secret_init(struct coax_accel *accel);
+
 /* exchanges.c */
-/* Take over the secret of who had the maps before, or make one. */
-int accel_exchanges_init(struct coax_accel *accel);
 /* Who had the maps before is gone: nobody handles any more what it held. */
 void accel_exchanges_inherit(struct coax_accel *accel);
 
@@ -314,8 +323,13 @@ void accel_interface_update(struct accel_interface *interface, const struct acce
 void accel_interface_close(struct coax_accel *accel, struct accel_interface *interface,
 			   bool detach);
 
+/* follow.c: attach to what is there and is not attached to; endpoints are this host's addresses. */
+void accel_follow(struct coax_accel *accel);
+
 /* leftover.c: take off what killed processes left. `former_id` names our instance's config map. */
 void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t former_id);
+/* And what the process left that was to succeed us. */
+void accel_successor_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t pid);
 
 /* netlink.c */
 struct accel_link {

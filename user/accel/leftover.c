@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A killed process leaves its program on the interface. It is ours to remove when it reads our
- * instance's maps, or when the process that its maps name is gone.
+ * instance's maps, or when the process that its maps name is gone, or was to succeed us and did
+ * not.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,10 +11,18 @@
 #include <bpf/bpf.h>
 #include <xdp/libxdp.h>
 #include "accel/internal.h"
+#include "bpf/coax.skel.h"
 
-#define PROGRAM_MAPS_MAX 16
+#define PROGRAM_MAPS_MAX 32
 /* More than libxdp's dispatcher holds. */
 #define LEFTOVERS_MAX 16
+
+/* Who may have left something, besides processes that are gone. */
+struct leaver {
+	uint32_t former_id; /* of the config map of our instance's former owner */
+	uint32_t successor; /* a process's ID */
+	uint32_t own_id;    /* of our own config map, when there is a successor */
+};
 
 static bool read_config(uint32_t map_id, struct coax_config *config)
 {
@@ -38,7 +47,7 @@ static bool owner_is_gone(const struct coax_config *config)
 	return config->lease <= accel_now() && kill((pid_t)config->pid, 0) != 0 && errno == ESRCH;
 }
 
-static bool is_leftover(const struct xdp_program *program, uint32_t former_id)
+static bool is_leftover(const struct xdp_program *program, const struct leaver *leaver)
 {
 	uint32_t ids[PROGRAM_MAPS_MAX] = {0};
 	struct bpf_prog_info info = {.map_ids = (uintptr_t)ids, .nr_map_ids = PROGRAM_MAPS_MAX};
@@ -50,30 +59,34 @@ static bool is_leftover(const struct xdp_program *program, uint32_t former_id)
 	if (bpf_obj_get_info_by_fd(xdp_program__fd(program), &info, &size) != 0)
 		return false;
 	for (uint32_t i = 0; i < info.nr_map_ids && i < PROGRAM_MAPS_MAX; i++) {
-		if (former_id && ids[i] == former_id)
+		if (leaver->former_id && ids[i] == leaver->former_id)
 			return true;
 		if (read_config(ids[i], &config))
-			return owner_is_gone(&config);
+			return owner_is_gone(&config) ||
+			       (leaver->successor && config.pid == leaver->successor &&
+				ids[i] != leaver->own_id);
 	}
 	return false;
 }
 
-static struct xdp_program *find_leftover(const struct xdp_multiprog *attached, uint32_t former_id)
+static struct xdp_program *find_leftover(const struct xdp_multiprog *attached,
+					 const struct leaver *leaver)
 {
 	struct xdp_program *program = NULL;
 
 	if (xdp_multiprog__is_legacy(attached)) {
 		program = xdp_multiprog__main_prog(attached);
-		return program && is_leftover(program, former_id) ? program : NULL;
+		return program && is_leftover(program, leaver) ? program : NULL;
 	}
 	while ((program = xdp_multiprog__next_prog(program, attached)))
-		if (is_leftover(program, former_id))
+		if (is_leftover(program, leaver))
 			return program;
 	return NULL;
 }
 
 /* Whether there was one, and it is off now. */
-static bool detach_one(const struct coax_accel *accel, uint32_t ifindex, uint32_t former_id)
+static bool detach_one(const struct coax_accel *accel, uint32_t ifindex,
+		       const struct leaver *leaver)
 {
 	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex((int)ifindex);
 	struct xdp_program *program;
@@ -82,7 +95,7 @@ static bool detach_one(const struct coax_accel *accel, uint32_t ifindex, uint32_
 
 	if (libxdp_get_error(attached))
 		return false;
-	program = find_leftover(attached, former_id);
+	program = find_leftover(attached, leaver);
 	if (!program) {
 		xdp_multiprog__close(attached);
 		return false;
@@ -102,9 +115,29 @@ static bool detach_one(const struct coax_accel *accel, uint32_t ifindex, uint32_
 	return !err;
 }
 
-void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t former_id)
+static void detach_all(const struct coax_accel *accel, uint32_t ifindex,
+		       const struct leaver *leaver)
 {
 	for (int i = 0; i < LEFTOVERS_MAX; i++)
-		if (!detach_one(accel, ifindex, former_id))
+		if (!detach_one(accel, ifindex, leaver))
 			return;
+}
+
+void accel_leftovers_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t former_id)
+{
+	const struct leaver leaver = {.former_id = former_id};
+
+	detach_all(accel, ifindex, &leaver);
+}
+
+void accel_successor_detach(const struct coax_accel *accel, uint32_t ifindex, uint32_t pid)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+	struct leaver leaver = {.successor = pid};
+
+	if (bpf_obj_get_info_by_fd(bpf_map__fd(accel->shared->maps.config), &info, &size))
+		return;
+	leaver.own_id = info.id;
+	detach_all(accel, ifindex, &leaver);
 }

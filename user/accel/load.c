@@ -51,6 +51,11 @@ static int check_options(const struct coax_accel_options *options, const struct 
 		coax_log(logger, COAX_LOG_ERROR, "'%s' is no interface name", name);
 		return -EINVAL;
 	}
+	if (options->sessions > COAX_ACCEL_SESSIONS_MAX) {
+		coax_log(logger, COAX_LOG_ERROR, "%u sessions: at most %u", options->sessions,
+			 COAX_ACCEL_SESSIONS_MAX);
+		return -EINVAL;
+	}
 	if (options->slots > COAX_ACCEL_SLOTS_MAX) {
 		coax_log(logger, COAX_LOG_ERROR, "%u slots: at most %u", options->slots,
 			 COAX_ACCEL_SLOTS_MAX);
@@ -99,6 +104,7 @@ static void take_options(struct coax_accel *accel, const struct coax_accel_optio
 								     : ACCEL_EXCHANGES_DEFAULT);
 	if (accel->exchange_count < COAX_EXCHANGE_WAYS)
 		accel->exchange_count = COAX_EXCHANGE_WAYS;
+	accel->session_count = options->sessions;
 	accel->lease_ms = options->lease_ms ? options->lease_ms : ACCEL_LEASE_DEFAULT;
 	for (size_t i = 0; i < options->interface_count; i++) {
 		const char *name = options->interfaces[i];
@@ -128,6 +134,8 @@ static void size_maps(const struct coax_accel *accel, struct coax_bpf *program)
 	bpf_map__set_max_entries(program->maps.hints, 1U << bits);
 	program->rodata->coax_setup.hint_bits = bits;
 	bpf_map__set_max_entries(program->maps.exchanges, accel->exchange_count);
+	bpf_map__set_max_entries(program->maps.sessions,
+				 accel->session_count ? accel->session_count : 1);
 #if defined(__x86_64__) || defined(__i386__)
 	program->rodata->coax_setup.weakly_ordered = 0;
 #endif
@@ -195,6 +203,7 @@ static int map_maps(struct coax_accel *accel)
 	accel->endpoints_fd = bpf_map__fd(accel->shared->maps.endpoints);
 	accel->verified_fd = bpf_map__fd(accel->shared->maps.verified);
 	accel->prefixes_fd = bpf_map__fd(accel->shared->maps.prefixes);
+	accel->sessions_fd = bpf_map__fd(accel->shared->maps.sessions);
 	return 0;
 }
 
@@ -242,6 +251,7 @@ static void clear(struct coax_accel *accel)
 {
 	_Static_assert(sizeof(struct coax_endpoint_key) <= sizeof(struct coax_index_key), "");
 	_Static_assert(sizeof(struct coax_prefix_key) <= sizeof(struct coax_index_key), "");
+	_Static_assert(sizeof(struct coax_session_key) <= sizeof(struct coax_index_key), "");
 
 	accel->config->enabled = 0;
 	__atomic_store_n(&accel->config->lease, 0, __ATOMIC_SEQ_CST);
@@ -251,6 +261,7 @@ static void clear(struct coax_accel *accel)
 	empty_hash(accel->index_fd, sizeof(struct coax_index_key));
 	empty_hash(accel->verified_fd, sizeof(struct coax_verified_key));
 	empty_hash(accel->prefixes_fd, sizeof(struct coax_prefix_key));
+	empty_hash(accel->sessions_fd, sizeof(struct coax_session_key));
 	memset(&accel->config->guard, 0, sizeof(accel->config->guard));
 	memset(accel->limits, 0, COAX_LIMITS * sizeof(*accel->limits));
 	for (uint32_t i = 0; i < accel->slot_count; i++)
@@ -265,6 +276,8 @@ static void begin_config(struct coax_accel *accel)
 	accel->config->slots = accel->slot_count;
 	accel->config->owner = accel->owner;
 	accel->config->exchanges = accel->exchange_count;
+	accel->config->sessions = accel->session_count;
+	accel->config->sessions_missing = 0;
 	accel->config->enabled = 1;
 	accel->config->layout = COAX_LAYOUT;
 }
@@ -308,7 +321,7 @@ static int load(struct coax_accel *accel)
 			 "took over instance '%s' from a process that is gone (pid %u)",
 			 accel->instance, accel->former.pid);
 	}
-	err = accel_exchanges_init(accel);
+	err = accel_secret_init(accel);
 	if (!err)
 		err = accel_publisher_init(accel);
 	if (!err)
@@ -342,6 +355,7 @@ int coax_accel_open(struct coax_accel **accel, const struct coax_accel_options *
 	a->netlink = -1;
 	a->succeeds = options->lock;
 	pthread_mutex_init(&a->interfaces_lock, NULL);
+	pthread_mutex_init(&a->sessions_lock, NULL);
 	for (size_t i = 0; i < COAX_ATTACHMENTS_MAX; i++)
 		a->interfaces[i].link_fd = -1;
 	take_options(a, options);
@@ -403,6 +417,7 @@ void coax_accel_close(struct coax_accel *accel)
 	if (accel->root_fd >= 0)
 		close(accel->root_fd);
 	pthread_mutex_destroy(&accel->interfaces_lock);
+	pthread_mutex_destroy(&accel->sessions_lock);
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
 	free(accel->bound);

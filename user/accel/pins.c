@@ -3,8 +3,8 @@
  * The instance's directory in the bpffs. Whoever holds its lock owns the instance; the lock dies
  * with the process, the pins do not.
  *
- *	v2-0/index		a map, below the version of its layout and a number
- *	current -> v2-0		which ones hold
+ *	v3-0/index		a map, below the version of its layout and a number
+ *	current -> v3-0		which ones hold
  *	index -> current/index	where people and tools look
  *	link-3			what attaches the program to interface 3 (link.c)
  *
@@ -36,7 +36,7 @@
 
 const char *const accel_map_names[ACCEL_MAPS] = {
 	"endpoints", "nearby", "index",	 "slots",    "exchanges", "secret",
-	"config",    "stats",  "limits", "verified", "prefixes",
+	"config",    "stats",  "limits", "verified", "prefixes",  "sessions",
 };
 
 /* What goes on with the next owner: it says nothing that a change could make wrong. */

@@ -80,10 +80,19 @@ int accel_succeed_finish(struct coax_accel *accel)
 	return err;
 }
 
-static void reclaim(struct coax_accel *accel, struct accel_interface *interface)
+static void reclaim(struct coax_accel *accel, struct accel_interface *interface, uint32_t pid)
 {
-	int err = bpf_link_update(interface->link_fd,
-				  bpf_program__fd(interface->program->progs.coax_xdp), NULL);
+	int err;
+
+	/* In a dispatcher it has put its program beside ours, or has ours taken off: begin anew. */
+	if (interface->link_fd < 0) {
+		if (interface->ifindex && pid)
+			accel_successor_detach(accel, interface->ifindex, pid);
+		accel_interface_close(accel, interface, true);
+		return;
+	}
+	err = bpf_link_update(interface->link_fd,
+			      bpf_program__fd(interface->program->progs.coax_xdp), NULL);
 
 	if (err)
 		coax_log(
@@ -93,21 +102,23 @@ static void reclaim(struct coax_accel *accel, struct accel_interface *interface)
 			interface->name, strerror(-err));
 }
 
-void coax_accel_reclaim(struct coax_accel *accel)
+void coax_accel_reclaim(struct coax_accel *accel, uint32_t pid)
 {
 	struct accel_privileges privileges;
 	int err;
 
 	pthread_mutex_lock(&accel->interfaces_lock);
 	accel_privileges_raise(&privileges);
+	accel_libraries_log_to(&accel->logger);
 	for (size_t i = 0; i < accel->interface_count; i++)
-		if (accel->interfaces[i].link_fd >= 0)
-			reclaim(accel, &accel->interfaces[i]);
+		reclaim(accel, &accel->interfaces[i], pid);
 	/* Those of ours may have been removed with their names. */
 	accel_pins_withdraw(accel);
 	err = accel_pins_create(accel, accel->shared->obj);
 	if (!err)
 		err = accel_pins_publish(accel);
+	accel_follow(accel);
+	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
 	pthread_mutex_unlock(&accel->interfaces_lock);
 	if (err)

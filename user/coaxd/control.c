@@ -103,7 +103,8 @@ static int send_sockets(struct coax_context *context, int connection)
 }
 
 /* Who is let in, and serves, says whether it has taken over the kernel half. */
-static int let_in(const struct coaxd_control *control, struct coax_context *context, int connection)
+static int let_in(const struct coaxd_control *control, struct coax_context *context, int connection,
+		  pid_t successor)
 {
 	char line[COAX_CONTROL_LINE_MAX];
 	int err = coax_context_pause(context, PAUSE_TIMEOUT_MS);
@@ -120,7 +121,7 @@ static int let_in(const struct coaxd_control *control, struct coax_context *cont
 	else if (!err && strcmp(line, "serving") != 0)
 		err = -EPROTO;
 	if (err)
-		coax_context_resume(context);
+		coax_context_resume(context, successor);
 	return err;
 }
 
@@ -141,7 +142,7 @@ static bool hand_over(const struct coaxd_control *control, struct coax_context *
 	if (!err && strcmp(line, "ready") != 0)
 		err = -EPROTO;
 	if (!err)
-		err = let_in(control, context, connection);
+		err = let_in(control, context, connection, peer.pid);
 	if (err)
 		coax_log(control->logger, COAX_LOG_WARNING,
 			 "pid %d did not replace this daemon, which goes on: %s", (int)peer.pid,

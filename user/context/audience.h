@@ -131,16 +131,16 @@ struct coax_audience {
 	uint8_t request[]; /* as a whole message */
 };
 
-/* A remote with observers. One worker's. */
+/* A peer with observers. One worker's. */
 struct coax_peer {
 	struct cds_hlist_node node;
-	union coax_address remote;
+	struct coax_path path;
 	uint32_t count;
 };
 
 /* Of one worker. */
 struct coax_members {
-	struct cds_hlist_head *by_token; /* by remote, local address and token */
+	struct cds_hlist_head *by_token; /* by peer, local address and token */
 	struct cds_hlist_head *peers;
 	uint32_t mask;
 };

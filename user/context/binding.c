@@ -10,16 +10,26 @@
 
 #define PORT_TRIES 16
 
-static int add_binding(struct coax_binding *binding, const union coax_address *address, bool shared)
+/* What sockets are added for. */
+struct purpose {
+	bool shared; /* by all workers */
+	bool secure;
+};
+
+static int add_binding(struct coax_binding *binding, const union coax_address *address,
+		       struct purpose purpose)
 {
 	if (binding->count == COAX_SOCKETS_MAX)
 		return -E2BIG;
-	binding->sockets[binding->count++] =
-		(struct coax_udp_socket){.address = *address, .reuse_port = shared};
+	binding->sockets[binding->count++] = (struct coax_udp_socket){
+		.address = *address,
+		.reuse_port = purpose.shared,
+		.secure = purpose.secure,
+	};
 	return 0;
 }
 
-static int add_any(struct coax_binding *binding, int family, in_port_t port, bool shared)
+static int add_any(struct coax_binding *binding, int family, in_port_t port, struct purpose purpose)
 {
 	union coax_address any = {.sa.sa_family = (sa_family_t)family};
 
@@ -27,7 +37,7 @@ static int add_any(struct coax_binding *binding, int family, in_port_t port, boo
 		any.in6.sin6_port = htons(port);
 	else
 		any.in.sin_port = htons(port);
-	return add_binding(binding, &any, shared);
+	return add_binding(binding, &any, purpose);
 }
 
 bool coax_binding_has_ipv6(void)
@@ -39,11 +49,11 @@ bool coax_binding_has_ipv6(void)
 }
 
 /* All addresses: one socket a family, of which a host may lack IPv6. */
-static int add_all(struct coax_binding *binding, in_port_t port, bool shared)
+static int add_all(struct coax_binding *binding, in_port_t port, struct purpose purpose)
 {
-	int err = add_any(binding, AF_INET, port, shared);
+	int err = add_any(binding, AF_INET, port, purpose);
 
-	return err || !coax_binding_has_ipv6() ? err : add_any(binding, AF_INET6, port, shared);
+	return err || !coax_binding_has_ipv6() ? err : add_any(binding, AF_INET6, port, purpose);
 }
 
 int coax_binding_add_group(struct coax_binding *binding, const union coax_address *group,
@@ -59,34 +69,62 @@ int coax_binding_add_group(struct coax_binding *binding, const union coax_addres
 	return 0;
 }
 
+/* `beside`: at the port behind the one that is named. */
+static int add_text(struct coax_context *context, struct coax_binding *binding, const char *text,
+		    bool secure, bool beside)
+{
+	const struct purpose purpose = {.shared = true, .secure = secure};
+	in_port_t port = secure && !beside ? COAX_PORT_SECURE : COAX_PORT;
+	union coax_address address;
+
+	if (coax_address_parse(&address, text, port)) {
+		coax_log(&context->logger, COAX_LOG_ERROR,
+			 "cannot bind to \"%s\": not an address; write it as "
+			 "192.0.2.1:%u, [2001:db8::1]:%u or *:%u",
+			 text, port, port, port);
+		return -EINVAL;
+	}
+	/* Of IPv4 and IPv6 the port is at the same place. */
+	if (beside && address.in.sin_port)
+		address.in.sin_port = htons((uint16_t)(ntohs(address.in.sin_port) + 1));
+	if (address.sa.sa_family == AF_UNSPEC)
+		return add_all(binding, ntohs(address.in.sin_port), purpose);
+	return add_binding(binding, &address, purpose);
+}
+
+static int add_shared(struct coax_context *context, const struct coax_context_options *options,
+		      struct coax_binding *binding)
+{
+	const char *everywhere = coax_options_are_servers(options) ? "*" : "*:0";
+	const char *const *plain = options->bind_count ? options->bind : &everywhere;
+	size_t plain_count = options->bind_count ? options->bind_count : 1;
+	bool beside = !options->bind_secure_count;
+	const char *const *secure = beside ? plain : options->bind_secure;
+	size_t secure_count = beside ? plain_count : options->bind_secure_count;
+	int err = 0;
+
+	for (size_t i = 0; context->plain && i < plain_count && !err; i++)
+		err = add_text(context, binding, plain[i], false, false);
+	for (size_t i = 0; context->secure_server && i < secure_count && !err; i++)
+		err = add_text(context, binding, secure[i], true, beside);
+	return err;
+}
+
 static int parse_binding(struct coax_context *context, const struct coax_context_options *options,
 			 struct coax_binding *binding)
 {
-	const char *everywhere = coax_options_are_servers(options) ? "*" : "*:0";
-	const char *const *texts = options->bind_count ? options->bind : &everywhere;
-	size_t count = options->bind_count ? options->bind_count : 1;
-	int err = 0;
+	int err = add_shared(context, options, binding);
 
-	for (size_t i = 0; i < count && !err; i++) {
-		union coax_address address;
-
-		err = coax_address_parse(&address, texts[i], COAX_PORT);
-		if (err) {
-			coax_log(&context->logger, COAX_LOG_ERROR,
-				 "cannot bind to \"%s\": not an address; write it as "
-				 "192.0.2.1:5683, [2001:db8::1]:5683 or *:5683",
-				 texts[i]);
-			return err;
-		}
-		if (address.sa.sa_family == AF_UNSPEC)
-			err = add_all(binding, ntohs(address.in.sin_port), true);
-		else
-			err = add_binding(binding, &address, true);
-	}
+	if (err == -EINVAL)
+		return err;
 	binding->shared = binding->count;
 	/* Answers to a shared socket may be steered to any worker: requests leave by own ones. */
-	if (!err && context->worker_count > 1)
-		err = add_all(binding, 0, false);
+	if (!err && context->plain && context->worker_count > 1)
+		err = add_all(binding, 0, (struct purpose){.secure = false});
+	/* And sessions of our own apart from those that others begin, from the same address even.
+	 */
+	if (!err && context->secure_client)
+		err = add_all(binding, 0, (struct purpose){.secure = true});
 	binding->total = binding->count;
 	if (!err && context->groups)
 		err = coax_groups_bind(context->groups, binding);
@@ -146,14 +184,20 @@ static int probe_addresses(struct coax_context *context, const struct coax_bindi
 	return 0;
 }
 
-/* The port that one of them gets who want any: one that is free at the first of these now. */
-static int find_port(const struct coax_binding *binding, in_port_t *port, uint32_t *failed)
+static bool wants_any(const struct coax_udp_socket *socket, bool secure)
+{
+	return socket->secure == secure && !coax_address_port(&socket->address);
+}
+
+/* The port that those of a kind get who want any: one that is free at the first of these now. */
+static int find_port(const struct coax_binding *binding, bool secure, in_port_t *port,
+		     uint32_t *failed)
 {
 	struct coax_transport *probe;
 	uint32_t first = 0, unused;
 	int err;
 
-	while (first < binding->shared && coax_address_port(&binding->sockets[first].address))
+	while (first < binding->shared && !wants_any(&binding->sockets[first], secure))
 		first++;
 	*port = 0;
 	if (first == binding->shared)
@@ -171,16 +215,18 @@ static int find_port(const struct coax_binding *binding, in_port_t *port, uint32
 static in_port_t group_port(struct coax_binding *binding, int family)
 {
 	for (uint32_t i = 0; i < binding->shared; i++)
-		if (binding->sockets[i].address.sa.sa_family == family)
+		if (binding->sockets[i].address.sa.sa_family == family &&
+		    !binding->sockets[i].secure)
 			return *port_of(&binding->sockets[i].address);
 	return *port_of(&binding->sockets[0].address);
 }
 
-static void set_ports(struct coax_binding *binding, in_port_t port)
+static void set_ports(struct coax_binding *binding, const in_port_t ports[2])
 {
 	for (uint32_t i = 0; i < binding->shared; i++)
-		if (!*port_of(&binding->sockets[i].address))
-			*port_of(&binding->sockets[i].address) = port;
+		for (int secure = 0; secure < 2; secure++)
+			if (wants_any(&binding->sockets[i], secure))
+				*port_of(&binding->sockets[i].address) = ports[secure];
 	for (uint32_t i = binding->count; i < binding->total; i++) {
 		union coax_address *group = &binding->sockets[i].address;
 
@@ -209,14 +255,20 @@ static int open_first(struct coax_context *context, struct coax_binding *binding
 
 	for (int tries = 0; tries < PORT_TRIES && err == -EADDRINUSE; tries++) {
 		struct coax_binding bound = *binding;
-		in_port_t port;
+		in_port_t ports[2];
 
-		err = find_port(binding, &port, &failed);
+		err = find_port(binding, false, &ports[0], &failed);
+		if (!err)
+			err = find_port(binding, true, &ports[1], &failed);
 		if (err)
 			break;
-		set_ports(&bound, port);
+		if (ports[0] && ports[0] == ports[1]) {
+			err = -EADDRINUSE;
+			continue;
+		}
+		set_ports(&bound, ports);
 		err = create_worker(context, &bound, 0, &failed);
-		if (!err || !port) {
+		if (!err || !(ports[0] || ports[1])) {
 			*binding = bound;
 			break;
 		}

@@ -23,8 +23,8 @@ struct coax_block_key coax_blocks_key(const struct coax_blocks *blocks,
 				      const struct coax_responder *responder, bool with_endpoints,
 				      bool with_payload, const void *extra, size_t extra_length)
 {
-	uint8_t bytes[2 * COAX_ADDRESS_BYTES_MAX + sizeof(uint32_t) + COAX_DATAGRAM_IN_MAX +
-		      sizeof(struct coax_block_key) + EXTRA_MAX];
+	uint8_t bytes[2 * COAX_ADDRESS_BYTES_MAX + sizeof(uint64_t) + sizeof(uint32_t) +
+		      COAX_DATAGRAM_IN_MAX + sizeof(struct coax_block_key) + EXTRA_MAX];
 	const struct coax_message *request = &responder->request;
 	struct coax_block_key digest;
 	const uint8_t *payload;
@@ -36,6 +36,7 @@ struct coax_block_key coax_blocks_key(const struct coax_blocks *blocks,
 	if (with_endpoints) {
 		at += coax_address_bytes(at, &responder->remote);
 		at += coax_address_bytes(at, &responder->local);
+		at = put(at, &responder->session, sizeof(responder->session));
 	}
 	/* The options came in one datagram: there is room for them. */
 	result = coax_message_cache_key(request, without, sizeof(without) / sizeof(without[0]),

@@ -11,6 +11,7 @@
 
 #include <coax/context.h>
 #include "site/responder.h"
+#include "transport/transport.h"
 
 struct coax_blocks;
 
@@ -61,11 +62,11 @@ uint32_t coax_blocks_stride(struct coax_blocks *blocks, const struct coax_respon
 
 /*
  * A notification whose body has more than one block (cut for nobody: responder->remote AF_UNSPEC)
- * leaves for an observer with this request: what it asks for next is not of what was kept for it
- * before (section 2.6).
+ * leaves by `path` for an observer with this request: what it asks for next is not of what was kept
+ * for it before (section 2.6).
  */
-void coax_blocks_forget(struct coax_blocks *blocks, const union coax_address *remote,
-			const union coax_address *local, const struct coax_message *request);
+void coax_blocks_forget(struct coax_blocks *blocks, const struct coax_path *path,
+			const struct coax_message *request);
 
 /*
  * A request body that was put together, or a streaming resource's transfer. It lives until put,

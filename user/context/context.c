@@ -12,6 +12,7 @@
 #include "observers.h"
 #include "options.h"
 #include "rcu.h"
+#include "secure.h"
 #include "site/queue.h"
 #include "resolver.h"
 #include <coax/control.h>
@@ -27,13 +28,22 @@ static int load_accel(struct coax_context *context, const struct coax_context_op
 
 	if (options->succession)
 		accel.lock = options->succession->lock;
+	if (!context->secure_server)
+		accel.sessions = 0;
+	else if (!accel.sessions)
+		accel.sessions = context->tuning.sessions_max + context->tuning.handshakes_max;
 	err = coax_accel_open(&context->accel, &accel, &context->logger);
 	if (err)
 		return err;
 	if (context->guard)
 		err = coax_guard_share(context->guard, context->accel);
-	for (uint32_t i = 0; i < context->shared_sockets && !err; i++)
-		err = coax_accel_add_endpoint(context->accel, transport->ops->bound(transport, i));
+	for (uint32_t i = 0; i < context->shared_sockets && !err; i++) {
+		const union coax_address *bound = transport->ops->bound(transport, i);
+
+		err = context->workers[0]->socket_is_secure[i]
+			      ? coax_accel_add_secure_endpoint(context->accel, bound)
+			      : coax_accel_add_endpoint(context->accel, bound);
+	}
 	if (!err && accel.lock)
 		err = coax_accel_prepare(context->accel);
 	return err;
@@ -49,6 +59,7 @@ static int attach_accel(struct coax_context *context)
 	if (err)
 		return err;
 	*context->digest = *coax_accel_digest(context->accel);
+	context->cookie_key = *coax_accel_cookie_key(context->accel);
 	coax_renewals_begin(context);
 	for (unsigned int i = 0; i < context->worker_count; i++)
 		coax_blocks_accelerate(context->workers[i]->blocks);
@@ -116,6 +127,37 @@ void coax_context_unreference(struct coax_context *context)
 		free(context);
 }
 
+/*
+ * What was published is not so any more: who publishes from now on sees the new version, and what
+ * it is the version of.
+ */
+static void begin_version(struct coax_context *context)
+{
+	__atomic_fetch_add(&context->site_version, 1, __ATOMIC_SEQ_CST);
+	synchronize_rcu();
+}
+
+static void withdraw_all(struct coax_context *context)
+{
+	if (context->accel)
+		coax_accel_withdraw_all(context->accel);
+}
+
+static void site_changed(struct coax_site_user *user)
+{
+	struct coax_context *context = caa_container_of(user, struct coax_context, site_user);
+
+	begin_version(context);
+	withdraw_all(context);
+	coax_observers_turn_away(context->observers);
+}
+
+static void serve_site(struct coax_context *context)
+{
+	context->site_user.changed = site_changed;
+	coax_site_serve(&context->site_user, context->site);
+}
+
 static void close_all(struct coax_context *context)
 {
 	atomic_store(&context->stopped, true);
@@ -124,6 +166,7 @@ static void close_all(struct coax_context *context)
 	for (unsigned int i = 0; i < context->thread_count; i++)
 		pthread_join(context->workers[i]->thread, NULL);
 
+	coax_site_serve(&context->site_user, NULL);
 	/* From here on a responder that is answered late frees itself. */
 	atomic_store(&context->closed, true);
 	synchronize_rcu();
@@ -134,6 +177,7 @@ static void close_all(struct coax_context *context)
 	coax_groups_destroy(context->groups);
 	coax_accel_close(context->accel);
 	coax_guard_destroy(context->guard);
+	coax_secure_close(context);
 	free(context->digest);
 	free(context->workers);
 	coax_context_unreference(context);
@@ -147,7 +191,10 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 	if (!context)
 		return -ENOMEM;
 	atomic_init(&context->references, 1);
+	pthread_mutex_init(&context->credentials_lock, NULL);
 	err = coax_options_apply(context, options);
+	if (!err)
+		err = coax_secure_open(context, options);
 	if (!err && coax_options_are_servers(options))
 		err = coax_guard_create(&context->guard, &options->guard, &context->logger);
 	if (!err) {
@@ -171,6 +218,8 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 	if (!err && options->accel.attached)
 		options->accel.attached(options->accel.arg);
 	if (!err)
+		serve_site(context);
+	if (!err)
 		err = start_workers(context);
 	if (err)
 		close_all(context);
@@ -183,15 +232,14 @@ void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 {
 	struct coax_site *former;
 
+	coax_site_serve(&context->site_user, site);
 	/* In this order: who sees the new version sees the new Site. */
 	former = __atomic_exchange_n(&context->site, site, __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&context->site_version, 1, __ATOMIC_SEQ_CST);
-	/* Then no handler of the former Site runs, and whoever publishes sees the new version. */
-	synchronize_rcu();
+	/* Then no handler of the former Site runs. */
+	begin_version(context);
 	if (former && former != site)
 		coax_site_leave_queues(former);
-	if (context->accel)
-		coax_accel_withdraw_all(context->accel);
+	withdraw_all(context);
 	coax_observers_look_again(context->observers);
 }
 
@@ -240,6 +288,17 @@ in_port_t coax_context_port(const struct coax_context *context)
 	struct coax_transport *transport = context->workers[0]->transport;
 
 	return coax_address_port(transport->ops->bound(transport, 0));
+}
+
+in_port_t coax_context_secure_port(const struct coax_context *context)
+{
+	const struct coax_worker *worker = context->workers[0];
+
+	for (uint32_t i = 0; i < context->shared_sockets; i++)
+		if (worker->socket_is_secure[i])
+			return coax_address_port(
+				worker->transport->ops->bound(worker->transport, i));
+	return 0;
 }
 
 void coax_context_stats_read(const struct coax_context *context, struct coax_context_stats *stats)

@@ -163,10 +163,10 @@ int coax_context_pause(struct coax_context *context, uint32_t timeout_ms)
 	return 0;
 }
 
-void coax_context_resume(struct coax_context *context)
+void coax_context_resume(struct coax_context *context, pid_t successor)
 {
 	if (context->accel)
-		coax_accel_reclaim(context->accel);
+		coax_accel_reclaim(context->accel, (uint32_t)successor);
 	if (!context->own_loop && set_paused(context, false, 0) == -ENOMEM)
 		coax_log(&context->logger, COAX_LOG_ERROR, "no memory to go on receiving with");
 }

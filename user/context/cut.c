@@ -198,11 +198,13 @@ static void forget(struct coax_blocks *blocks, const struct coax_responder *resp
 	}
 }
 
-void coax_blocks_forget(struct coax_blocks *blocks, const union coax_address *remote,
-			const union coax_address *local, const struct coax_message *request)
+void coax_blocks_forget(struct coax_blocks *blocks, const struct coax_path *path,
+			const struct coax_message *request)
 {
-	forget(blocks,
-	       &(struct coax_responder){.request = *request, .remote = *remote, .local = *local});
+	forget(blocks, &(struct coax_responder){.request = *request,
+						.remote = path->remote,
+						.local = path->local,
+						.session = path->session});
 }
 
 /* Section 2.4: who mentions Block2 is answered with it, and is not in the middle any more. */

@@ -160,6 +160,8 @@ void coax_detached_render(struct coax_detached *detached)
 				.remote.sa.sa_family = AF_UNSPEC,
 				.local.sa.sa_family = AF_UNSPEC,
 				.needed_until = detached->needed_until,
+				/* A renewal is for anybody who asks the kernel. */
+				.let_in = detached->needed_until == 0,
 				/* Before the Site: one that is replaced meanwhile makes the
 				 * version an old one. */
 				.site_version = __atomic_load_n(&worker->context->site_version,

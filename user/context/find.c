@@ -14,25 +14,26 @@
 struct finding {
 	struct coax_lookup lookup;
 	struct coax_context *context;
+	bool secure;
 	coax_found_fn found;
 	void *arg;
 };
 
-static bool have_socket(const struct coax_context *context, const union coax_address *address)
+static bool have_socket(const struct finding *finding, const union coax_address *address)
 {
 	struct coax_path path;
 
-	return coax_worker_for(context, address, &path) != NULL;
+	return coax_worker_for(finding->context, address, finding->secure, &path) != NULL;
 }
 
 /* Those that no socket of ours reaches are of no use. */
-static unsigned int keep_reachable(const struct coax_context *context,
-				   struct coax_addresses *addresses)
+static unsigned int keep_reachable(struct finding *finding)
 {
+	struct coax_addresses *addresses = &finding->lookup.addresses;
 	unsigned int kept = 0;
 
 	for (unsigned int i = 0; i < addresses->count; i++)
-		if (have_socket(context, &addresses->at[i]))
+		if (have_socket(finding, &addresses->at[i]))
 			addresses->at[kept++] = addresses->at[i];
 	addresses->count = kept;
 	return kept;
@@ -41,10 +42,11 @@ static unsigned int keep_reachable(const struct coax_context *context,
 static void tell(struct coax_lookup *lookup)
 {
 	struct finding *finding = caa_container_of(lookup, struct finding, lookup);
-	struct coax_found found = {.transport = "udp", .error = lookup->error};
+	struct coax_found found = {.transport = finding->secure ? "dtls" : "udp",
+				   .error = lookup->error};
 	int result = lookup->result;
 
-	if (!result && !keep_reachable(finding->context, &lookup->addresses)) {
+	if (!result && !keep_reachable(finding)) {
 		result = -EAFNOSUPPORT;
 		found.error = "there is no socket for this kind of address";
 	}
@@ -79,13 +81,14 @@ static int refuse_scheme(const char *uri, const char **error)
 	return -EPROTONOSUPPORT;
 }
 
-static int parse(const char *text, struct coax_uri *uri, const char **error)
+static int parse(const struct coax_context *context, const char *text, struct coax_uri *uri,
+		 const char **error)
 {
 	int err;
 
 	*error = NULL;
 	err = coax_uri_parse(uri, text, error);
-	if (err == -EPROTONOSUPPORT || (!err && uri->secure))
+	if (err == -EPROTONOSUPPORT || (!err && uri->secure && !context->dtls))
 		return refuse_scheme(text, error);
 	return err;
 }
@@ -119,7 +122,7 @@ int coax_find_remote(struct coax_context *context, const char *text, coax_found_
 
 	if (!error)
 		error = &why;
-	err = parse(text, &uri, error);
+	err = parse(context, text, &uri, error);
 	if (err)
 		return err;
 	is_literal = coax_literal_address(uri.host, uri.port, &literal);
@@ -131,6 +134,7 @@ int coax_find_remote(struct coax_context *context, const char *text, coax_found_
 	if (!finding)
 		return -ENOBUFS;
 	finding->context = context;
+	finding->secure = uri.secure;
 	finding->found = found;
 	finding->arg = arg;
 	finding->lookup.done = tell;

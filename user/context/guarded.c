@@ -33,7 +33,7 @@ bool coax_guarded_may_serve(struct coax_worker *worker, const struct coax_path *
 		refuse(worker, path, responder);
 		return false;
 	case COAX_GUARD_CHALLENGE:
-		if (coax_echo_is_proven(responder, ECHO_FRESH_MS)) {
+		if (path->session || coax_echo_is_proven(responder, ECHO_FRESH_MS)) {
 			coax_guard_verify(guard, &path->remote, worker->now);
 			return true;
 		}

@@ -41,6 +41,7 @@ static void assign(struct coax_binding *binding, uint32_t socket, unsigned int w
 				binding->sockets[binding->total++] = (struct coax_udp_socket){
 					.address = wanted->address,
 					.reuse_port = true,
+					.secure = wanted->secure,
 					.inherited = former->sockets[k],
 				};
 		}

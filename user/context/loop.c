@@ -14,6 +14,7 @@
 #include "groups.h"
 #include "observation.h"
 #include "rcu.h"
+#include "secure.h"
 
 /* Batches from one socket before the others get their turn. */
 #define RECEIVE_ROUNDS 8
@@ -70,6 +71,15 @@ static unsigned int keep_ours(struct coax_worker *worker, struct coax_datagram *
 	return kept;
 }
 
+static void take_in(struct coax_worker *worker, uint32_t socket, const struct coax_datagram *batch,
+		    unsigned int count)
+{
+	if (worker->socket_is_secure[socket])
+		coax_secure_receive(worker, batch, count);
+	else
+		coax_exchange_receive_batch(worker->exchange, worker->now, batch, count);
+}
+
 static void receive(struct coax_worker *worker, uint32_t socket)
 {
 	struct coax_transport *transport = worker->transport;
@@ -84,12 +94,22 @@ static void receive(struct coax_worker *worker, uint32_t socket)
 		__atomic_store_n(&stats->datagrams_in, stats->datagrams_in + count,
 				 __ATOMIC_RELAXED);
 		read_clock(worker);
-		coax_exchange_receive_batch(worker->exchange, worker->now, batch,
-					    keep_ours(worker, batch, count));
+		take_in(worker, socket, batch, keep_ours(worker, batch, count));
 		coax_worker_flush(worker);
 		if (count < COAX_BATCH)
 			return;
 	}
+}
+
+/* -ENOTCONN is about a session that has ended before a message could leave in it. */
+static void take_error(struct coax_worker *worker, const struct coax_path *path, int error)
+{
+	if (worker->socket_is_secure[path->socket] && error != ENOTCONN)
+		coax_secure_network_error(worker, path, error);
+	if (path->session && error == ENOTCONN)
+		coax_exchange_session_ended(worker->exchange, path, ECONNRESET);
+	else
+		coax_exchange_network_error(worker->exchange, path, error);
 }
 
 static void take_errors(struct coax_worker *worker, uint32_t socket)
@@ -101,7 +121,7 @@ static void take_errors(struct coax_worker *worker, uint32_t socket)
 		error = worker->transport->ops->error(worker->transport, socket, &path);
 		if (!error)
 			return;
-		coax_exchange_network_error(worker->exchange, &path, error);
+		take_error(worker, &path, error);
 	}
 }
 
@@ -109,8 +129,7 @@ static void take_errors(struct coax_worker *worker, uint32_t socket)
 static void take_refused(struct coax_worker *worker)
 {
 	for (unsigned int i = 0; i < worker->refused_count; i++)
-		coax_exchange_network_error(worker->exchange, &worker->refused[i].path,
-					    worker->refused[i].error);
+		take_error(worker, &worker->refused[i].path, worker->refused[i].error);
 	worker->refused_count = 0;
 }
 
@@ -181,12 +200,15 @@ uint64_t coax_worker_deadline(const struct coax_worker *worker)
 	uint64_t deadline = coax_exchange_deadline(worker->exchange);
 	uint64_t blocks = coax_blocks_deadline(worker->blocks);
 	uint64_t renewal = coax_observations_deadline(worker);
+	uint64_t secure = coax_secure_deadline(worker);
 	uint64_t ageing;
 
 	if (blocks < deadline)
 		deadline = blocks;
 	if (renewal < deadline)
 		deadline = renewal;
+	if (secure < deadline)
+		deadline = secure;
 	/* What errors left to be done. */
 	if (worker->out_count || worker->refused_count)
 		return 0;
@@ -245,6 +267,7 @@ static void run_timers(struct coax_worker *worker)
 	if (worker->now >= coax_blocks_deadline(worker->blocks))
 		coax_blocks_tick(worker->blocks, worker->now);
 	coax_observations_tick(worker);
+	coax_secure_tick(worker);
 	if (worker->index == 0 && worker->context->accel)
 		coax_accel_age(worker->context->accel, worker->now);
 }
@@ -261,6 +284,7 @@ static void process(struct coax_worker *worker, int count)
 		handle_event(worker, worker->watched_about[i], worker->watched[i].revents);
 	}
 	run_timers(worker);
+	coax_secure_settle(worker);
 	coax_worker_flush(worker);
 	take_refused(worker);
 	rcu_read_unlock();

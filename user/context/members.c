@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Who observes: found by remote and token, counted by remote.
+ * Who observes: found by peer and token, counted by peer.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,17 +31,18 @@ void coax_members_destroy(struct coax_members *members)
 	free(members->peers);
 }
 
-static uint64_t hash_remote(const struct coax_worker *worker, const union coax_address *remote)
+static uint64_t hash_peer(const struct coax_worker *worker, const struct coax_path *path)
 {
-	return coax_hash_address(&worker->context->observers->key, remote);
+	return coax_hash_address(&worker->context->observers->key, &path->remote) ^
+	       coax_path_session_hash(path);
 }
 
 static struct cds_hlist_head *token_chain(const struct coax_worker *worker,
-					  const union coax_address *remote, const uint8_t *token,
+					  const struct coax_path *path, const uint8_t *token,
 					  size_t length)
 {
 	struct coax_members *members = members_of(worker);
-	uint64_t hash = hash_remote(worker, remote) +
+	uint64_t hash = hash_peer(worker, path) +
 			coax_hash(&worker->context->observers->key, token, length);
 
 	return &members->by_token[hash & members->mask];
@@ -52,7 +53,7 @@ struct coax_member *coax_members_find(struct coax_worker *worker, const struct c
 {
 	const uint8_t *token = coax_message_token(request);
 	size_t length = coax_message_token_length(request);
-	struct cds_hlist_node *node = token_chain(worker, &path->remote, token, length)->next;
+	struct cds_hlist_node *node = token_chain(worker, path, token, length)->next;
 
 	for (; node; node = node->next) {
 		struct coax_member *member = caa_container_of(node, struct coax_member, by_token);
@@ -60,31 +61,31 @@ struct coax_member *coax_members_find(struct coax_worker *worker, const struct c
 
 		/* Towards another address of ours, a token is another one (RFC 7252 5.3.1). */
 		if (notice->token_length == length && memcmp(notice->token, token, length) == 0 &&
-		    coax_address_equal(&notice->path.remote, &path->remote) &&
+		    coax_path_same_peer(&notice->path, path) &&
 		    coax_address_equal(&notice->path.local, &path->local))
 			return member;
 	}
 	return NULL;
 }
 
-/* One observer more at a remote. NULL: it has enough, or no memory. */
-static struct coax_peer *get_peer(struct coax_worker *worker, const union coax_address *remote)
+/* One observer more at a peer. NULL: it has enough, or no memory. */
+static struct coax_peer *get_peer(struct coax_worker *worker, const struct coax_path *path)
 {
 	struct coax_members *members = members_of(worker);
-	struct cds_hlist_head *chain = &members->peers[hash_remote(worker, remote) & members->mask];
+	struct cds_hlist_head *chain = &members->peers[hash_peer(worker, path) & members->mask];
 	struct cds_hlist_node *node = chain->next;
 	struct coax_peer *peer = NULL;
 
 	for (; node; node = node->next) {
 		peer = caa_container_of(node, struct coax_peer, node);
-		if (coax_address_equal(&peer->remote, remote))
+		if (coax_path_same_peer(&peer->path, path))
 			break;
 	}
 	if (!node) {
 		peer = calloc(1, sizeof(*peer));
 		if (!peer)
 			return NULL;
-		peer->remote = *remote;
+		peer->path = *path;
 		cds_hlist_add_head(&peer->node, chain);
 	} else if (peer->count >= worker->context->tuning.observers_per_peer) {
 		return NULL;
@@ -142,7 +143,7 @@ static int list(struct coax_worker *worker, struct coax_member *member,
 	notice->path = *path;
 	notice->token_length = (uint8_t)coax_message_token_length(request);
 	memcpy(notice->token, coax_message_token(request), notice->token_length);
-	member->peer = get_peer(worker, &path->remote);
+	member->peer = get_peer(worker, path);
 	if (!member->peer)
 		return -ENOBUFS;
 	err = coax_exchange_notice_add(worker->exchange, notice);
@@ -151,7 +152,7 @@ static int list(struct coax_worker *worker, struct coax_member *member,
 		return err;
 	}
 	cds_hlist_add_head(&member->by_token,
-			   token_chain(worker, &path->remote, notice->token, notice->token_length));
+			   token_chain(worker, path, notice->token, notice->token_length));
 	return 0;
 }
 

@@ -278,8 +278,8 @@ static struct coax_observation *allocate(struct coax_context *context,
 /* Where to, and then go there; or find out first. */
 static int set_out(struct coax_observation *observation, const union coax_address *remote)
 {
-	struct coax_worker *worker =
-		coax_worker_for(observation->context, remote, &observation->path);
+	struct coax_worker *worker = coax_worker_for(
+		observation->context, remote, observation->options.secure, &observation->path);
 
 	if (!worker)
 		return -EAFNOSUPPORT;
@@ -320,7 +320,7 @@ static int aim(struct coax_observation *observation, const union coax_address *r
 
 	if (remote)
 		return set_out(observation, remote);
-	err = coax_target_take(&observation->request, host, &port);
+	err = coax_target_take(&observation->request, observation->options.secure, host, &port);
 	if (err)
 		return err;
 	err = coax_literal_address(host, port, &literal);
@@ -340,6 +340,8 @@ int coax_observe(struct coax_context *context, const union coax_address *remote,
 	struct coax_observation *observation;
 	int err = body ? -EINVAL : check(message);
 
+	if (!err && options && options->secure && !context->dtls)
+		err = -EPROTONOSUPPORT;
 	coax_body_release(body);
 	if (err)
 		return err;

@@ -9,6 +9,7 @@
 #include <coax/observation.h>
 #include "download.h"
 #include "resolver.h"
+#include "secure.h"
 
 /* What the application wants to be told. */
 enum coax_listener_kind {
@@ -46,6 +47,8 @@ struct coax_observation {
 	struct coax_pending *fetching;	  /* a further block of a notification; NULL: none */
 	struct coax_download download;
 	struct coax_timer renewal;
+	struct coax_secure_waiter waiter; /* for the session */
+	uint64_t begun;			  /* when the latest registration left, ns */
 	bool entered;	 /* it is on the network, or was: its name is no longer looked up */
 	bool challenged; /* an Echo has been answered */
 	bool renewing;	 /* the next response is the newest, whatever its number is */

@@ -65,6 +65,13 @@ static void fail(struct coax_observation *observation, int error,
 	coax_observe_leave(observation);
 }
 
+static void fail_because(struct coax_observation *observation, int error, const char *reason)
+{
+	if (reason && observation->options.failed)
+		observation->options.failed(observation->options.failed_arg, reason);
+	fail(observation, error, NULL);
+}
+
 /* RFC 7641 section 3.3.1: before the representation is stale, so that there is no gap. */
 static void start_renewal(struct coax_observation *observation, const struct coax_message *message)
 {
@@ -85,6 +92,7 @@ static void renew(struct coax_exchange *exchange, struct coax_timer *timer)
 	struct coax_message message = copy_request(observation, 0, buffer);
 
 	observation->renewing = true;
+	observation->begun = observation->worker->now;
 	/* Whatever answers this, or the one that is still on its way, starts the timer again. */
 	if (coax_exchange_request_again(exchange, observation->worker->now, observation->pending,
 					&message) == -ENOBUFS)
@@ -201,12 +209,15 @@ static void take_last(struct coax_observation *observation, int result,
 		      const struct coax_message *response)
 {
 	observation->pending = NULL;
+	if (result == -ETIMEDOUT)
+		coax_secure_unanswered(observation->worker, &observation->path, observation->begun);
 	if (observation->leaving) {
 		gone(observation);
 	} else if (coax_is_out_of_reach(result) && !observation->numbered) {
 		coax_observe_elsewhere(observation, result);
 	} else if (result) {
-		fail(observation, result, NULL);
+		fail_because(observation, result,
+			     coax_secure_reason(observation->worker, &observation->path));
 	} else if (answer_challenge(observation, response)) {
 		return;
 	} else if (COAX_CODE_CLASS(coax_message_code(response)) != 2) {
@@ -247,7 +258,7 @@ static void answered(void *arg, int result, const struct coax_message *response,
 	coax_observation_unreference(observation);
 }
 
-void coax_observe_begin(struct coax_observation *observation)
+static void register_now(struct coax_observation *observation)
 {
 	const struct coax_ask ask = {.non_confirmable = observation->options.non_confirmable,
 				     .timeout_ms = observation->options.timeout_ms,
@@ -256,11 +267,42 @@ void coax_observe_begin(struct coax_observation *observation)
 	int err;
 
 	observation->renewal.fire = renew;
+	observation->begun = worker->now;
 	err = coax_exchange_request(worker->exchange, worker->now, &observation->path,
 				    &observation->request, &ask, answered, observation,
 				    &observation->pending);
 	if (err)
 		fail(observation, err, NULL);
+}
+
+/* The session is there, or is not to be had. */
+static void session_ready(struct coax_secure_waiter *waiter, int result, const char *reason)
+{
+	struct coax_observation *observation =
+		caa_container_of(waiter, struct coax_observation, waiter);
+
+	if (!result)
+		register_now(observation);
+	else if (coax_is_out_of_reach(result))
+		coax_observe_elsewhere(observation, result);
+	else
+		fail_because(observation, result, reason);
+}
+
+void coax_observe_begin(struct coax_observation *observation)
+{
+	const char *reason;
+	int result;
+
+	if (!observation->options.secure) {
+		register_now(observation);
+		return;
+	}
+	observation->waiter.ready = session_ready;
+	result = coax_secure_begin(observation->worker, &observation->path, &observation->request,
+				   0, &observation->waiter, &reason);
+	if (result <= 0)
+		session_ready(&observation->waiter, result, reason);
 }
 
 void coax_observe_elsewhere(struct coax_observation *observation, int error)
@@ -271,7 +313,7 @@ void coax_observe_elsewhere(struct coax_observation *observation, int error)
 
 	while (!found && addresses && observation->tried < addresses->count)
 		found = coax_worker_for(context, &addresses->at[observation->tried++],
-					&observation->path);
+					observation->options.secure, &observation->path);
 	if (found)
 		coax_observe_begin(observation);
 	else
@@ -291,6 +333,7 @@ void coax_observe_leave(struct coax_observation *observation)
 	observation->leaving = true;
 	stop_fetching(observation);
 	coax_timer_stop(&worker->renewals, &observation->renewal);
+	coax_secure_leave(&observation->waiter);
 	if (!pending) {
 		gone(observation);
 		return;

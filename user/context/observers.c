@@ -167,12 +167,17 @@ static void say_goodbye(struct coax_audience *audience)
 	(void)coax_audience_trigger(audience, &m, true, NULL);
 }
 
+void coax_observers_turn_away(struct coax_observers *observers)
+{
+	coax_audiences_for_each(observers, say_goodbye);
+}
+
 void coax_observers_end(struct coax_observers *observers)
 {
 	pthread_mutex_lock(&observers->lock);
 	observers->ended = true;
 	pthread_mutex_unlock(&observers->lock);
-	coax_audiences_for_each(observers, say_goodbye);
+	coax_observers_turn_away(observers);
 }
 
 bool coax_observers_are_gone(struct coax_observers *observers)

@@ -7,7 +7,7 @@
  * the subject that its latest rendering came from. One worker, its home, renders; each worker keeps
  * and notifies the observers whose requests it received.
  *
- * Memory (64-bit): an observer 288 bytes, and 48 a remote that has some; an audience 320 bytes, its
+ * Memory (64-bit): an observer 296 bytes, and 96 a peer that has some; an audience 320 bytes, its
  * request, its latest notification, and 88 bytes a worker that has members of it. At most
  * tuning.observers_max observers, so no more audiences than that. A change costs each observer
  * nothing but the message.
@@ -64,6 +64,9 @@ void coax_observers_notified(void *worker, struct coax_notice *notice, int resul
 
 /* Render for all audiences anew: the Site is another one. Any thread. */
 void coax_observers_look_again(struct coax_observers *observers);
+
+/* Send everybody a last notification, 5.03: those who may observe ask again. Any thread. */
+void coax_observers_turn_away(struct coax_observers *observers);
 
 /*
  * Shutdown: send everybody a last notification, 5.03. Any thread; then coax_observers_are_gone()

@@ -14,7 +14,7 @@
 #define DAY_MS		86400000
 #define TRANSPORTS_TEXT 64
 
-static const char *const transports[] = {"udp"};
+static const char *const transports[] = {"udp", "dtls"};
 
 #define TRANSPORT_COUNT (sizeof(transports) / sizeof(transports[0]))
 
@@ -39,6 +39,9 @@ static void fill_tuning(struct coax_tuning *tuning)
 		.observers_per_peer = 256,
 		.notify_confirm_ms = 3600000,
 		.observations_max = 4096,
+		.sessions_max = 16384,
+		.handshakes_max = 1024,
+		.session_idle_ms = DAY_MS,
 	};
 
 #define DEFAULT(field)                                  \
@@ -64,6 +67,9 @@ static void fill_tuning(struct coax_tuning *tuning)
 	DEFAULT(observers_per_peer);
 	DEFAULT(notify_confirm_ms);
 	DEFAULT(observations_max);
+	DEFAULT(sessions_max);
+	DEFAULT(handshakes_max);
+	DEFAULT(session_idle_ms);
 #undef DEFAULT
 }
 
@@ -135,9 +141,39 @@ static int check_transports(const struct coax_context *context,
 	return 0;
 }
 
+/* Whether a transport is among those to use. */
+static bool is_named(const struct coax_context_options *options, const char *name)
+{
+	for (size_t i = 0; i < options->transport_count; i++)
+		if (strcmp(options->transports[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *choose_transports(struct coax_context *context,
+				     const struct coax_context_options *options)
+{
+	bool any = !options->transport_count, named = is_named(options, "dtls");
+	bool server = coax_options_are_servers(options);
+
+	context->plain = any || is_named(options, "udp");
+	context->secure_client = named || (any && options->client_credentials);
+	context->secure_server =
+		server &&
+		(named || (any && (options->server_credentials || options->bind_secure_count)));
+	if (options->bind_secure_count && !context->secure_server)
+		return server ? "bind_secure is about \"dtls\", which is not among the transports"
+			      : "bind_secure is for servers";
+	if (options->group_count && !context->plain)
+		return "DTLS has no groups: to listen to some takes \"udp\"";
+	return NULL;
+}
+
 int coax_options_apply(struct coax_context *context, const struct coax_context_options *options)
 {
 	const char *complaint;
+	int err;
 
 	context->logger = options->logger;
 	if (!context->logger.name)
@@ -148,12 +184,17 @@ int coax_options_apply(struct coax_context *context, const struct coax_context_o
 	context->tuning = options->tuning;
 	fill_tuning(&context->tuning);
 
+	err = check_transports(context, options);
+	if (err)
+		return err;
 	complaint = tuning_complaint(&context->tuning);
+	if (!complaint)
+		complaint = choose_transports(context, options);
 	if (!complaint && options->own_loop && options->workers > 1)
 		complaint = "an application's own loop is one worker, not several";
 	if (complaint) {
 		coax_log(&context->logger, COAX_LOG_ERROR, "%s", complaint);
 		return -EINVAL;
 	}
-	return check_transports(context, options);
+	return 0;
 }

@@ -60,7 +60,8 @@ static void try_next(struct coax_request *request, int result)
 	struct coax_worker *worker = NULL;
 
 	while (!worker && addresses && request->tried < addresses->count)
-		worker = coax_worker_for(context, &addresses->at[request->tried++], &request->path);
+		worker = coax_worker_for(context, &addresses->at[request->tried++],
+					 request->options.secure, &request->path);
 	if (worker)
 		move(request, worker);
 	else
@@ -72,22 +73,61 @@ static void transferred(struct coax_transfer *transfer, int result,
 {
 	struct coax_request *request = caa_container_of(transfer, struct coax_request, transfer);
 
+	request->reason = coax_secure_reason(transfer->worker, &transfer->path);
+	if (result == -ETIMEDOUT)
+		coax_secure_unanswered(transfer->worker, &transfer->path, request->begun);
 	if (coax_is_out_of_reach(result) && !transfer->heard)
 		try_next(request, result);
 	else
 		coax_request_finish(request, result, response);
 }
 
+static void begin_transfer(struct coax_request *request)
+{
+	request->begun = request->transfer.worker->now;
+	request->transfer.path = request->path;
+	coax_transfer_begin(&request->transfer);
+}
+
+/* The session is there, or is not to be had. */
+static void session_ready(struct coax_secure_waiter *waiter, int result, const char *reason)
+{
+	struct coax_request *request = caa_container_of(waiter, struct coax_request, waiter);
+
+	request->reason = reason;
+	if (!result)
+		begin_transfer(request);
+	else if (coax_is_out_of_reach(result))
+		try_next(request, result);
+	else
+		coax_request_finish(request, result, NULL);
+}
+
+static void begin_session(struct coax_request *request)
+{
+	const char *reason;
+	int result;
+
+	request->waiter.ready = session_ready;
+	result = coax_secure_begin(request->worker, &request->path, &request->message,
+				   request->deadline, &request->waiter, &reason);
+	if (result <= 0)
+		session_ready(&request->waiter, result, reason);
+}
+
 static void begin(struct coax_request *request)
 {
+	request->reason = NULL;
 	request->transfer.worker = request->worker;
 	request->transfer.path = request->path;
 	if (coax_address_is_multicast(&request->path.remote) != !!request->group)
 		coax_request_finish(request, -EINVAL, NULL);
 	else if (request->group)
 		coax_group_begin(request);
+	else if (request->options.secure)
+		begin_session(request);
 	else
-		coax_transfer_begin(&request->transfer);
+		begin_transfer(request);
 }
 
 static void run_submit(struct coax_worker *worker, struct coax_work *work)
@@ -136,12 +176,20 @@ static void abandon_lookup(struct coax_request *request)
 	coax_request_finish(request, -ECANCELED, NULL);
 }
 
+static void abandon_session(struct coax_request *request)
+{
+	coax_secure_leave(&request->waiter);
+	coax_request_finish(request, -ECANCELED, NULL);
+}
+
 static void end_early(struct coax_request *request)
 {
 	if (request->lookup)
 		abandon_lookup(request);
 	else if (request->group)
 		coax_group_cancel(request, -ECANCELED);
+	else if (request->waiter.waits)
+		abandon_session(request);
 	else
 		coax_transfer_cancel(&request->transfer, -ECANCELED);
 }
@@ -177,13 +225,13 @@ void coax_request_cancel(struct coax_request *request)
 }
 
 struct coax_worker *coax_worker_for(const struct coax_context *context,
-				    const union coax_address *remote, struct coax_path *path)
+				    const union coax_address *remote, bool secure,
+				    struct coax_path *path)
 {
 	static const struct coax_hash_key key;
 	struct coax_worker *worker =
 		context->workers[coax_hash_address(&key, remote) % context->worker_count];
-	uint32_t socket =
-		remote->sa.sa_family == AF_INET6 ? worker->client_ipv6 : worker->client_ipv4;
+	uint32_t socket = worker->client[secure][remote->sa.sa_family == AF_INET6];
 
 	if (socket == COAX_NO_SOCKET)
 		return NULL;
@@ -210,8 +258,8 @@ static int check_options(const struct coax_request_options *options, bool group)
 		return -EINVAL;
 	if (options->body && !options->body->data && !options->body->read && options->body->length)
 		return -EINVAL;
-	/* A sink could not tell the responders apart. */
-	return group && options->sink ? -EINVAL : 0;
+	/* A sink could not tell the responders apart; DTLS has no groups (RFC 7252 section 9.1). */
+	return group && (options->sink || options->secure) ? -EINVAL : 0;
 }
 
 static int check_message(const struct coax_message *message, const struct coax_body *body,
@@ -341,7 +389,7 @@ static int aim(struct coax_request *request, struct coax_context *context,
 	int err;
 
 	if (!remote) {
-		err = coax_target_take(&request->message, host, &port);
+		err = coax_target_take(&request->message, request->options.secure, host, &port);
 		if (err)
 			return err;
 		atomic_init(&request->worker, context->workers[0]);
@@ -356,7 +404,7 @@ static int aim(struct coax_request *request, struct coax_context *context,
 	err = check_remote(remote, request->group);
 	if (err)
 		return err;
-	worker = coax_worker_for(context, remote, &request->path);
+	worker = coax_worker_for(context, remote, request->options.secure, &request->path);
 	atomic_init(&request->worker, worker);
 	return worker ? 0 : -EAFNOSUPPORT;
 }
@@ -383,6 +431,8 @@ static int prepare(struct coax_request *request, struct coax_context *context,
 
 	if (!err)
 		err = check_options(&request->options, request->group);
+	if (!err && request->options.secure && !context->dtls)
+		err = -EPROTONOSUPPORT;
 	if (!err)
 		err = take_blocks_out(request);
 	if (err)

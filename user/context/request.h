@@ -7,6 +7,7 @@
 #define COAX_CONTEXT_REQUEST_H
 
 #include "resolver.h"
+#include "secure.h"
 #include "transfer.h"
 
 struct coax_group;
@@ -32,6 +33,9 @@ struct coax_request {
 	struct coax_lookup *lookup;	  /* NULL: none is under way */
 	struct coax_addresses *addresses; /* that the name stands for; NULL: there is no name */
 	unsigned int tried;		  /* how many of them */
+	struct coax_secure_waiter waiter; /* for the session */
+	uint64_t begun;			  /* when its first message left, ns */
+	const char *reason;		  /* why it fails; NULL: as its result says */
 
 	struct coax_path path;
 	struct coax_transfer transfer;

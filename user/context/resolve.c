@@ -28,10 +28,10 @@ int coax_literal_address(const char *host, in_port_t port, union coax_address *a
 	return coax_address_parse(address, text, port);
 }
 
-int coax_target_take(struct coax_message *message, char host[256], in_port_t *port)
+int coax_target_take(struct coax_message *message, bool secure, char host[256], in_port_t *port)
 {
 	struct coax_option option;
-	uint32_t number = COAX_PORT;
+	uint32_t number = secure ? COAX_PORT_SECURE : COAX_PORT;
 
 	if (!coax_message_find(message, COAX_URI_HOST, &option) || !option.length)
 		return -EDESTADDRREQ;

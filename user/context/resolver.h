@@ -41,10 +41,10 @@ struct coax_lookup {
 
 /*
  * Where a message itself says that it goes (RFC 7252 section 5.10.1): take its Uri-Port away, which
- * is the datagram's own then, and read its Uri-Host. Returns 0, -EDESTADDRREQ (there is none) or
- * -EINVAL.
+ * is the datagram's own then (without, that of coap or coaps), and read its Uri-Host. Returns 0,
+ * -EDESTADDRREQ (there is none) or -EINVAL.
  */
-int coax_target_take(struct coax_message *message, char host[256], in_port_t *port);
+int coax_target_take(struct coax_message *message, bool secure, char host[256], in_port_t *port);
 
 /* Whether it is worth trying another address of the same name: nothing could leave for this one. */
 bool coax_is_out_of_reach(int result);

@@ -8,6 +8,7 @@
 #include "guarded.h"
 #include "observers.h"
 #include "rcu.h"
+#include "secure.h"
 #include "site/responder.h"
 #include "worker.h"
 
@@ -46,7 +47,8 @@ void coax_worker_publish(struct coax_worker *worker, const struct coax_responder
 {
 	struct coax_context *context = worker->context;
 
-	if (context->accel && coax_responder_publishable(responder) &&
+	/* What a secure session is told is not for everybody. */
+	if (context->accel && !responder->session && coax_responder_publishable(responder) &&
 	    is_current(context, responder->site_version) &&
 	    coax_accel_publish_until(context->accel, responder->subject, responder->generation,
 				     &responder->request, &responder->response,
@@ -184,6 +186,7 @@ void coax_deferred_free_all(struct coax_worker *worker)
 
 static void finish(struct coax_deferred *deferred)
 {
+	coax_claims_release(deferred->base.claims);
 	coax_subject_put(deferred->subject);
 	atomic_fetch_sub(&deferred->context->deferred, 1);
 }
@@ -277,6 +280,8 @@ static struct coax_responder *defer(struct coax_responder *responder)
 
 	deferred->base = *responder;
 	deferred->base.ops = &deferred_ops;
+	if (responder->claims)
+		coax_claims_hold(responder->claims);
 	keep_request(deferred, immediate);
 	coax_message_start(&deferred->base.response, deferred->response, sizeof(deferred->response),
 			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(&responder->request),
@@ -314,6 +319,8 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 				.request = *request,
 				.remote = path->remote,
 				.local = path->local,
+				.session = path->session,
+				.claims = coax_secure_claims(worker, path),
 				.echo = &worker->echo,
 				/* Before the Site: one that is replaced meanwhile makes the
 				 * version an old one. */

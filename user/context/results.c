@@ -19,6 +19,7 @@ static const struct substitute substitutes[] = {
 	{-EAFNOSUPPORT, COAX_PROXYING_NOT_SUPPORTED, "no socket for this kind of address"},
 	{-ECONNRESET, COAX_BAD_GATEWAY, "the request was rejected by a reset"},
 	{-ECONNREFUSED, COAX_BAD_GATEWAY, "nobody listens there"},
+	{-EACCES, COAX_BAD_GATEWAY, "the network forbids it"},
 	{-EHOSTUNREACH, COAX_BAD_GATEWAY, "the host cannot be reached"},
 	{-ENETUNREACH, COAX_BAD_GATEWAY, "the network cannot be reached"},
 	{-ENETDOWN, COAX_BAD_GATEWAY, "the network is down"},
@@ -45,12 +46,13 @@ static const struct substitute *find_substitute(int result)
 static void tell_response_for(struct coax_request *request, int result)
 {
 	const struct substitute *substitute = find_substitute(result);
-	uint8_t buffer[128];
+	const char *diagnostic = request->reason ? request->reason : substitute->diagnostic;
+	uint8_t buffer[256];
 	struct coax_message made_up;
 
 	coax_message_start(&made_up, buffer, sizeof(buffer), COAX_TYPE_ACK, substitute->code, 0,
 			   NULL, 0);
-	coax_message_set_payload(&made_up, substitute->diagnostic, strlen(substitute->diagnostic));
+	coax_message_set_payload(&made_up, diagnostic, strlen(diagnostic));
 	made_up.capacity = 0;
 	request->done(request->arg, 0, &made_up, &request->path.remote);
 }
@@ -60,6 +62,8 @@ void coax_results_tell(struct coax_request *request, int result,
 {
 	enum coax_results fashion = request->options.results;
 
+	if (result && request->reason && request->options.failed)
+		request->options.failed(request->options.failed_arg, request->reason);
 	if (result && fashion == COAX_RESULTS_RESPONSES) {
 		tell_response_for(request, result);
 		return;

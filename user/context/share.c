@@ -143,12 +143,11 @@ static enum coax_notify how(const struct coax_share *share)
 static void forget_former_blocks(const struct coax_member *member)
 {
 	const struct coax_audience *audience = member->share->audience;
-	const struct coax_path *path = &member->notice.path;
 	struct coax_message request;
 
 	/* It was parsed before. */
 	(void)coax_message_parse(&request, audience->request, audience->request_length);
-	coax_blocks_forget(member->share->worker->blocks, &path->remote, &path->local, &request);
+	coax_blocks_forget(member->share->worker->blocks, &member->notice.path, &request);
 }
 
 /* What `member` gets now is the newest. */

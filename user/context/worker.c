@@ -13,10 +13,17 @@
 #include "guarded.h"
 #include "observers.h"
 #include "rcu.h"
+#include "secure.h"
 
 uint8_t *coax_worker_buffer(struct coax_worker *worker)
 {
 	return worker->out_buffers[worker->out_count];
+}
+
+void coax_worker_note_refused(struct coax_worker *worker, const struct coax_path *path, int error)
+{
+	if (worker->refused_count < COAX_BATCH)
+		worker->refused[worker->refused_count++] = (struct coax_refused){*path, error};
 }
 
 /* What the network refused is looked at later; for the rest there was no room. */
@@ -30,9 +37,7 @@ static void note_unsent(struct coax_worker *worker, unsigned int unsent)
 		if (!datagram->error)
 			continue;
 		unsent--;
-		if (worker->refused_count < COAX_BATCH)
-			worker->refused[worker->refused_count++] =
-				(struct coax_refused){datagram->path, datagram->error};
+		coax_worker_note_refused(worker, &datagram->path, datagram->error);
 	}
 	__atomic_store_n(&stats->datagrams_dropped, stats->datagrams_dropped + unsent,
 			 __ATOMIC_RELAXED);
@@ -53,14 +58,13 @@ void coax_worker_flush(struct coax_worker *worker)
 	worker->out_count = 0;
 }
 
-static void queue_datagram(void *arg, const struct coax_path *path, const uint8_t *data,
-			   size_t length)
+void coax_worker_send(struct coax_worker *worker, const struct coax_path *path, const uint8_t *data,
+		      size_t length)
 {
-	struct coax_worker *worker = arg;
 	uint8_t *buffer = coax_worker_buffer(worker);
 	struct coax_datagram *datagram = &worker->out[worker->out_count];
 
-	if (length > COAX_DATAGRAM_OUT_MAX)
+	if (length > COAX_OUT_BUFFER)
 		return;
 	if (data != buffer)
 		memcpy(buffer, data, length);
@@ -71,8 +75,17 @@ static void queue_datagram(void *arg, const struct coax_path *path, const uint8_
 		coax_worker_flush(worker);
 }
 
+static void send_message(void *arg, const struct coax_path *path, const uint8_t *data,
+			 size_t length)
+{
+	if (path->session)
+		coax_secure_send(arg, path, data, length);
+	else
+		coax_worker_send(arg, path, data, length);
+}
+
 static const struct coax_exchange_ops exchange_ops = {
-	.send = queue_datagram,
+	.send = send_message,
 	.request = coax_worker_render,
 	.compose = coax_observers_compose,
 	.notified = coax_observers_notified,
@@ -83,10 +96,9 @@ static const struct coax_exchange_ops exchange_ops = {
 static int watch_sockets(struct coax_worker *worker)
 {
 	struct coax_transport *transport = worker->transport;
-	int fd, err;
+	int family, fd, err;
 
-	worker->client_ipv4 = COAX_NO_SOCKET;
-	worker->client_ipv6 = COAX_NO_SOCKET;
+	memset(worker->client, 0xff, sizeof(worker->client));
 	for (uint32_t i = 0; (fd = transport->ops->fd(transport, i)) >= 0; i++) {
 		err = coax_worker_watch(worker, fd, i);
 		if (err)
@@ -94,10 +106,8 @@ static int watch_sockets(struct coax_worker *worker)
 		if (i >= worker->context->own_sockets_end)
 			continue;
 		/* The last one of a family: sockets of a worker's own come behind shared ones. */
-		if (transport->ops->bound(transport, i)->sa.sa_family == AF_INET6)
-			worker->client_ipv6 = i;
-		else
-			worker->client_ipv4 = i;
+		family = transport->ops->bound(transport, i)->sa.sa_family;
+		worker->client[worker->socket_is_secure[i]][family == AF_INET6] = i;
 	}
 	return 0;
 }
@@ -150,7 +160,10 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 	atomic_init(&worker->beat_asked, 0);
 	atomic_init(&worker->beat_seen, 0);
 	__cds_wfcq_init(&worker->queue_head, &worker->queue_tail);
+	atomic_init(&worker->reloaded, false);
 	CDS_INIT_LIST_HEAD(&worker->observations);
+	for (uint32_t i = 0; i < count; i++)
+		worker->socket_is_secure[i] = sockets[i].secure;
 
 	err = coax_hash_key_random(&worker->echo.key);
 	if (!err)
@@ -175,6 +188,8 @@ int coax_worker_create(struct coax_worker **result, struct coax_context *context
 		err = create_blocks(worker);
 	if (!err)
 		err = coax_timers_create(&worker->renewals, context->tuning.observations_max);
+	if (!err && context->dtls)
+		err = coax_secure_create(worker);
 out:
 	if (err)
 		coax_worker_destroy(worker);
@@ -202,7 +217,10 @@ void coax_worker_destroy(struct coax_worker *worker)
 	if (worker->exchange) {
 		worker->now = coax_now();
 		coax_worker_run_queue(worker);
+		coax_secure_stop(worker);
 		coax_exchange_destroy(worker->exchange);
+		coax_secure_destroy(worker->secure);
+		worker->secure = NULL;
 		coax_worker_flush(worker);
 		/* Requests that their callbacks cancelled just now. */
 		coax_worker_run_queue(worker);

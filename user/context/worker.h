@@ -12,10 +12,15 @@
 #include <coax/context.h>
 #include "accel/accel.h"
 #include "exchange/exchange.h"
+#include "site/access.h"
 #include "site/responder.h"
+#include "transport/dtls.h"
 #include "transport/transport.h"
 
 #define COAX_NO_SOCKET UINT32_MAX
+
+/* A message, or one in a record. */
+#define COAX_OUT_BUFFER (COAX_DATAGRAM_OUT_MAX + COAX_DTLS_OVERHEAD_MAX)
 
 /* What input is about: a socket's index, or one of these. */
 #define COAX_EVENT_WAKE	  (COAX_SOCKETS_MAX + 0U)
@@ -30,6 +35,7 @@ struct coax_guard;
 struct coax_observers;
 struct coax_resolver;
 struct coax_responder;
+struct coax_secure;
 struct coax_worker;
 
 /* Something that another thread wants done on the worker's. */
@@ -49,9 +55,12 @@ struct coax_worker {
 	int wake; /* eventfd: the queue is no longer empty, or a heartbeat is asked for */
 	uint64_t now;
 	struct coax_transport *transport;
-	uint32_t client_ipv4; /* the sockets that requests of ours leave by */
-	uint32_t client_ipv6;
+	/* The sockets that requests of ours leave by: [secure][IPv6]. */
+	uint32_t client[2][2];
+	bool socket_is_secure[COAX_SOCKETS_MAX];
 	struct coax_exchange *exchange;
+	struct coax_secure *secure; /* NULL: no secure sockets */
+	atomic_bool reloaded;	    /* there are other credentials */
 	struct coax_blocks *blocks;
 	struct coax_echo echo;
 	struct coax_context_stats stats;
@@ -66,7 +75,7 @@ struct coax_worker {
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
 	struct coax_datagram out[COAX_BATCH];
-	uint8_t out_buffers[COAX_BATCH][COAX_DATAGRAM_OUT_MAX];
+	uint8_t out_buffers[COAX_BATCH][COAX_OUT_BUFFER];
 	struct coax_refused {
 		struct coax_path path;
 		int error;
@@ -86,7 +95,8 @@ struct coax_context {
 	atomic_bool stopped;	/* threads end */
 	atomic_bool closed;	/* workers are gone */
 	struct coax_site *site; /* replaced under RCU */
-	uint64_t site_version;	/* grows right after it was replaced */
+	struct coax_site_user site_user;
+	uint64_t site_version; /* grows right after it was replaced, or has other rules */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
@@ -96,7 +106,14 @@ struct coax_context {
 	struct coax_observers *observers;  /* here */
 	struct coax_resolver *resolver;	   /* NULL: nothing has been looked up yet */
 	pthread_mutex_t resolver_lock;
+	struct coax_dtls_shared *dtls;		     /* NULL: no secure sessions */
+	struct coax_cookie_key cookie_key;	     /* the kernel half's, once that attaches */
+	struct coax_credentials *client_credentials; /* the lock's; held; NULL: none */
+	pthread_mutex_t credentials_lock;
 	bool own_loop;
+	bool plain;		  /* coap is spoken */
+	bool secure_client;	  /* coaps is, in requests of ours */
+	bool secure_server;	  /* and in those of others */
 	uint64_t lease_interval;  /* ns */
 	uint64_t lease_due;	  /* worker 0's */
 	uint64_t lease_asked;	  /* worker 0's: when it last asked for signs of life */
@@ -154,12 +171,20 @@ uint64_t coax_worker_deadline(const struct coax_worker *worker);
 
 /*
  * One worker for all requests to a remote, so that it sees to NSTART (RFC 7252 section 4.7), and
- * the path by which they leave. NULL: no socket for this kind of address.
+ * the path by which they leave; its session, if it is to be `secure`, is not known yet. NULL: no
+ * socket for this kind of address.
  */
 struct coax_worker *coax_worker_for(const struct coax_context *context,
-				    const union coax_address *remote, struct coax_path *path);
+				    const union coax_address *remote, bool secure,
+				    struct coax_path *path);
 
-/* The buffer that the next datagram may be built in: COAX_DATAGRAM_OUT_MAX bytes. */
+/* Have a datagram leave with the next ones. `data` is copied. */
+void coax_worker_send(struct coax_worker *worker, const struct coax_path *path, const uint8_t *data,
+		      size_t length);
+/* One could not leave: looked at when nothing is under way. */
+void coax_worker_note_refused(struct coax_worker *worker, const struct coax_path *path, int error);
+
+/* The buffer that the next datagram may be built in: COAX_OUT_BUFFER bytes. */
 uint8_t *coax_worker_buffer(struct coax_worker *worker);
 
 /* A Context with own_loop is waited for by processing it: until *done, or `deadline` (ns). */

@@ -70,6 +70,10 @@ coax_credentials_for_identity(const struct coax_credentials *credentials, const 
 const struct coax_credential *coax_credentials_own(const struct coax_credentials *credentials,
 						   size_t at);
 
+/* All entries, whoever they are for, by their number; NULL: no more. */
+const struct coax_credential *coax_credentials_at(const struct coax_credentials *credentials,
+						  size_t at);
+
 /* Whether a server has any pre-shared key. */
 bool coax_credentials_have_psk(const struct coax_credentials *credentials);
 

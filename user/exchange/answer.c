@@ -11,7 +11,7 @@ static struct coax_pending *find(struct coax_exchange *exchange, const struct co
 				 const struct coax_message *response)
 {
 	return coax_pending_find(exchange, coax_message_token(response),
-				 coax_message_token_length(response), &path->remote);
+				 coax_message_token_length(response), path);
 }
 
 static bool has_observe(const struct coax_message *response)
@@ -37,7 +37,7 @@ static void refuse(struct coax_exchange *exchange, const struct coax_path *path,
 {
 	coax_exchange_warn(exchange, "response rejected from",
 			   "it has a critical option that is not understood", path);
-	coax_probe_responded(exchange, &pending->path.remote);
+	coax_probe_responded(exchange, &pending->path);
 	/* One member of a group does not speak for the others. */
 	if (!pending->multicast)
 		coax_pending_finish(exchange, pending, -EPROTO, NULL, path);
@@ -67,7 +67,7 @@ static void take(struct coax_exchange *exchange, const struct coax_path *path,
 		 bool piggybacked)
 {
 	pending->answered = true;
-	coax_probe_responded(exchange, &pending->path.remote);
+	coax_probe_responded(exchange, &pending->path);
 	if (!goes_on(pending, response, piggybacked)) {
 		coax_pending_finish(exchange, pending, 0, response, path);
 		return;
@@ -80,7 +80,7 @@ static void take(struct coax_exchange *exchange, const struct coax_path *path,
 static void take_empty_ack(struct coax_exchange *exchange, const struct coax_path *path,
 			   struct coax_pending *pending)
 {
-	coax_probe_responded(exchange, &pending->path.remote);
+	coax_probe_responded(exchange, &pending->path);
 	/* Not what the RFC asks of a ping's receiver, but a sign of life. */
 	if (pending->ping)
 		coax_pending_finish(exchange, pending, 0, NULL, path);
@@ -107,8 +107,7 @@ void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 					const struct coax_message *acknowledgement)
 {
 	uint16_t id = coax_message_id(acknowledgement);
-	struct coax_transmission *transmission =
-		coax_transmission_find(exchange, &path->remote, id);
+	struct coax_transmission *transmission = coax_transmission_find(exchange, path, id);
 	bool empty = coax_message_code(acknowledgement) == COAX_EMPTY;
 
 	if (transmission && transmission->request && empty)
@@ -239,7 +238,7 @@ bool coax_exchange_take_truncated_response(struct coax_exchange *exchange,
 	if (!pending || (piggybacked &&
 			 (!pending->message || pending->message->id != coax_message_id(response))))
 		return false;
-	coax_probe_responded(exchange, &pending->path.remote);
+	coax_probe_responded(exchange, &pending->path);
 	coax_exchange_reject(exchange, path, response);
 	/* One member of a group does not speak for the others. */
 	if (!pending->multicast)

@@ -10,11 +10,11 @@ uint64_t coax_exchange_hash_message(const struct coax_exchange *exchange,
 
 	length += coax_address_bytes(packed + length, &path->local);
 	memcpy(packed + length, &id, sizeof(id));
-	return coax_digest(exchange->digest, packed, (uint32_t)(length + sizeof(id)));
+	return coax_digest(exchange->digest, packed, (uint32_t)(length + sizeof(id))) ^
+	       coax_path_session_hash(path);
 }
 
-uint64_t coax_exchange_hash_remote(const struct coax_exchange *exchange,
-				   const union coax_address *remote)
+uint64_t coax_exchange_hash_peer(const struct coax_exchange *exchange, const struct coax_path *path)
 {
-	return coax_hash_address(&exchange->key, remote);
+	return coax_hash_address(&exchange->key, &path->remote) ^ coax_path_session_hash(path);
 }

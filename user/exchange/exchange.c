@@ -220,10 +220,10 @@ static void take_reset(struct coax_exchange *exchange, const struct coax_path *p
 	struct coax_transmission *transmission;
 
 	coax_count(exchange->stats, resets_in);
-	transmission = coax_transmission_find(exchange, &path->remote, id);
+	transmission = coax_transmission_find(exchange, path, id);
 	if (transmission) {
 		coax_exchange_inform(exchange, "reset by", path, id);
-		coax_probe_responded(exchange, &path->remote);
+		coax_probe_responded(exchange, path);
 		transmission->ended(exchange, transmission, -ECONNRESET);
 		return;
 	}

@@ -7,6 +7,10 @@
  * sockets: time comes in as an argument (nanoseconds of CLOCK_MONOTONIC, never going back), and
  * datagrams leave through the operations below.
  *
+ * Who a peer is, is its address and its secure session: what came in one session is not about what
+ * was said in another, or without any (section 9.1.1). What is said in sessions is told to nobody
+ * who meets duplicates before this layer does.
+ *
  * It counts in stats what is about messages, `notifications` among it; datagrams_in and
  * datagrams_out, and what is about observers, are the caller's.
  */
@@ -285,10 +289,17 @@ int coax_exchange_notify(struct coax_exchange *exchange, uint64_t now, struct co
 			 enum coax_notify how);
 
 /*
- * The network reported `error` (a positive errno) for a datagram to path->remote: requests to there
+ * The network reported `error` (a positive errno) for a datagram to path's peer: requests to there
  * end with -error, retransmission of responses ends, observers there are lost.
  */
 void coax_exchange_network_error(struct coax_exchange *exchange, const struct coax_path *path,
+				 int error);
+
+/*
+ * path->session is over, by `error` (a positive errno): the same, and observations of ours in it
+ * end too. What is sent in it from here on is lost.
+ */
+void coax_exchange_session_ended(struct coax_exchange *exchange, const struct coax_path *path,
 				 int error);
 
 /*

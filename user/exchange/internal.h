@@ -113,8 +113,8 @@ void coax_exchange_reject(struct coax_exchange *exchange, const struct coax_path
 
 uint64_t coax_exchange_hash_message(const struct coax_exchange *exchange,
 				    const struct coax_path *path, uint16_t id);
-uint64_t coax_exchange_hash_remote(const struct coax_exchange *exchange,
-				   const union coax_address *remote);
+uint64_t coax_exchange_hash_peer(const struct coax_exchange *exchange,
+				 const struct coax_path *path);
 
 /* trace.c: what is said about messages. `what` goes before the remote's address. */
 
@@ -190,14 +190,13 @@ void coax_exchange_take_acknowledgement(struct coax_exchange *exchange,
 
 int coax_notices_create(struct coax_exchange *exchange);
 void coax_notices_destroy(struct coax_exchange *exchange);
-/* Whether an unacknowledged notification to this remote has this ID. */
-bool coax_notice_awaits(struct coax_exchange *exchange, const union coax_address *remote,
-			uint16_t id);
+/* Whether an unacknowledged notification to this peer has this ID. */
+bool coax_notice_awaits(struct coax_exchange *exchange, const struct coax_path *path, uint16_t id);
 /* An empty ACK or a RST that may be about a notification. Returns whether it is. */
 bool coax_notice_acknowledged(struct coax_exchange *exchange, const struct coax_path *path,
 			      uint16_t id);
 bool coax_notice_reset(struct coax_exchange *exchange, const struct coax_path *path, uint16_t id);
-void coax_notices_network_error(struct coax_exchange *exchange, const union coax_address *remote,
+void coax_notices_network_error(struct coax_exchange *exchange, const struct coax_path *path,
 				int result);
 
 #endif

@@ -34,16 +34,16 @@ void coax_notices_destroy(struct coax_exchange *exchange)
 }
 
 static struct cds_hlist_head *remote_chain(struct coax_exchange *exchange,
-					   const union coax_address *remote)
+					   const struct coax_path *path)
 {
-	return &exchange->notices_by_remote[coax_exchange_hash_remote(exchange, remote) &
+	return &exchange->notices_by_remote[coax_exchange_hash_peer(exchange, path) &
 					    (exchange->notice_chains - 1)];
 }
 
-static struct cds_hlist_head *id_chain(struct coax_exchange *exchange,
-				       const union coax_address *remote, uint16_t id)
+static struct cds_hlist_head *id_chain(struct coax_exchange *exchange, const struct coax_path *path,
+				       uint16_t id)
 {
-	return &exchange->notices_by_id[(coax_exchange_hash_remote(exchange, remote) + id) &
+	return &exchange->notices_by_id[(coax_exchange_hash_peer(exchange, path) + id) &
 					(exchange->notice_chains - 1)];
 }
 
@@ -58,16 +58,15 @@ static struct coax_notice_message *latest(struct coax_notice *notice)
 }
 
 static struct coax_notice_message *find(struct coax_exchange *exchange,
-					const union coax_address *remote, uint16_t id)
+					const struct coax_path *path, uint16_t id)
 {
-	struct cds_hlist_node *node = id_chain(exchange, remote, id)->next;
+	struct cds_hlist_node *node = id_chain(exchange, path, id)->next;
 
 	for (; node; node = node->next) {
 		struct coax_notice_message *message =
 			caa_container_of(node, struct coax_notice_message, by_id);
 
-		if (message->id == id &&
-		    coax_address_equal(&notice_of(message)->path.remote, remote))
+		if (message->id == id && coax_path_same_peer(&notice_of(message)->path, path))
 			return message;
 	}
 	return NULL;
@@ -82,15 +81,15 @@ static void unlist(struct coax_notice_message *message)
 
 static void begin_message(struct coax_exchange *exchange, struct coax_notice *notice)
 {
-	const union coax_address *remote = &notice->path.remote;
+	const struct coax_path *path = &notice->path;
 	struct coax_notice_message *message;
 
 	notice->latest = !notice->latest;
 	message = latest(notice);
 	unlist(message);
-	message->id = coax_transmission_next_id(exchange, remote);
+	message->id = coax_transmission_next_id(exchange, path);
 	message->listed = true;
-	cds_hlist_add_head(&message->by_id, id_chain(exchange, remote, message->id));
+	cds_hlist_add_head(&message->by_id, id_chain(exchange, path, message->id));
 	notice->sent = exchange->now;
 }
 
@@ -101,7 +100,7 @@ int coax_exchange_notice_add(struct coax_exchange *exchange, struct coax_notice 
 	exchange->notices++;
 	notice->added = true;
 	notice->messages[1].at = 1;
-	cds_hlist_add_head(&notice->by_remote, remote_chain(exchange, &notice->path.remote));
+	cds_hlist_add_head(&notice->by_remote, remote_chain(exchange, &notice->path));
 	return 0;
 }
 
@@ -236,10 +235,9 @@ int coax_exchange_notify(struct coax_exchange *exchange, uint64_t now, struct co
 	return 0;
 }
 
-bool coax_notice_awaits(struct coax_exchange *exchange, const union coax_address *remote,
-			uint16_t id)
+bool coax_notice_awaits(struct coax_exchange *exchange, const struct coax_path *path, uint16_t id)
 {
-	struct coax_notice_message *message = find(exchange, remote, id);
+	struct coax_notice_message *message = find(exchange, path, id);
 
 	return message && notice_of(message)->unacknowledged;
 }
@@ -258,7 +256,7 @@ static void measure(const struct coax_exchange *exchange, struct coax_notice *no
 bool coax_notice_acknowledged(struct coax_exchange *exchange, const struct coax_path *path,
 			      uint16_t id)
 {
-	struct coax_notice_message *message = find(exchange, &path->remote, id);
+	struct coax_notice_message *message = find(exchange, path, id);
 	struct coax_notice *notice;
 
 	if (!message)
@@ -280,7 +278,7 @@ bool coax_notice_acknowledged(struct coax_exchange *exchange, const struct coax_
 
 bool coax_notice_reset(struct coax_exchange *exchange, const struct coax_path *path, uint16_t id)
 {
-	struct coax_notice_message *message = find(exchange, &path->remote, id);
+	struct coax_notice_message *message = find(exchange, path, id);
 
 	if (!message)
 		return false;
@@ -290,10 +288,10 @@ bool coax_notice_reset(struct coax_exchange *exchange, const struct coax_path *p
 }
 
 /* Whoever is told may remove others, and need not remove this one: each is told once. */
-void coax_notices_network_error(struct coax_exchange *exchange, const union coax_address *remote,
+void coax_notices_network_error(struct coax_exchange *exchange, const struct coax_path *path,
 				int result)
 {
-	struct cds_hlist_head *chain = remote_chain(exchange, remote);
+	struct cds_hlist_head *chain = remote_chain(exchange, path);
 	CDS_HLIST_HEAD(victims);
 	struct cds_hlist_node *node, *next;
 
@@ -301,7 +299,7 @@ void coax_notices_network_error(struct coax_exchange *exchange, const union coax
 		struct coax_notice *notice = caa_container_of(node, struct coax_notice, by_remote);
 
 		next = node->next;
-		if (!coax_address_equal(&notice->path.remote, remote))
+		if (!coax_path_same_peer(&notice->path, path))
 			continue;
 		cds_hlist_del(node);
 		cds_hlist_add_head(node, &victims);

@@ -62,8 +62,8 @@ void coax_pending_settle(struct coax_exchange *exchange, struct coax_pending *pe
 /* The message is acknowledged, its answer is to follow. */
 void coax_pending_acknowledged(struct coax_exchange *exchange, struct coax_pending *pending);
 
-/* The request that has this token, if it is `remote` who may answer it. Or NULL. */
+/* The request that has this token, if what came by `path` may answer it. Or NULL. */
 struct coax_pending *coax_pending_find(struct coax_exchange *exchange, const uint8_t *token,
-				       size_t token_length, const union coax_address *remote);
+				       size_t token_length, const struct coax_path *path);
 
 #endif

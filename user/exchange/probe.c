@@ -12,19 +12,19 @@ static uint64_t cost(const struct coax_exchange *exchange, const struct coax_pen
 	return pending->message->length * NS_PER_SEC / exchange->tuning.probing_rate;
 }
 
-static struct coax_probe *set_of(struct coax_exchange *exchange, const union coax_address *remote)
+static struct coax_probe *set_of(struct coax_exchange *exchange, const struct coax_path *path)
 {
-	uint64_t hash = coax_exchange_hash_remote(exchange, remote);
+	uint64_t hash = coax_exchange_hash_peer(exchange, path);
 
 	return exchange->probes[hash & (COAX_PROBE_SETS - 1)];
 }
 
-static struct coax_probe *find(struct coax_exchange *exchange, const union coax_address *remote)
+static struct coax_probe *find(struct coax_exchange *exchange, const struct coax_path *path)
 {
-	struct coax_probe *set = set_of(exchange, remote);
+	struct coax_probe *set = set_of(exchange, path);
 
 	for (int i = 0; i < COAX_PROBE_WAYS; i++) {
-		if (set[i].used && coax_address_equal(&set[i].remote, remote))
+		if (set[i].used && coax_path_same_peer(&set[i].path, path))
 			return &set[i];
 	}
 	return NULL;
@@ -63,9 +63,9 @@ static void due(struct coax_exchange *exchange, struct coax_timer *timer)
 }
 
 /* NULL: in all that could be had somebody waits. */
-static struct coax_probe *add(struct coax_exchange *exchange, const union coax_address *remote)
+static struct coax_probe *add(struct coax_exchange *exchange, const struct coax_path *path)
 {
-	struct coax_probe *set = set_of(exchange, remote), *victim = NULL;
+	struct coax_probe *set = set_of(exchange, path), *victim = NULL;
 
 	for (int i = 0; i < COAX_PROBE_WAYS; i++) {
 		if (set[i].used && !cds_list_empty(&set[i].waiting))
@@ -76,17 +76,17 @@ static struct coax_probe *add(struct coax_exchange *exchange, const union coax_a
 	if (!victim)
 		return NULL;
 	coax_timer_stop(&exchange->timers, &victim->timer);
-	*victim = (struct coax_probe){.used = true, .remote = *remote, .timer.fire = due};
+	*victim = (struct coax_probe){.used = true, .path = *path, .timer.fire = due};
 	CDS_INIT_LIST_HEAD(&victim->waiting);
 	return victim;
 }
 
 bool coax_probe_waits(struct coax_exchange *exchange, struct coax_pending *pending)
 {
-	struct coax_probe *probe = find(exchange, &pending->path.remote);
+	struct coax_probe *probe = find(exchange, &pending->path);
 
 	if (!probe)
-		probe = add(exchange, &pending->path.remote);
+		probe = add(exchange, &pending->path);
 	if (!probe || probe->responds)
 		return false;
 	if (cds_list_empty(&probe->waiting) && probe->next <= exchange->now) {
@@ -100,9 +100,9 @@ bool coax_probe_waits(struct coax_exchange *exchange, struct coax_pending *pendi
 	return true;
 }
 
-void coax_probe_responded(struct coax_exchange *exchange, const union coax_address *remote)
+void coax_probe_responded(struct coax_exchange *exchange, const struct coax_path *path)
 {
-	struct coax_probe *probe = find(exchange, remote);
+	struct coax_probe *probe = find(exchange, path);
 
 	if (!probe)
 		return;
@@ -121,7 +121,7 @@ void coax_probe_responded(struct coax_exchange *exchange, const union coax_addre
  */
 void coax_probe_unanswered(struct coax_exchange *exchange, const struct coax_pending *pending)
 {
-	struct coax_probe *probe = find(exchange, &pending->path.remote);
+	struct coax_probe *probe = find(exchange, &pending->path);
 
 	if (!probe || !probe->responds || probe->unanswered++ < exchange->tuning.max_retransmit)
 		return;

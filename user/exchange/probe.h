@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 #include <urcu/list.h>
-#include <coax/address.h>
 #include "exchange/timer.h"
+#include "transport/transport.h"
 
 struct coax_pending;
 
@@ -20,7 +20,7 @@ struct coax_probe {
 	bool used;
 	bool responds;
 	uint8_t unanswered; /* requests given up since the last response */
-	union coax_address remote;
+	struct coax_path path;
 	uint64_t next; /* when the rate lets the next request go, ns */
 	struct cds_list_head waiting;
 	struct coax_timer timer; /* while somebody waits */
@@ -29,7 +29,7 @@ struct coax_probe {
 /* Whether this request has to wait; it has been queued then. Else it is to be sent. */
 bool coax_probe_waits(struct coax_exchange *exchange, struct coax_pending *pending);
 /* There is a sign of life from who requests went to: those that wait are sent. */
-void coax_probe_responded(struct coax_exchange *exchange, const union coax_address *remote);
+void coax_probe_responded(struct coax_exchange *exchange, const struct coax_path *path);
 /* A non-confirmable request that was sent is given up. */
 void coax_probe_unanswered(struct coax_exchange *exchange, const struct coax_pending *pending);
 

@@ -38,33 +38,64 @@ void coax_requests_end_all(struct coax_exchange *exchange, int result)
 	}
 }
 
+/* Who ends may be the end of others, or begin new ones: the chain is looked at anew. */
+static struct coax_pending *find_in(struct cds_hlist_head *chain, const struct coax_path *path)
+{
+	for (struct cds_hlist_node *node = chain->next; node; node = node->next) {
+		struct coax_pending *pending =
+			caa_container_of(node, struct coax_pending, by_token);
+
+		if (coax_path_same_peer(&pending->path, path))
+			return pending;
+	}
+	return NULL;
+}
+
+void coax_exchange_session_ended(struct coax_exchange *exchange, const struct coax_path *path,
+				 int error)
+{
+	struct coax_pending *pending;
+
+	coax_exchange_network_error(exchange, path, error);
+	/* Only those that observe have no message on its way. */
+	for (int i = 0; i < COAX_CHAINS && exchange->observations; i++)
+		while ((pending = find_in(&exchange->by_token[i], path)))
+			coax_pending_finish(exchange, pending, -error, NULL, &pending->path);
+}
+
 static struct cds_hlist_head *token_chain(struct coax_exchange *exchange, uint64_t token)
 {
 	return &exchange->by_token[token & (COAX_CHAINS - 1)];
 }
 
 static struct cds_hlist_head *lead_chain(struct coax_exchange *exchange,
-					 const union coax_address *remote)
+					 const struct coax_path *path)
 {
-	return &exchange->leading[coax_exchange_hash_remote(exchange, remote) & (COAX_CHAINS - 1)];
+	return &exchange->leading[coax_exchange_hash_peer(exchange, path) & (COAX_CHAINS - 1)];
 }
 
 static struct coax_pending *find_leader(struct coax_exchange *exchange,
-					const union coax_address *remote)
+					const struct coax_path *path)
 {
-	struct cds_hlist_node *node = lead_chain(exchange, remote)->next;
+	struct cds_hlist_node *node = lead_chain(exchange, path)->next;
 
 	for (; node; node = node->next) {
 		struct coax_pending *pending = caa_container_of(node, struct coax_pending, by_lead);
 
-		if (coax_address_equal(&pending->path.remote, remote))
+		if (coax_path_same_peer(&pending->path, path))
 			return pending;
 	}
 	return NULL;
 }
 
+/* RFC 7252 section 8.2: members of a group answer from addresses of their own. */
+static bool may_answer(const struct coax_pending *pending, const struct coax_path *path)
+{
+	return pending->multicast ? !path->session : coax_path_same_peer(&pending->path, path);
+}
+
 struct coax_pending *coax_pending_find(struct coax_exchange *exchange, const uint8_t *token_bytes,
-				       size_t token_length, const union coax_address *remote)
+				       size_t token_length, const struct coax_path *path)
 {
 	struct cds_hlist_node *node;
 	uint64_t token;
@@ -76,10 +107,7 @@ struct coax_pending *coax_pending_find(struct coax_exchange *exchange, const uin
 		struct coax_pending *pending =
 			caa_container_of(node, struct coax_pending, by_token);
 
-		if (pending->token != token)
-			continue;
-		/* RFC 7252 section 8.2: members of a group answer from addresses of their own. */
-		if (pending->multicast || coax_address_equal(&pending->path.remote, remote))
+		if (pending->token == token && may_answer(pending, path))
 			return pending;
 	}
 	return NULL;
@@ -88,7 +116,7 @@ struct coax_pending *coax_pending_find(struct coax_exchange *exchange, const uin
 static void lead(struct coax_exchange *exchange, struct coax_pending *pending)
 {
 	pending->leads = true;
-	cds_hlist_add_head(&pending->by_lead, lead_chain(exchange, &pending->path.remote));
+	cds_hlist_add_head(&pending->by_lead, lead_chain(exchange, &pending->path));
 }
 
 void coax_pending_start(struct coax_exchange *exchange, struct coax_pending *pending)
@@ -289,7 +317,7 @@ static void start_or_wait(struct coax_exchange *exchange, struct coax_pending *p
 			coax_pending_start(exchange, pending);
 		return;
 	}
-	leader = find_leader(exchange, &pending->path.remote);
+	leader = find_leader(exchange, &pending->path);
 	if (leader) {
 		pending->queued = true;
 		cds_list_add_tail(&pending->waiting, &leader->waiting);

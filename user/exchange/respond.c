@@ -108,7 +108,7 @@ static void send_separate(struct coax_exchange *exchange, const struct coax_path
 
 	if (!transmission) {
 		coax_message_set_type(response, COAX_TYPE_NON);
-		coax_message_set_id(response, coax_transmission_next_id(exchange, &path->remote));
+		coax_message_set_id(response, coax_transmission_next_id(exchange, path));
 		coax_exchange_send(exchange, path, response->data, response->length);
 		return;
 	}

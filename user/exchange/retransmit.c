@@ -9,28 +9,26 @@
 #define NOTICE_TRIES 1024
 
 static struct cds_hlist_head *remote_chain(struct coax_exchange *exchange,
-					   const union coax_address *remote)
+					   const struct coax_path *path)
 {
-	return &exchange->by_remote[coax_exchange_hash_remote(exchange, remote) &
-				    (COAX_CHAINS - 1)];
+	return &exchange->by_remote[coax_exchange_hash_peer(exchange, path) & (COAX_CHAINS - 1)];
 }
 
-static struct cds_hlist_head *id_chain(struct coax_exchange *exchange,
-				       const union coax_address *remote, uint16_t id)
+static struct cds_hlist_head *id_chain(struct coax_exchange *exchange, const struct coax_path *path,
+				       uint16_t id)
 {
-	return &exchange->by_id[(coax_exchange_hash_remote(exchange, remote) + id) &
-				(COAX_CHAINS - 1)];
+	return &exchange->by_id[(coax_exchange_hash_peer(exchange, path) + id) & (COAX_CHAINS - 1)];
 }
 
-uint16_t coax_transmission_next_id(struct coax_exchange *exchange, const union coax_address *remote)
+uint16_t coax_transmission_next_id(struct coax_exchange *exchange, const struct coax_path *path)
 {
-	uint64_t hash = coax_exchange_hash_remote(exchange, remote);
+	uint64_t hash = coax_exchange_hash_peer(exchange, path);
 	uint16_t *next = &exchange->next_id[(hash >> 32) & (COAX_ID_GROUPS - 1)];
 
 	for (uint32_t tries = 0;; ++*next) {
-		if (coax_transmission_find(exchange, remote, *next))
+		if (coax_transmission_find(exchange, path, *next))
 			continue;
-		if (!coax_notice_awaits(exchange, remote, *next) || ++tries == NOTICE_TRIES)
+		if (!coax_notice_awaits(exchange, path, *next) || ++tries == NOTICE_TRIES)
 			break;
 	}
 	return (*next)++;
@@ -68,19 +66,18 @@ void coax_transmission_add(struct coax_exchange *exchange, struct coax_transmiss
 	transmission->timer = (struct coax_timer){0};
 	transmission->sent = false;
 	transmission->id = 0;
-	cds_hlist_add_head(&transmission->by_remote,
-			   remote_chain(exchange, &transmission->path.remote));
+	cds_hlist_add_head(&transmission->by_remote, remote_chain(exchange, &transmission->path));
 }
 
 void coax_transmission_start(struct coax_exchange *exchange, struct coax_transmission *transmission)
 {
 	struct coax_message message = {.data = transmission->data};
-	const union coax_address *remote = &transmission->path.remote;
+	const struct coax_path *path = &transmission->path;
 
-	transmission->id = coax_transmission_next_id(exchange, remote);
+	transmission->id = coax_transmission_next_id(exchange, path);
 	coax_message_set_id(&message, transmission->id);
 	transmission->sent = true;
-	cds_hlist_add_head(&transmission->by_id, id_chain(exchange, remote, transmission->id));
+	cds_hlist_add_head(&transmission->by_id, id_chain(exchange, path, transmission->id));
 
 	if (coax_message_type(&message) == COAX_TYPE_CON) {
 		transmission->timer.fire = due;
@@ -106,16 +103,15 @@ void coax_transmission_remove(struct coax_exchange *exchange,
 }
 
 struct coax_transmission *coax_transmission_find(struct coax_exchange *exchange,
-						 const union coax_address *remote, uint16_t id)
+						 const struct coax_path *path, uint16_t id)
 {
-	struct cds_hlist_node *node = id_chain(exchange, remote, id)->next;
+	struct cds_hlist_node *node = id_chain(exchange, path, id)->next;
 
 	for (; node; node = node->next) {
 		struct coax_transmission *transmission =
 			caa_container_of(node, struct coax_transmission, by_id);
 
-		if (transmission->id == id &&
-		    coax_address_equal(&transmission->path.remote, remote))
+		if (transmission->id == id && coax_path_same_peer(&transmission->path, path))
 			return transmission;
 	}
 	return NULL;
@@ -147,16 +143,16 @@ void coax_exchange_network_error(struct coax_exchange *exchange, const struct co
 	/* Section 4.2: messages are small enough; what says otherwise is ignored. */
 	if (error <= 0 || error == EMSGSIZE)
 		return;
-	for (node = remote_chain(exchange, &path->remote)->next; node; node = next) {
+	for (node = remote_chain(exchange, path)->next; node; node = next) {
 		struct coax_transmission *transmission =
 			caa_container_of(node, struct coax_transmission, by_remote);
 
 		next = node->next;
-		if (!coax_address_equal(&transmission->path.remote, &path->remote))
+		if (!coax_path_same_peer(&transmission->path, path))
 			continue;
 		cds_hlist_del(node);
 		cds_hlist_add_head(node, &victims);
 	}
 	end_chain(exchange, &victims, -error);
-	coax_notices_network_error(exchange, &path->remote, -error);
+	coax_notices_network_error(exchange, path, -error);
 }

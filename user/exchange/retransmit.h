@@ -43,16 +43,15 @@ void coax_transmission_acknowledged(struct coax_exchange *exchange,
 void coax_transmission_remove(struct coax_exchange *exchange,
 			      struct coax_transmission *transmission);
 
-/* What an ACK or RST from `remote` with this ID is about, or NULL. */
+/* What an ACK or RST that came by `path` with this ID is about, or NULL. */
 struct coax_transmission *coax_transmission_find(struct coax_exchange *exchange,
-						 const union coax_address *remote, uint16_t id);
+						 const struct coax_path *path, uint16_t id);
 
 /*
- * A message ID that no message on its way to this remote has. Remotes are counted for in groups, so
+ * A message ID that no message on its way to this peer has. Peers are counted for in groups, so
  * that many of them together do not use up the IDs of one.
  */
-uint16_t coax_transmission_next_id(struct coax_exchange *exchange,
-				   const union coax_address *remote);
+uint16_t coax_transmission_next_id(struct coax_exchange *exchange, const struct coax_path *path);
 
 void coax_transmissions_end_all(struct coax_exchange *exchange, int result);
 

@@ -89,7 +89,8 @@ static void repeat(struct coax_exchange *exchange, const struct coax_path *path,
 
 	if (!reply || !seen->confirmable)
 		return;
-	if (ops->may_repeat &&
+	/* Who has a session has shown in its handshake that it is there. */
+	if (ops->may_repeat && !path->session &&
 	    !ops->may_repeat(exchange->arg, path, request->length, seen->reply_length))
 		return;
 	coax_count(exchange->stats, responses);

@@ -45,7 +45,8 @@ void coax_exchange_tell_verdict(struct coax_exchange *exchange, const struct coa
 	struct coax_message acknowledgement;
 	struct coax_verdict verdict;
 
-	if (!exchange->ops->verdict || coax_address_is_multicast(&path->local))
+	/* What is known of a secure session stays here. */
+	if (!exchange->ops->verdict || path->session || coax_address_is_multicast(&path->local))
 		return;
 	if (!is_repeatable(seen)) {
 		coax_exchange_withdraw_verdict(exchange, path, seen);

@@ -53,8 +53,8 @@ bool coax_responder_is_repeatable(const struct coax_responder *responder)
 	const struct coax_message *request = &responder->request;
 	uint8_t method = coax_message_code(request);
 
-	return responder->subject && !responder->only_observable && !responder->must_be_fresh &&
-	       coax_message_token_length(request) <= COAX_TOKEN_MAX &&
+	return responder->subject && !responder->claims && !responder->only_observable &&
+	       !responder->must_be_fresh && coax_message_token_length(request) <= COAX_TOKEN_MAX &&
 	       (method == COAX_FETCH || (method == COAX_GET && !has_payload(request))) &&
 	       has_repeatable_options(responder);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <coax/block.h>
 #include <coax/option.h>
+#include "site/access.h"
 #include "site/echo.h"
 #include "site/gateway.h"
 #include "site/queue.h"
@@ -318,6 +319,28 @@ static void enqueue(struct coax_responder *responder, const struct coax_resource
 	coax_queue_add(resource->queue, later);
 }
 
+/* RFC 7252 sections 5.9.2.2 and 5.9.2.4. Nobody learns of what they may not use, by size or form.
+ */
+static void refuse_access(struct coax_responder *responder)
+{
+	refuse(responder, responder->claims ? COAX_FORBIDDEN : COAX_UNAUTHORIZED, "");
+}
+
+/* Whether the rules speak against the request, whatever there may be at its path. */
+static bool is_forbidden(const struct coax_site *site, const struct coax_responder *responder,
+			 const struct coax_site_path *path)
+{
+	return !responder->let_in &&
+	       !coax_access_allows(coax_site_access(site), responder->claims,
+				   coax_message_code(&responder->request), path);
+}
+
+static bool lacks_security(const struct coax_responder *responder,
+			   const struct coax_resource *resource)
+{
+	return resource && resource->secure && !responder->claims && !responder->let_in;
+}
+
 void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 {
 	const struct coax_message *request = &responder->request;
@@ -333,12 +356,19 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 		return;
 	}
 	coax_site_path_read(&path, request);
+	if (is_forbidden(site, responder, &path)) {
+		refuse_access(responder);
+		return;
+	}
 	set_site_subject(responder, site, coax_subject_generation(site->subject));
 	version = __atomic_load_n(&site->version, __ATOMIC_SEQ_CST);
 	resource = coax_site_gateway(site, request);
 	if (!resource)
 		resource = coax_site_find(site, &path);
-
+	if (lacks_security(responder, resource)) {
+		refuse_access(responder);
+		return;
+	}
 	if (!(resource && resource->proxying) && refuse_bad_option(responder, resource))
 		return;
 	if (refuse_bad_value(responder))

@@ -125,6 +125,7 @@ static void set_nature(struct coax_resource *resource, const struct coax_resourc
 	resource->observable = options->observable;
 	resource->notifications = options->notifications;
 	resource->streaming = options->streaming;
+	resource->secure = options->secure;
 	resource->body_max = options->body_max;
 	resource->fresh_ms = options->fresh_ms;
 	resource->queue = options->queue;

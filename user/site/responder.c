@@ -16,6 +16,11 @@ const struct coax_message *coax_responder_request(const struct coax_responder *r
 	return &responder->request;
 }
 
+const struct coax_claims *coax_responder_claims(const struct coax_responder *responder)
+{
+	return responder->claims;
+}
+
 const union coax_address *coax_responder_remote(const struct coax_responder *responder)
 {
 	return &responder->remote;

@@ -6,6 +6,7 @@
 #define COAX_SITE_RESPONDER_H
 
 #include <urcu/wfcqueue.h>
+#include <coax/claims.h>
 #include <coax/log.h>
 #include <coax/observer.h>
 #include <coax/site.h>
@@ -85,8 +86,12 @@ struct coax_responder {
 	struct cds_wfcq_node queued;
 	union coax_address remote;
 	union coax_address local;
+	uint64_t session;	      /* the owner's: the secure one that it came in; 0: none */
 	struct coax_subject *subject; /* NULL: the response is not for the kernel */
 	uint64_t generation;
+	/* Who asks, for as long as the responder; NULL: it came without security. */
+	const struct coax_claims *claims;
+	bool let_in; /* no client asks: it is for us, or for those who were let in before */
 	struct coax_fetched fetched;
 	uint64_t needed_until; /* 0: now is enough; else it is a renewal */
 	uint64_t site_version; /* the owner's: which Site this is about */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <coax/observer.h>
 #include <coax/option.h>
+#include "site/access.h"
 #include "site/gateway.h"
 #include "site/queue.h"
 #include "site/tree.h"
@@ -32,6 +33,8 @@ int coax_site_create(struct coax_site **result)
 	if (!site)
 		return -ENOMEM;
 	pthread_mutex_init(&site->lock, NULL);
+	pthread_mutex_init(&site->users_lock, NULL);
+	CDS_INIT_LIST_HEAD(&site->users);
 	err = coax_hash_key_random(&site->hash_key);
 	if (err)
 		goto out;
@@ -71,7 +74,9 @@ void coax_site_destroy(struct coax_site *site)
 	}
 	coax_site_remove_gateway(site);
 	coax_subject_put(site->subject);
+	coax_access_destroy(site->access);
 	free(site->shapes);
+	pthread_mutex_destroy(&site->users_lock);
 	pthread_mutex_destroy(&site->lock);
 	free(site);
 }
@@ -245,4 +250,44 @@ void coax_site_remove(struct coax_site *site, struct coax_resource *resource)
 	/* Not left to the last reference: deferred responders may hold others. */
 	coax_resource_changed(resource);
 	coax_resource_free(resource);
+}
+
+static void leave(struct coax_site_user *user)
+{
+	struct coax_site *site = user->site;
+
+	if (!site)
+		return;
+	pthread_mutex_lock(&site->users_lock);
+	cds_list_del(&user->node);
+	pthread_mutex_unlock(&site->users_lock);
+}
+
+void coax_site_serve(struct coax_site_user *user, struct coax_site *site)
+{
+	if (user->site == site)
+		return;
+	leave(user);
+	user->site = site;
+	if (!site)
+		return;
+	pthread_mutex_lock(&site->users_lock);
+	cds_list_add(&user->node, &site->users);
+	pthread_mutex_unlock(&site->users_lock);
+}
+
+int coax_site_set_access(struct coax_site *site, struct coax_access *access)
+{
+	struct coax_site_user *user;
+	struct coax_access *former;
+
+	pthread_mutex_lock(&site->users_lock);
+	former = rcu_xchg_pointer(&site->access, access);
+	/* Users look at what they have published since the new rules are there. */
+	cds_list_for_each_entry (user, &site->users, node)
+		user->changed(user);
+	pthread_mutex_unlock(&site->users_lock);
+	synchronize_rcu();
+	coax_access_destroy(former);
+	return 0;
 }

@@ -31,6 +31,7 @@ struct coax_resource {
 	bool proxying;
 	bool observable;
 	bool streaming;
+	bool secure;
 	enum coax_reliability notifications;
 	uint32_t fresh_ms;
 	uint64_t body_max;
@@ -61,6 +62,9 @@ struct coax_site {
 	struct coax_subject *subject;
 	/* Grows when a new resource has taken paths over from a subtree. */
 	unsigned long version;
+	struct coax_access *access; /* RCU; NULL: everybody may do everything */
+	pthread_mutex_t users_lock; /* for who serves it, and for who changes `access` */
+	struct cds_list_head users; /* of struct coax_site_user */
 	/* Whether it has been said that the list of links is too large: anybody may ask for it. */
 	bool too_large_said;
 
@@ -68,6 +72,12 @@ struct coax_site {
 	unsigned long count;
 	unsigned long buckets;
 };
+
+/* The Site's rules. Within an RCU read section. */
+static inline const struct coax_access *coax_site_access(const struct coax_site *site)
+{
+	return rcu_dereference(site->access);
+}
 
 /*
  * The resource that answers for a path: the one with exactly this path, else the one that fits and

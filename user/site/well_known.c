@@ -7,6 +7,7 @@
 #include <string.h>
 #include <coax/link.h>
 #include <coax/option.h>
+#include "site/access.h"
 #include "site/responder.h"
 #include "site/tree.h"
 
@@ -25,6 +26,7 @@ struct listed {
 
 struct listing {
 	const struct coax_responder *responder;
+	const struct coax_access *access;
 	struct coax_text filters[FILTERS_MAX];
 	size_t filter_count;
 	struct listed links[LINKS_MAX];
@@ -54,8 +56,18 @@ static int read_filters(struct listing *listing)
 	return 0;
 }
 
+/* Nobody is told of what they may not read. */
+static bool is_told(const struct listing *listing, const struct coax_link *link)
+{
+	return listing->responder->let_in ||
+	       coax_access_lists(listing->access, listing->responder->claims, link->target.at,
+				 link->target.length);
+}
+
 static bool is_wanted(const struct listing *listing, const struct coax_link *link)
 {
+	if (!is_told(listing, link))
+		return false;
 	for (size_t i = 0; i < listing->filter_count; i++)
 		if (!coax_link_matches(link, listing->filters[i].at, listing->filters[i].length))
 			return false;
@@ -153,6 +165,12 @@ static int list_subtree(struct listing *listing, const struct coax_resource *res
 	return result;
 }
 
+static bool is_kept_secret(const struct coax_responder *responder,
+			   const struct coax_resource *resource)
+{
+	return resource->secure && !responder->claims && !responder->let_in;
+}
+
 static int list_all(struct listing *listing, const struct coax_site *site)
 {
 	struct coax_resource *resource = NULL;
@@ -161,7 +179,7 @@ static int list_all(struct listing *listing, const struct coax_site *site)
 
 	cds_lfht_for_each_entry (site->table, &iter, resource, node) {
 		coax_taken_over(resource);
-		if (resource->hidden)
+		if (resource->hidden || is_kept_secret(listing->responder, resource))
 			continue;
 		listing->untold |= resource->links && !resource->links_are_told;
 		err = resource->links ? list_subtree(listing, resource)
@@ -211,6 +229,7 @@ static void respond(struct coax_responder *responder, struct coax_site *site,
 	listing->responder = responder;
 	listing->filter_count = listing->link_count = listing->length = listing->scratch_used = 0;
 	listing->untold = false;
+	listing->access = coax_site_access(site);
 	if (read_filters(listing) < 0) {
 		coax_respond_error(responder, COAX_BAD_REQUEST, "more than %d filters",
 				   FILTERS_MAX);

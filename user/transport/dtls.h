@@ -28,6 +28,12 @@ struct coax_dtls_ops {
 	/* A datagram of records is to leave. `data` is copied during the call. */
 	void (*send)(void *arg, const struct coax_path *path, const uint8_t *data, size_t length);
 	/*
+	 * path->session begins: a client has shown by its cookie that it is there, or a session was
+	 * asked for. Before anything is sent for it. It is over by `ended` or coax_dtls_close().
+	 * NULL: nobody wants to know.
+	 */
+	void (*begun)(void *arg, const struct coax_path *path);
+	/*
 	 * A handshake has ended well. path->session names the session; claims are those of
 	 * coax_dtls_claims().
 	 */
@@ -55,7 +61,11 @@ struct coax_dtls_limits {
 struct coax_dtls_shared_options {
 	struct coax_credentials *client; /* held; NULL: none */
 	struct coax_credentials *server;
-	const struct coax_cookie_key *cookie_key; /* the kernel half's; NULL: one of its own */
+	/*
+	 * The kernel half's. It outlives this, and does not change once something has been
+	 * received. NULL: one of its own.
+	 */
+	const struct coax_cookie_key *cookie_key;
 	struct coax_dtls_limits limits;
 	const struct coax_logger *logger;
 };

@@ -24,18 +24,30 @@ struct coax_path {
 	union coax_address remote;
 	union coax_address local; /* our address; AF_UNSPEC: the network stack chooses */
 	/*
-	 * That it came in by; 0: the network stack chooses. Out it goes by that one when `local` is
-	 * not said, or a group (a group's IPv6 scope ID says more than this).
-	 */
-	uint32_t ifindex;
-	/*
 	 * The secure session that it is part of (dtls.h), which is as much a part of who the remote
 	 * is as its address: RFC 7252 section 9.1.1. 0: none.
 	 */
 	uint64_t session;
+	/*
+	 * The interface that it came in by; 0: the network stack chooses. Out it goes by that one
+	 * when `local` is not said, or a group (a group's IPv6 scope ID says more than this).
+	 */
+	uint32_t ifindex;
 	uint16_t socket; /* which of the transport's sockets */
 	bool crowded;	 /* from a stranger among many: the guard's word for who serves it */
 };
+
+/* Whether two paths lead to one peer, whose messages can be about each other's. */
+static inline bool coax_path_same_peer(const struct coax_path *a, const struct coax_path *b)
+{
+	return a->session == b->session && coax_address_equal(&a->remote, &b->remote);
+}
+
+/* What its session adds to a hash of who a peer is: nothing where there is none. */
+static inline uint64_t coax_path_session_hash(const struct coax_path *path)
+{
+	return path->session * UINT64_C(0x9e3779b97f4a7c15);
+}
 
 struct coax_datagram {
 	struct coax_path path;
@@ -105,7 +117,8 @@ struct coax_transport {
 struct coax_udp_socket {
 	union coax_address address; /* port 0: any */
 	bool reuse_port;
-	bool late;     /* bound by admit(): others that share its address miss nothing until then */
+	bool secure; /* what comes and goes is not CoAP, but records: whoever opens it sees to it */
+	bool late;   /* bound by admit(): others that share its address miss nothing until then */
 	int inherited; /* one that is bound to it, used instead of a new one; 0: none */
 };
 

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * DTLS records (RFC 6347) to secure endpoints. Whoever says hello first proves to be where it says
+ * it is: HelloVerifyRequest goes out from here, so that forged ClientHellos cost userspace nothing.
+ * What belongs to no session gets no further, either.
+ *
+ * Only the first record of a datagram is looked at, and only where all its lengths agree.
+ */
+#ifndef COAX_BPF_HELLO_H
+#define COAX_BPF_HELLO_H
+
+#include <linux/in.h>
+#include <coax/cookie.h>
+#include "checksum.h"
+#include "guard.h"
+#include "maps.h"
+#include "packet.h"
+#include "reply.h"
+#include "route.h"
+#include "stats.h"
+
+#define RECORD_HANDSHAKE     22
+#define CLIENT_HELLO	     1
+#define HELLO_VERIFY_REQUEST 3
+#define VERSION_MAJOR	     0xfe /* DTLS 1.x, which counts down */
+#define SESSION_ID_MAX	     32
+
+struct record_header {
+	__u8 type;
+	__u8 version[2];
+	__u8 epoch[2];
+	__u8 sequence[6];
+	__u8 length[2];
+};
+
+struct handshake_header {
+	__u8 type;
+	__u8 length[3];
+	__u8 sequence[2];
+	__u8 fragment_offset[3];
+	__u8 fragment_length[3];
+};
+
+/* As far as it is as long as any other. */
+struct client_hello {
+	struct record_header record;
+	struct handshake_header handshake;
+	__u8 version[2];
+	__u8 random[32];
+	__u8 session_length;
+};
+
+struct hello_verify {
+	struct record_header record;
+	struct handshake_header handshake;
+	__u8 version[2];
+	__u8 cookie_length;
+	__u8 cookie[COAX_COOKIE_LENGTH];
+};
+
+#define VERIFY_WORDS ((sizeof(struct hello_verify) + 3) / 4)
+/* Of the handshake message in it, without its header. */
+#define VERIFY_BODY                                                   \
+	(sizeof(struct hello_verify) - sizeof(struct record_header) - \
+	 sizeof(struct handshake_header))
+
+union verify {
+	struct hello_verify message;
+	__u32 words[VERIFY_WORDS];
+};
+
+_Static_assert(sizeof(struct client_hello) == 60, "without padding");
+_Static_assert(sizeof(struct hello_verify) == 37, "without padding");
+_Static_assert(sizeof(struct hello_verify) < sizeof(struct client_hello), "nobody gains by it");
+_Static_assert(COAX_COOKIE_LENGTH == 1 + sizeof(__u64), "the period, and the hash");
+
+union session_key {
+	struct coax_session_key key;
+	__u32 words[5];
+};
+
+/* A cookie as it came, the hash in a word of its own. */
+struct cookie {
+	__u8 reserved[7];
+	__u8 period;
+	__u64 hash;
+};
+
+/* What is known of a ClientHello, from one step to the next: too much for the stack. */
+struct hello_scratch {
+	struct coax_cookie_input input;
+	union verify verify;
+	struct cookie cookie; /* that came with it */
+	__u64 session_length;
+	__u64 end; /* of the fragment, in the message */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct hello_scratch);
+} hello_scratch SEC(".maps");
+
+static __always_inline struct hello_scratch *scratch(void)
+{
+	const __u32 only = 0;
+
+	return bpf_map_lookup_elem(&hello_scratch, &only);
+}
+
+static __always_inline __u32 number_of(const __u8 *bytes, int count)
+{
+	__u32 number = 0;
+
+	for (int i = 0; i < count; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
+/* Where the record begins. */
+static __always_inline __u32 message_place(__u64 place)
+{
+	return (place >> 1 & 0x1f) + (place & 1 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
+	       sizeof(struct udphdr);
+}
+
+static __always_inline const struct udphdr *udp_header(const struct xdp_md *ctx, __u64 place)
+{
+	const struct udphdr *udp =
+		ip_header(ctx, place) + (place & 1 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	OPAQUE(udp);
+	return udp;
+}
+
+/* Once more: what a function is told of a packet are numbers, of which the verifier knows none. */
+static __always_inline bool locate(const struct xdp_md *ctx, __u64 place, struct packet *packet)
+{
+	const struct ethernet_header *ethernet = frame_start(ctx);
+	__u64 network = place >> 1;
+	const void *ip;
+
+	packet->network = sizeof(*ethernet);
+	if (network >= sizeof(*ethernet) + sizeof(struct vlan_tag))
+		packet->network += sizeof(struct vlan_tag);
+	if (network >= sizeof(*ethernet) + 2 * sizeof(struct vlan_tag))
+		packet->network += sizeof(struct vlan_tag);
+	packet->ipv6 = place & 1;
+	OPAQUE(packet->ipv6);
+	ip = frame_start(ctx) + packet->network;
+	if (packet->ipv6) {
+		const struct ipv6hdr *ipv6 = ip;
+
+		packet->transport = packet->network + sizeof(*ipv6);
+		if ((const void *)(ipv6 + 1) > frame_end(ctx))
+			return false;
+		packet->address_sum = sum_words(ipv6->saddr.in6_u.u6_addr32, 8);
+	} else {
+		const struct iphdr *ipv4 = ip;
+
+		packet->transport = packet->network + sizeof(*ipv4);
+		if ((const void *)(ipv4 + 1) > frame_end(ctx))
+			return false;
+		packet->address_sum = (__u64)ipv4->saddr + ipv4->daddr;
+	}
+	return true;
+}
+
+/*
+ * Sessions.
+ */
+
+static __always_inline bool sessions_are_known(void)
+{
+	const __u32 only = 0;
+	const struct coax_config *all = bpf_map_lookup_elem(&config, &only);
+
+	return all && *(const volatile __u32 *)&all->sessions &&
+	       !*(const volatile __u32 *)&all->sessions_missing;
+}
+
+__noinline int check_session(struct xdp_md *ctx, __u64 place)
+{
+	union source_key source;
+	union session_key session;
+	const struct udphdr *udp = udp_header(ctx, place);
+
+	if (!sessions_are_known())
+		return OUTCOME(pass_record);
+	if (!read_source(ctx, place, &source))
+		return OUTCOME(pass_unusual);
+	OPAQUE(ctx);
+	if ((const void *)(udp + 1) > frame_end(ctx))
+		return OUTCOME(pass_unusual);
+	session.words[0] = source.words[0];
+	session.words[1] = source.words[1];
+	session.words[2] = source.words[2];
+	session.words[3] = source.words[3];
+	session.words[4] = bpf_htonl((__u32)bpf_ntohs(udp->source) << 16);
+	return bpf_map_lookup_elem(&sessions, &session) ? OUTCOME(pass_session)
+							: OUTCOME(drop_record);
+}
+
+/*
+ * Cookies.
+ */
+
+/* Of what is in the scratch. A function of its own, that the verifier looks at once. */
+__noinline __u64 hash_hello(void)
+{
+	const __u32 only = 0;
+	const struct coax_secret *key = bpf_map_lookup_elem(&secret, &only);
+	const struct hello_scratch *hello = scratch();
+
+	return key && hello ? coax_cookie(&key->cookie, &hello->input) : 0;
+}
+
+/* All but the period. `at`: where the message begins. */
+static __always_inline bool read_input(struct xdp_md *ctx, __u64 place, __u32 at,
+				       __u32 session_length, struct coax_cookie_input *input)
+{
+	const struct udphdr *udp = udp_header(ctx, place);
+	union source_key source;
+	const struct client_hello *hello = (const void *)(udp + 1);
+
+	OPAQUE(ctx);
+	if ((const void *)(hello + 1) > frame_end(ctx))
+		return false;
+	__builtin_memset(input, 0, sizeof(*input));
+	*(__be16 *)input->port = udp->source;
+	input->session_length = session_length;
+	input->version[0] = hello->version[0];
+	input->version[1] = hello->version[1];
+	if (!read_source(ctx, place, &source))
+		return false;
+	__builtin_memcpy(input->address, source.words, sizeof(input->address));
+	return !bpf_xdp_load_bytes(ctx, at + __builtin_offsetof(struct client_hello, random),
+				   input->random, sizeof(input->random)) &&
+	       load_bytes(ctx, at + sizeof(*hello), session_length, input->session, SESSION_ID_MAX);
+}
+
+/*
+ * HelloVerifyRequest.
+ */
+
+static __always_inline void make_verify(const struct client_hello *hello, union verify *verify)
+{
+	struct hello_verify *message = &verify->message;
+
+	__builtin_memset(verify, 0, sizeof(*verify));
+	message->record.type = RECORD_HANDSHAKE;
+	/* Section 4.2.1: of DTLS 1.0, whatever will be agreed on; the number of the ClientHello. */
+	message->record.version[0] = VERSION_MAJOR;
+	message->record.version[1] = 0xff;
+	for (int i = 0; i < 6; i++)
+		message->record.sequence[i] = hello->record.sequence[i];
+	message->record.length[1] = sizeof(message->handshake) + VERIFY_BODY;
+	message->handshake.type = HELLO_VERIFY_REQUEST;
+	message->handshake.length[2] = VERIFY_BODY;
+	message->handshake.fragment_length[2] = VERIFY_BODY;
+	message->version[0] = VERSION_MAJOR;
+	message->version[1] = 0xff;
+	message->cookie_length = COAX_COOKIE_LENGTH;
+}
+
+/* Nothing in it but addresses and ports is the sender's word by word: the sum is made anew. */
+static __always_inline bool write_verify(struct xdp_md *ctx, const struct packet *packet,
+					 union verify *verify, __u32 length)
+{
+	void *frame = frame_start(ctx);
+	struct udphdr *udp = frame + packet->transport;
+	__u64 sum;
+
+	if ((void *)(udp + 1) > frame_end(ctx))
+		return false;
+	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
+	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
+	      sum_words(verify->words, VERIFY_WORDS);
+	write_transport(frame, packet, udp, length, sum);
+	return !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), &verify->message,
+				    sizeof(verify->message));
+}
+
+/* The one in the scratch. It is shorter than any ClientHello: there is room. */
+__noinline int send_verify(struct xdp_md *ctx, __u64 place)
+{
+	struct hello_scratch *hello = scratch();
+	struct packet packet = {};
+	struct next_hop hop;
+	enum outcome outcome;
+	__u32 length;
+
+	if (!hello || !locate(ctx, place, &packet))
+		return OUTCOME(pass_unusual);
+	/* Not the end of the frame as it was read before: half of a pointer is kept of that. */
+	OPAQUE(ctx);
+	length = message_place(place) + sizeof(struct hello_verify);
+	outcome = find_route(ctx, &packet, length - packet.network, &hop);
+	if (outcome != GO_ON)
+		return outcome;
+	if (bpf_xdp_adjust_tail(ctx, (int)(length - frame_length(ctx))))
+		return OUTCOME(pass_no_room);
+	if (!turn_to(ctx, &hop) || !write_verify(ctx, &packet, &hello->verify, length))
+		return OUTCOME(drop_raced);
+	return OUTCOME(hello);
+}
+
+/*
+ * ClientHellos.
+ */
+
+static __always_inline bool is_client_hello(const struct client_hello *hello)
+{
+	return hello->record.type == RECORD_HANDSHAKE && !hello->record.epoch[0] &&
+	       !hello->record.epoch[1] && hello->handshake.type == CLIENT_HELLO;
+}
+
+/*
+ * Whether all up to the length of the cookie is there: in the first fragment, in the record, in the
+ * datagram. Sets *end to where the fragment ends.
+ */
+static __always_inline bool check_hello(const struct client_hello *hello, __u64 length, __u64 *end)
+{
+	const struct handshake_header *handshake = &hello->handshake;
+	__u64 record_end = sizeof(hello->record) + number_of(hello->record.length, 2);
+
+	*end = sizeof(hello->record) + sizeof(*handshake) +
+	       number_of(handshake->fragment_length, 3);
+	if (hello->record.version[0] != VERSION_MAJOR || hello->version[0] != VERSION_MAJOR)
+		return false;
+	if (record_end > length || *end > record_end || number_of(handshake->fragment_offset, 3) ||
+	    number_of(handshake->fragment_length, 3) > number_of(handshake->length, 3))
+		return false;
+	return hello->session_length <= SESSION_ID_MAX &&
+	       sizeof(*hello) + hello->session_length + 1 <= *end;
+}
+
+/* `at`: behind the length of the cookie. Whether it is one that was sent for this hello. */
+static __always_inline bool has_cookie(struct xdp_md *ctx, __u32 at, __u8 length, __u64 now,
+				       struct hello_scratch *hello)
+{
+	struct cookie *cookie = &hello->cookie;
+
+	if (length != COAX_COOKIE_LENGTH ||
+	    bpf_xdp_load_bytes(ctx, at, &cookie->period, COAX_COOKIE_LENGTH))
+		return false;
+	if (!coax_cookie_is_timely(cookie->period, now))
+		return false;
+	hello->input.period = cookie->period;
+	return hash_hello() == cookie->hash;
+}
+
+/* Has it the cookie that it was sent? GO_ON: it is to be sent one, which is in the scratch. */
+__noinline int check_cookie(struct xdp_md *ctx, __u64 place, __u64 now)
+{
+	struct hello_scratch *hello = scratch();
+	__u32 message = message_place(place);
+	__u64 at, hash;
+	__u8 length;
+
+	if (!hello)
+		return OUTCOME(pass_hello);
+	at = sizeof(struct client_hello) + hello->session_length;
+	if (!read_input(ctx, place, message, hello->session_length, &hello->input) ||
+	    bpf_xdp_load_bytes(ctx, message + at, &length, 1))
+		return OUTCOME(pass_hello);
+	at++;
+	if (at + length > hello->end)
+		return OUTCOME(pass_hello);
+	if (has_cookie(ctx, message + at, length, now, hello))
+		return OUTCOME(pass_cookie);
+	hello->input.period = coax_cookie_period(now);
+	hash = hash_hello();
+	hello->verify.message.cookie[0] = hello->input.period;
+	__builtin_memcpy(hello->verify.message.cookie + 1, &hash, sizeof(hash));
+	return GO_ON;
+}
+
+/* Is it one? GO_ON: it is, and its beginning is in the scratch. `length`: of the datagram's. */
+__noinline int classify_record(struct xdp_md *ctx, __u64 place, __u64 length)
+{
+	const struct client_hello *hello =
+		(const void *)udp_header(ctx, place) + sizeof(struct udphdr);
+	struct hello_scratch *kept = scratch();
+
+	if (!kept || length < sizeof(*hello) || (const void *)(hello + 1) > frame_end(ctx) ||
+	    !is_client_hello(hello))
+		return OUTCOME(pass_record);
+	if (!check_hello(hello, length, &kept->end))
+		return OUTCOME(pass_hello);
+	make_verify(hello, &kept->verify);
+	kept->session_length = hello->session_length;
+	return GO_ON;
+}
+
+static __always_inline enum outcome check_record(struct xdp_md *ctx, const struct packet *packet,
+						 const struct coax_config *config, __u64 now)
+{
+	__u64 place = address_place(packet);
+	enum outcome outcome = classify_record(ctx, place, packet->request_length);
+
+	if (outcome == OUTCOME(pass_record))
+		return check_session(ctx, place);
+	if (outcome == GO_ON && config->guard.requests.cost) {
+		outcome = limit_requests(ctx, place, now + TICK_MAX);
+		/* Nobody is told of it: DTLS has no word for that. */
+		if (outcome == OUTCOME(pass_limited))
+			outcome = OUTCOME(drop_requests);
+	}
+	if (outcome == GO_ON)
+		outcome = check_cookie(ctx, place, now);
+	if (outcome == GO_ON)
+		return send_verify(ctx, place);
+	/* The rest of one whose first fragment had the cookie, perhaps. */
+	if (outcome == OUTCOME(pass_hello) && check_session(ctx, place) == OUTCOME(pass_session))
+		return OUTCOME(pass_session);
+	return outcome;
+}
+
+#endif

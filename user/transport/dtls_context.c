@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A set of credentials as OpenSSL wants it: one SSL_CTX for all pre-shared keys, and one for each
+ * entry with certificates. DTLS 1.2 with AEAD ciphers, as RFC 7252 section 9.1.3 and RFC 7925 have
+ * them, and nothing else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include "dtls_internal.h"
+
+/* The mandatory one first; a server takes the one that the client named first. */
+#define PSK_CIPHERS                                             \
+	"PSK-AES128-CCM8:PSK-AES128-CCM:PSK-AES128-GCM-SHA256:" \
+	"PSK-AES256-GCM-SHA384:PSK-CHACHA20-POLY1305:"          \
+	"ECDHE-PSK-CHACHA20-POLY1305"
+#define CERTIFICATE_CIPHERS                                            \
+	"ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-CCM:"              \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
+	"ECDHE-ECDSA-CHACHA20-POLY1305"
+#define GROUPS "P-256:X25519"
+/* RSA for the chain's authorities; no cipher is authenticated by it. */
+#define SIGNATURES	   "ECDSA+SHA256:ECDSA+SHA384:RSA+SHA256:RSA+SHA384"
+
+#define SECURITY_LEVEL	   2
+#define CHAIN_DEPTH_MAX	   5
+#define CHAIN_BYTES_MAX	   16384
+#define RESUMABLE_SECONDS  86400
+#define RESUMABLE_SESSIONS 4096
+
+typedef int (*security_callback)(const SSL *ssl, const SSL_CTX *context, int operation, int bits,
+				 int nid, void *other, void *ex);
+
+/*
+ * Tags of 8 bytes are too short for every level but 0, and RFC 7252 demands them: allow these
+ * ciphers, and let the rest (keys, curves, signatures) be as strong as the level says.
+ */
+static int judge_security(const SSL *ssl, const SSL_CTX *context, int operation, int bits, int nid,
+			  void *other, void *ex)
+{
+	security_callback usual = (security_callback)ex;
+
+	if ((operation == SSL_SECOP_CIPHER_SUPPORTED || operation == SSL_SECOP_CIPHER_SHARED ||
+	     operation == SSL_SECOP_CIPHER_CHECK) &&
+	    other && strstr(SSL_CIPHER_get_name(other), "-CCM8"))
+		return 1;
+	return usual(ssl, context, operation, bits, nid, other, NULL);
+}
+
+static SSL_CTX *make_context(bool server, const char *ciphers,
+			     const struct coax_dtls_limits *limits)
+{
+	SSL_CTX *context = SSL_CTX_new(server ? DTLS_server_method() : DTLS_client_method());
+	security_callback usual;
+
+	if (!context)
+		return NULL;
+	usual = SSL_CTX_get_security_callback(context);
+	SSL_CTX_set0_security_ex_data(context, (void *)usual);
+	SSL_CTX_set_security_callback(context, judge_security);
+	SSL_CTX_set_security_level(context, SECURITY_LEVEL);
+	SSL_CTX_set_options(context,
+			    SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_QUERY_MTU);
+	/* What the chain has is sent, and no authority that we happen to know. */
+	SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_set_max_cert_list(context, CHAIN_BYTES_MAX);
+	SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
+	SSL_CTX_set_timeout(context, RESUMABLE_SECONDS);
+	SSL_CTX_set_session_cache_mode(context,
+				       server ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_OFF);
+	SSL_CTX_sess_set_cache_size(context, limits->sessions_max < RESUMABLE_SESSIONS
+						     ? limits->sessions_max
+						     : RESUMABLE_SESSIONS);
+	coax_dtls_choose_install(context, server);
+	if (!SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) ||
+	    !SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION) ||
+	    !SSL_CTX_set_cipher_list(context, ciphers) ||
+	    !SSL_CTX_set1_groups_list(context, GROUPS) ||
+	    !SSL_CTX_set1_sigalgs_list(context, SIGNATURES) ||
+	    !SSL_CTX_set_max_send_fragment(context, COAX_DATAGRAM_OUT_MAX)) {
+		SSL_CTX_free(context);
+		return NULL;
+	}
+	return context;
+}
+
+/* No key is asked for on a terminal. */
+static int no_passphrase(char *out, int size, int writing, void *arg)
+{
+	(void)out;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+/* The end of a list in PEM is an error to OpenSSL, too. */
+static bool is_at_end(void)
+{
+	unsigned long error = ERR_peek_last_error();
+	bool end =
+		ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+
+	ERR_clear_error();
+	return end;
+}
+
+static const char *use_chain(SSL_CTX *context, const char *text)
+{
+	BIO *pem = BIO_new_mem_buf(text, -1);
+	const char *wrong = NULL;
+	unsigned int count = 0;
+	X509 *certificate;
+
+	if (!pem)
+		return "no memory";
+	while (!wrong && (certificate = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL))) {
+		if (count++ == 0) {
+			if (SSL_CTX_use_certificate(context, certificate) != 1)
+				wrong = "OpenSSL does not take the certificate";
+			X509_free(certificate);
+		} else if (SSL_CTX_add0_chain_cert(context, certificate) != 1) {
+			wrong = "OpenSSL does not take the chain of certificates";
+			X509_free(certificate);
+		}
+	}
+	if (!wrong && (!is_at_end() || !count))
+		wrong = "the chain of certificates is not PEM";
+	BIO_free(pem);
+	return wrong;
+}
+
+static const char *use_key(SSL_CTX *context, const char *text)
+{
+	BIO *pem = BIO_new_mem_buf(text, -1);
+	EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL) : NULL;
+	const char *wrong = NULL;
+
+	BIO_free(pem);
+	if (!key)
+		return "the private key is not PEM, or has a passphrase";
+	if (!EVP_PKEY_is_a(key, "EC"))
+		wrong = "the private key is not for ECDSA (P-256), which RFC 7252 asks for";
+	else if (SSL_CTX_use_PrivateKey(context, key) != 1 ||
+		 SSL_CTX_check_private_key(context) != 1)
+		wrong = "the private key is not that of the certificate";
+	EVP_PKEY_free(key);
+	return wrong;
+}
+
+static const char *use_authorities(X509_STORE *store, const char *text)
+{
+	BIO *pem = BIO_new_mem_buf(text, -1);
+	const char *wrong = NULL;
+	unsigned int count = 0;
+	X509 *certificate;
+
+	if (!pem)
+		return "no memory";
+	while (!wrong && (certificate = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL))) {
+		if (X509_STORE_add_cert(store, certificate) != 1)
+			wrong = "OpenSSL does not take an authority";
+		X509_free(certificate);
+		count++;
+	}
+	if (!wrong && (!is_at_end() || !count))
+		wrong = "the authorities are not certificates in PEM";
+	BIO_free(pem);
+	return wrong;
+}
+
+static const char *use_revoked(X509_STORE *store, const char *text)
+{
+	BIO *pem = BIO_new_mem_buf(text, -1);
+	const char *wrong = NULL;
+	unsigned int count = 0;
+	X509_CRL *list;
+
+	if (!pem)
+		return "no memory";
+	while (!wrong && (list = PEM_read_bio_X509_CRL(pem, NULL, no_passphrase, NULL))) {
+		if (X509_STORE_add_crl(store, list) != 1)
+			wrong = "OpenSSL does not take a CRL";
+		X509_CRL_free(list);
+		count++;
+	}
+	if (!wrong && (!is_at_end() || !count))
+		wrong = "the CRLs are not PEM";
+	BIO_free(pem);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	return wrong;
+}
+
+/* Whom to trust. A server that trusts nobody asks for no certificate. */
+static const char *use_trust(SSL_CTX *context, const struct coax_certificates *certificates,
+			     bool server)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(context);
+	const char *wrong = NULL;
+	int mode = SSL_VERIFY_PEER;
+
+	if (server && !certificates->authorities && !certificates->system_authorities &&
+	    !certificates->demands_peer)
+		return NULL;
+	if (certificates->authorities)
+		wrong = use_authorities(store, certificates->authorities);
+	if (!wrong && (certificates->system_authorities || !certificates->authorities) &&
+	    SSL_CTX_set_default_verify_paths(context) != 1)
+		wrong = "the system's authorities cannot be read";
+	if (!wrong && certificates->revoked)
+		wrong = use_revoked(store, certificates->revoked);
+	if (server && certificates->demands_peer)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	SSL_CTX_set_verify(context, mode, SSL_CTX_get_verify_callback(context));
+	return wrong;
+}
+
+static const char *use_entry(SSL_CTX *context, const struct coax_credential *credential,
+			     bool server)
+{
+	const struct coax_certificates *certificates = &credential->certificates;
+	const char *wrong = NULL;
+
+	if (certificates->chain)
+		wrong = use_chain(context, certificates->chain);
+	if (!wrong && certificates->chain)
+		wrong = certificates->key ? use_key(context, certificates->key)
+					  : "the private key is missing";
+	if (!wrong && server && !certificates->chain)
+		wrong = "a server wants a certificate";
+	if (!wrong)
+		wrong = use_trust(context, certificates, server);
+	return wrong;
+}
+
+static int make_entry(SSL_CTX **made, const struct coax_dtls_contexts *contexts,
+		      const struct coax_credential *credential,
+		      const struct coax_dtls_limits *limits, const struct coax_logger *logger)
+{
+	bool psk = contexts->server && coax_credentials_have_psk(contexts->credentials);
+	SSL_CTX *context;
+	const char *wrong;
+
+	if (credential->kind == COAX_CREDENTIAL_PUBLIC_KEY) {
+		coax_log(
+			logger, COAX_LOG_WARNING,
+			"Credentials \"%s\" are not used: raw public keys want OpenSSL 3.2 or later",
+			credential->label);
+		return 0;
+	}
+	context = make_context(contexts->server,
+			       psk ? PSK_CIPHERS ":" CERTIFICATE_CIPHERS : CERTIFICATE_CIPHERS,
+			       limits);
+	if (!context)
+		return -ENOMEM;
+	ERR_clear_error();
+	wrong = use_entry(context, credential, contexts->server);
+	ERR_clear_error();
+	if (wrong) {
+		coax_log(logger, COAX_LOG_ERROR, "Credentials \"%s\": %s", credential->label,
+			 wrong);
+		SSL_CTX_free(context);
+		return -EINVAL;
+	}
+	*made = context;
+	return 0;
+}
+
+static const struct coax_credential *entry_at(const struct coax_dtls_contexts *contexts, size_t at)
+{
+	return contexts->server ? coax_credentials_own(contexts->credentials, at)
+				: coax_credentials_at(contexts->credentials, at);
+}
+
+static int make_entries(struct coax_dtls_contexts *contexts, const struct coax_dtls_limits *limits,
+			const struct coax_logger *logger)
+{
+	const struct coax_credential *credential;
+	size_t count = 0;
+
+	while (entry_at(contexts, count))
+		count++;
+	contexts->entries = calloc(count ? count : 1, sizeof(*contexts->entries));
+	if (!contexts->entries)
+		return -ENOMEM;
+	contexts->count = count;
+	for (size_t i = 0; i < count; i++) {
+		int err;
+
+		credential = entry_at(contexts, i);
+		if (credential->kind == COAX_CREDENTIAL_PSK)
+			continue;
+		err = make_entry(&contexts->entries[i], contexts, credential, limits, logger);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int coax_dtls_contexts_create(struct coax_dtls_contexts **contexts,
+			      struct coax_credentials *credentials, bool server,
+			      const struct coax_dtls_limits *limits,
+			      const struct coax_logger *logger)
+{
+	struct coax_dtls_contexts *made;
+	int err;
+
+	*contexts = NULL;
+	if (!credentials)
+		return 0;
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	made->holders = 1;
+	made->server = server;
+	made->credentials = coax_credentials_hold(credentials);
+	made->base = make_context(server, PSK_CIPHERS, limits);
+	err = made->base ? make_entries(made, limits, logger) : -ENOMEM;
+	if (err) {
+		coax_dtls_contexts_release(made);
+		return err;
+	}
+	*contexts = made;
+	return 0;
+}
+
+struct coax_dtls_contexts *coax_dtls_contexts_hold(struct coax_dtls_contexts *contexts)
+{
+	if (contexts)
+		__atomic_add_fetch(&contexts->holders, 1, __ATOMIC_RELAXED);
+	return contexts;
+}
+
+void coax_dtls_contexts_release(struct coax_dtls_contexts *contexts)
+{
+	if (!contexts || __atomic_sub_fetch(&contexts->holders, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (size_t i = 0; i < contexts->count; i++)
+		SSL_CTX_free(contexts->entries[i]);
+	free(contexts->entries);
+	SSL_CTX_free(contexts->base);
+	coax_credentials_release(contexts->credentials);
+	free(contexts);
+}
+
+const struct coax_credential *coax_dtls_contexts_find(const struct coax_dtls_contexts *contexts,
+						      const struct coax_credential *credential)
+{
+	const struct coax_credential *entry;
+
+	if (!contexts)
+		return NULL;
+	if (contexts->server && credential->kind == COAX_CREDENTIAL_PSK) {
+		entry = coax_credentials_for_identity(
+			contexts->credentials, credential->server_name, credential->psk.identity,
+			credential->psk.identity_length);
+		return entry && coax_credential_equal(entry, credential) ? entry : NULL;
+	}
+	/* Most often it is the very same, or stands where it stood. */
+	entry = coax_credentials_at(contexts->credentials, credential->number);
+	if (entry && (entry == credential || coax_credential_equal(entry, credential)))
+		return entry;
+	for (size_t i = 0; (entry = coax_credentials_at(contexts->credentials, i)); i++) {
+		if (coax_credential_equal(entry, credential))
+			return entry;
+	}
+	return NULL;
+}
+
+SSL_CTX *coax_dtls_contexts_at(const struct coax_dtls_contexts *contexts,
+			       const struct coax_credential *credential)
+{
+	if (credential->kind == COAX_CREDENTIAL_PSK)
+		return contexts->base;
+	for (size_t i = 0; contexts->server && i < contexts->count; i++) {
+		if (entry_at(contexts, i) == credential)
+			return contexts->entries[i];
+	}
+	return contexts->server || credential->number >= contexts->count
+		       ? NULL
+		       : contexts->entries[credential->number];
+}
