@@ -21,6 +21,9 @@
 		ASSERT_TRUE(condition);                 \
 	} while (0)
 
+/* Of all that serve. NULL: none does so securely. */
+static struct coax_credentials *server_credentials;
+
 /* An origin: all paths are its handler's. */
 struct origin {
 	struct coax_context *context;
@@ -91,6 +94,7 @@ static inline void origin_start_with(struct origin *origin, coax_handler_fn hand
 	ASSERT_EQ(coax_site_create(&origin->site), 0);
 	ASSERT_EQ(coax_site_add(origin->site, &resource, &origin->resource), 0);
 	options.site = origin->site;
+	options.server_credentials = server_credentials;
 	ASSERT_EQ(coax_context_create(&origin->context, &options), 0);
 	sprintf(origin->uri, "coap://127.0.0.1:%u", coax_context_port(origin->context));
 }
@@ -120,6 +124,7 @@ static struct {
 /* A kernel half for it, and limits, if the test says so before it starts. */
 static struct coax_accel_options between_accel;
 static struct coax_tuning between_tuning;
+static struct coax_credentials *between_credentials; /* as a client */
 
 static inline void between_start_at(in_port_t port, const struct coax_proxy_options *given)
 {
@@ -138,6 +143,8 @@ static inline void between_start_at(in_port_t port, const struct coax_proxy_opti
 		sprintf(address, "127.0.0.1:%u", port);
 	options.accel = between_accel;
 	options.tuning = between_tuning;
+	options.client_credentials = between_credentials;
+	options.server_credentials = server_credentials;
 	proxy_options.logger = options.logger;
 	if (!proxy_options.identity)
 		proxy_options.identity = "between";

@@ -53,6 +53,7 @@ static inline void coax_barrier_passed(struct rcu_head *head)
 	struct coax_barrier *barrier =
 		(struct coax_barrier *)((char *)head - offsetof(struct coax_barrier, rcu));
 
+	coax_taken_over(barrier);
 	__atomic_store_n(&barrier->passed, 1, __ATOMIC_RELEASE);
 }
 
@@ -60,6 +61,7 @@ static inline void coax_barrier_seen(void)
 {
 	struct coax_barrier barrier = {.passed = 0};
 
+	coax_handing_over(&barrier);
 	urcu_bp_call_rcu(&barrier.rcu, coax_barrier_passed);
 	while (!__atomic_load_n(&barrier.passed, __ATOMIC_ACQUIRE))
 		usleep(1000);

@@ -371,6 +371,7 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 	struct coax_request_options options = {
 		.timeout_ms = patience(flight),
 		.body_max = proxy->body_max,
+		.secure = origin->secure,
 	};
 	struct coax_upstream upstream;
 	size_t length;

@@ -12,11 +12,13 @@
 #include <coax/uri.h>
 #include "hash.h"
 #include "proxy/internal.h"
+#include "site/responder.h"
 
-#define TARGETS_MAX 1024
-#define URI_MAX	    1034 /* of a Proxy-Uri: section 5.10 */
-#define MESSAGE_MAX 2048
-#define PORT_ANY    (-1)
+#define TARGETS_MAX  1024
+#define URI_MAX	     1034 /* of a Proxy-Uri: section 5.10 */
+#define MESSAGE_MAX  2048
+#define PORT_ANY     (-1)
+#define PORT_DEFAULT (-2) /* the scheme's */
 
 struct allowed {
 	char *host; /* "*": any; "*.x": all below x */
@@ -44,10 +46,10 @@ static int read_allowed(struct allowed *allowed, const char *text)
 	const char *colon = strrchr(text, ':');
 	const char *bracket = strrchr(text, ']');
 	size_t length = strlen(text);
-	unsigned int port = COAX_PORT;
+	unsigned int port = 0;
 	int end = 0;
 
-	allowed->port = COAX_PORT;
+	allowed->port = PORT_DEFAULT;
 	/* The last colon is before a port, but in an IPv6 address without brackets. */
 	if (colon && (bracket ? colon > bracket : strchr(text, ':') == colon)) {
 		length = (size_t)(colon - text);
@@ -81,12 +83,19 @@ static bool is_host_allowed(const char *pattern, const char *host)
 	return length > suffix && strcasecmp(host + length - suffix, pattern + 1) == 0;
 }
 
+static bool is_port_allowed(int port, const struct coax_uri *uri)
+{
+	in_port_t otherwise = uri->secure ? COAX_PORT_SECURE : COAX_PORT;
+
+	return port == PORT_ANY || uri->port == (port == PORT_DEFAULT ? otherwise : port);
+}
+
 static bool is_allowed(const struct coax_forward *forward, const struct coax_uri *uri)
 {
 	for (size_t i = 0; i < forward->allowed_count; i++) {
 		const struct allowed *allowed = &forward->allowed[i];
 
-		if ((allowed->port == PORT_ANY || allowed->port == uri->port) &&
+		if (is_port_allowed(allowed->port, uri) &&
 		    is_host_allowed(allowed->host, uri->host))
 			return true;
 	}
@@ -213,8 +222,8 @@ static struct coax_mapping *obtain(struct coax_forward *forward, const struct co
 	char text[sizeof(uri->host) + 32];
 	uint64_t hash;
 
-	snprintf(text, sizeof(text), "coap://%s%s%s:%u", bracketed ? "[" : "", uri->host,
-		 bracketed ? "]" : "", uri->port);
+	snprintf(text, sizeof(text), "%s://%s%s%s:%u", uri->secure ? "coaps" : "coap",
+		 bracketed ? "[" : "", uri->host, bracketed ? "]" : "", uri->port);
 	hash = coax_hash(&forward->key, text, strlen(text));
 	pthread_mutex_lock(&forward->lock);
 	target = find(forward, hash, text);
@@ -328,6 +337,15 @@ static void pass_on(struct coax_forward *forward, struct coax_responder *respond
 	atomic_fetch_sub(&mapping->references, 1);
 }
 
+/*
+ * Section 5.7: what is to be asked for securely is to come so, too. What observers are told is
+ * rendered for those who did.
+ */
+static bool may_ask_for(const struct coax_responder *responder, const struct coax_uri *uri)
+{
+	return !uri->secure || coax_responder_claims(responder) || responder->let_in;
+}
+
 void coax_forward_handle(struct coax_forward *forward, struct coax_responder *responder)
 {
 	const struct coax_message *request = coax_responder_request(responder);
@@ -347,7 +365,8 @@ void coax_forward_handle(struct coax_forward *forward, struct coax_responder *re
 		err = -EINVAL;
 	if (!err)
 		err = coax_uri_parse(&uri, text, &error);
-	if (err == -EPROTONOSUPPORT || (!err && (uri.secure || !is_allowed(forward, &uri))))
+	if (err == -EPROTONOSUPPORT ||
+	    (!err && (!may_ask_for(responder, &uri) || !is_allowed(forward, &uri))))
 		coax_respond_error(responder, COAX_PROXYING_NOT_SUPPORTED, "%s", "");
 	else if (err)
 		coax_respond_error(responder, COAX_BAD_OPTION, "%s", error);

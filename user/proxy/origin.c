@@ -23,16 +23,12 @@ static int read_uri(struct coax_origin *origin, const char *text, const char **e
 
 	if (err)
 		return err;
-	/* Here requests by coaps get their place: their origin's session is the Context's. */
-	if (uri.secure) {
-		*error = "origins by coaps are not supported yet";
-		return -EPROTONOSUPPORT;
-	}
 	if (uri.query) {
 		*error = "an origin has no query";
 		return -EINVAL;
 	}
 	origin->literal = uri.literal;
+	origin->secure = uri.secure;
 	origin->port = uri.port;
 	if (uri.literal && coax_address_parse(&origin->address, uri.host, uri.port)) {
 		*error = "its address cannot be understood";

@@ -28,6 +28,7 @@ struct coax_origin {
 	char *uri; /* as it was given */
 	uint64_t identity;
 	bool literal;
+	bool secure; /* coaps: by the Context's client credentials */
 	in_port_t port;
 	struct coax_message base; /* Uri-Host unless it is a literal, and the path's beginning */
 	uint8_t bytes[COAX_ORIGIN_OPTIONS_MAX];
@@ -41,8 +42,8 @@ struct coax_origin {
 };
 
 /*
- * Take a "coap://host:port/path" apart. Returns 0, -EINVAL or -EPROTONOSUPPORT with *error saying
- * why, or -ENOMEM.
+ * Take a "coap://host:port/path" or "coaps://..." apart. Returns 0, -EINVAL or -EPROTONOSUPPORT
+ * with *error saying why, or -ENOMEM.
  */
 int coax_origin_create(struct coax_origin *origin, const char *uri, const char **error);
 void coax_origin_destroy(struct coax_origin *origin);

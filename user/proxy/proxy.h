@@ -20,9 +20,10 @@ struct coax_proxy_mapping {
 	const char *prefix; /* "sensors": this path and all below it */
 	const char *host;   /* "sensors.example": all that is asked of it by this Uri-Host */
 	/*
-	 * "coap://host:port/path", up to 16: what follows the prefix is appended to the path. They
-	 * stand for each other: each request goes to one of them, by its key, and when that fails,
-	 * to the next. ETags have to mean the same with all.
+	 * "coap://host:port/path", or coaps by the Context's client credentials, up to 16: what
+	 * follows the prefix is appended to the path. They stand for each other: each request goes
+	 * to one of them, by its key, and when that fails, to the next. ETags have to mean the same
+	 * with all.
 	 */
 	const char *const *origins;
 	size_t origin_count;
