@@ -277,10 +277,31 @@ TEST("an unknown option in a response that is unsafe to forward gets 5.02, and n
 
 TEST("an unknown option in a response that is safe to forward reaches clients, from the cache too")
 {
+	const struct coax_request_options options = {.proxying = true};
+	uint8_t buffer[64], reply[512];
+	struct coax_message m, response;
+	struct coax_option option;
+
 	begin_raw();
 	respond_with(SAFE, "x", 1);
 	EXPECT_EQ(outcome.code, COAX_CONTENT);
 	EXPECT_TRUE(said_has(get("p/a"), SAFE));
+	between_end();
+
+	/* A critical one is for the client to understand: this one is a proxy itself. */
+	begin_raw();
+	get_later("p/a");
+	peer_take(&peer);
+	peer_begin(&peer, COAX_CONTENT);
+	coax_message_add(&peer.reply, CRITICAL_SAFE, "x", 1);
+	peer_send(&peer);
+	outcome_wait(&outcome);
+	EXPECT_EQ(outcome.result, -EPROTO);
+	m = asking(buffer, sizeof(buffer), COAX_GET, "p/a");
+	ASSERT_EQ(coax_request_wait(between.client, &between.address, &m, &options, reply,
+				    sizeof(reply), &response),
+		  0);
+	EXPECT_TRUE(coax_message_find(&response, CRITICAL_SAFE, &option));
 	between_end();
 }
 

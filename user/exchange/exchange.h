@@ -225,6 +225,7 @@ struct coax_ask {
 	bool non_confirmable; /* always so to a group */
 	bool observe;	      /* several responses may come: RFC 7641 */
 	bool multicast;	      /* the remote is a group: responses come from anybody */
+	bool proxying;	      /* as coax_request_options says */
 	uint32_t timeout_ms;  /* as coax_request_options says; to a group: when collecting ends */
 };
 

@@ -41,6 +41,7 @@ struct coax_pending {
 	bool confirmable;
 	bool observe;
 	bool multicast;
+	bool proxying;
 	bool answered;	  /* by a member of the group */
 	bool deregisters; /* the message does, from observation */
 };

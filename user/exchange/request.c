@@ -376,6 +376,7 @@ int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 		.confirmable = ping || !(ask->non_confirmable || ask->multicast),
 		.observe = ask->observe,
 		.multicast = ask->multicast,
+		.proxying = ask->proxying,
 	};
 	exchange->observations += pending->observe;
 	err = submit(exchange, pending, message);

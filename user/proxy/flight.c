@@ -372,6 +372,7 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 		.timeout_ms = patience(flight),
 		.body_max = proxy->body_max,
 		.secure = origin->secure,
+		.proxying = true,
 	};
 	struct coax_upstream upstream;
 	size_t length;

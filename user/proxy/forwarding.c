@@ -8,9 +8,7 @@
 /* RFC 8613: what it protects is one client's. */
 #define OSCORE 9
 
-/* Different critical options that are not known here, and safe to forward, in one request. */
-#define FOREIGN_MAX 16
-
+/* Critical ones, that this hop has to understand. */
 static const uint16_t known[] = {
 	COAX_IF_MATCH, COAX_URI_HOST,  COAX_IF_NONE_MATCH, COAX_URI_PORT,
 	COAX_URI_PATH, COAX_URI_QUERY, COAX_ACCEPT,	   COAX_BLOCK2,
@@ -35,30 +33,6 @@ static void refuse_option(struct coax_forwarding *forwarding, uint16_t number)
 	else
 		snprintf(forwarding->diagnostic, sizeof(forwarding->diagnostic),
 			 "option %u cannot be forwarded", number);
-}
-
-/*
- * A critical option that this hop has to understand and cannot: what is not known but safe is for
- * the origin to understand.
- */
-static uint16_t find_bad_option(const struct coax_message *request)
-{
-	struct coax_option_iterator it = coax_options_begin(request);
-	uint16_t understood[KNOWN + FOREIGN_MAX];
-	struct coax_option option;
-	size_t count = KNOWN;
-
-	memcpy(understood, known, sizeof(known));
-	while (coax_options_next(&it, &option)) {
-		if (!coax_option_is_critical(option.number) ||
-		    coax_option_is_unsafe(option.number) || coax_option_info(option.number) ||
-		    (count > KNOWN && understood[count - 1] == option.number))
-			continue;
-		if (count == KNOWN + FOREIGN_MAX)
-			return option.number;
-		understood[count++] = option.number;
-	}
-	return coax_message_bad_option(request, understood, count);
 }
 
 static bool is_dot_segment(const struct coax_option *option)
@@ -135,7 +109,7 @@ void coax_forwarding_read(struct coax_forwarding *forwarding, const struct coax_
 	*forwarding = (struct coax_forwarding){.shared = is_shareable(request)};
 	while (!forwarding->refusal && coax_options_next(&it, &option))
 		read_option(forwarding, &option);
-	bad = forwarding->refusal ? 0 : find_bad_option(request);
+	bad = forwarding->refusal ? 0 : coax_message_bad_option_proxying(request, known, KNOWN);
 	if (bad)
 		refuse_option(forwarding, bad);
 	take_hop(forwarding, request, hop_limit);

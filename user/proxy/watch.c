@@ -312,6 +312,7 @@ static int send_request(struct coax_watch *watch, const struct coax_upstream *up
 		.timeout_ms = proxy->timeout_ms / (watch->count - watch->tried + 1),
 		.body_max = proxy->body_max,
 		.secure = origin_of(watch)->secure,
+		.proxying = true,
 	};
 	int err = coax_observe(atomic_load(&proxy->context), upstream->remote, &upstream->message,
 			       &options, &watch->observation);
