@@ -18,6 +18,9 @@
 #include "coaxd/replace.h"
 #include "proxy/proxy.h"
 
+/* Of 6 KiB each, when they are all in use. */
+#define PROXY_DEFERRED_MAX 16384
+
 /* Before threads exist, so that the signals wait for coaxd_control_run() in all of them. */
 static void block_signals(sigset_t *ending)
 {
@@ -109,6 +112,9 @@ static int serve(struct coaxd_options *options, struct coax_site *site, struct c
 	int err;
 
 	options->context.site = site;
+	/* Clients wait for origins, many for one response. */
+	if (proxy)
+		options->context.tuning.deferred_max = PROXY_DEFERRED_MAX;
 	err = create_context(&context, options);
 	if (err)
 		return err;

@@ -200,6 +200,22 @@ static struct coax_flight *begin_next(struct coax_flight *flight)
 	return next;
 }
 
+/*
+ * Those that `flight` does not serve: they join the one that has taken its place, or another sets
+ * out with them, which is returned. Without memory they get what there is. Holding the lock.
+ */
+static struct coax_flight *hand_over_late(struct coax_flight *flight)
+{
+	struct coax_flight *present = flight->cached->flight;
+
+	if (!flight->late.first)
+		return NULL;
+	if (!present)
+		return begin_next(flight);
+	coax_waiters_move(&present->late, &flight->late);
+	return NULL;
+}
+
 /* `result` is complete but for the subject. Its reference is the caller's. */
 static void finish(struct coax_flight *flight, struct coax_result *result)
 {
@@ -212,8 +228,8 @@ static void finish(struct coax_flight *flight, struct coax_result *result)
 		keep(flight, result);
 		if (cached->flight == flight)
 			cached->flight = NULL;
-		if (flight->late.first && !is_for_all(result) && !cached->flight)
-			next = begin_next(flight);
+		if (!is_for_all(result))
+			next = hand_over_late(flight);
 		coax_waiters_move(&flight->early, &flight->late);
 		coax_cache_unlock(cache);
 	}

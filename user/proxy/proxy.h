@@ -45,13 +45,16 @@ struct coax_proxy_options {
 	 */
 	const char *const *prefetch;
 	size_t prefetch_count;
-	uint64_t cache_bytes;	 /* 64 MiB; responses, and what they cost beside */
-	uint64_t body_max;	 /* 1 MiB: of a response; larger ones: 5.02 */
-	uint32_t timeout_ms;	 /* 20000: for an origin's response, all tries together */
-	uint32_t stale_if_error; /* s; how long after its end a response serves when no origin
-				    does; 0: not at all */
-	uint8_t hop_limit;	 /* 16: given to requests that have none (RFC 8768) */
-	const char *identity;	 /* in 5.08 responses; NULL: the host's name */
+	uint64_t cache_bytes; /* 64 MiB; responses, and what they cost beside */
+	uint64_t body_max;    /* 1 MiB: of a response; larger ones: 5.02 */
+	uint32_t timeout_ms;  /* 20000: for an origin's response, all tries together */
+	/*
+	 * s; how long after its end a response serves, with Max-Age 0, when no origin gives
+	 * another; 0: not at all. Never after a change through the proxy.
+	 */
+	uint32_t stale_if_error;
+	uint8_t hop_limit;    /* 16: given to requests that have none (RFC 8768) */
+	const char *identity; /* in 5.08 responses; NULL: the host's name */
 	struct coax_logger logger;
 };
 
