@@ -111,7 +111,9 @@ static struct coax_stored *finish(struct coax_stored *stored, const uint8_t *pay
 	if (length)
 		memcpy(stored->bytes + stored->options_length, payload, length);
 	fitted = realloc(stored, coax_stored_size(stored));
-	return fitted ? fitted : stored;
+	if (fitted)
+		stored = fitted;
+	return stored;
 }
 
 struct coax_stored *coax_stored_create(const struct coax_message *response, uint64_t fetched,
