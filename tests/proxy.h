@@ -24,6 +24,9 @@
 /* Of all that serve. NULL: none does so securely. */
 static struct coax_credentials *server_credentials;
 
+/* Of origins. */
+static struct coax_tuning origin_tuning;
+
 /* An origin: all paths are its handler's. */
 struct origin {
 	struct coax_context *context;
@@ -95,6 +98,7 @@ static inline void origin_start_with(struct origin *origin, coax_handler_fn hand
 	ASSERT_EQ(coax_site_add(origin->site, &resource, &origin->resource), 0);
 	options.site = origin->site;
 	options.server_credentials = server_credentials;
+	options.tuning = origin_tuning;
 	ASSERT_EQ(coax_context_create(&origin->context, &options), 0);
 	sprintf(origin->uri, "coap://127.0.0.1:%u", coax_context_port(origin->context));
 }

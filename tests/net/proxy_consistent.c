@@ -15,7 +15,7 @@ static struct origin origin;
 static atomic_int versions[PATHS]; /* at the origin */
 static atomic_int known[PATHS];	   /* the latest of which a change was acknowledged */
 static atomic_int gets, changes, stale;
-static atomic_bool stopping;
+static atomic_bool stopping, answered; /* clients, and all of them */
 
 static int path_of(const struct coax_message *request)
 {
@@ -25,27 +25,76 @@ static int path_of(const struct coax_message *request)
 	return option.value[0] - '0';
 }
 
+/* What is answered some milliseconds after it was rendered. */
+static struct late {
+	struct coax_responder *responder;
+	struct late *next;
+	int path, version;
+} * late;
+static pthread_mutex_t late_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* Its state as text, which changes with each PUT; good for 0 to 2 s, sometimes with an ETag. */
-static void handle(struct coax_responder *responder, void *arg)
+static void respond(struct coax_responder *responder, int path, int version, uint8_t code)
 {
-	const struct coax_message *request = coax_responder_request(responder);
 	struct coax_message *m = coax_responder_response(responder);
-	bool is_change = coax_message_code(request) == COAX_PUT;
-	int path = path_of(request), version;
 	char text[1000];
 
-	(void)arg;
-	version =
-		is_change ? atomic_fetch_add(&versions[path], 1) + 1 : atomic_load(&versions[path]);
 	memset(text, '.', sizeof(text));
 	memcpy(text + snprintf(text, sizeof(text), "%08d", version), ".", 1);
-	if (!is_change) {
+	if (code == COAX_CONTENT) {
 		coax_message_add_uint(m, COAX_MAX_AGE, (uint32_t)(path % 3));
-		if (path % 2)
+		if (path % 4 > 1)
 			coax_message_add(m, COAX_ETAG, text, 8);
 	}
 	coax_message_set_payload(m, text, path % 4 ? 8 : sizeof(text));
-	coax_respond(responder, is_change ? COAX_CHANGED : COAX_CONTENT);
+	coax_respond(responder, code);
+}
+
+static void defer(struct coax_responder *responder, int path, int version)
+{
+	struct late *one = malloc(sizeof(*one));
+
+	ASSERT_TRUE(one);
+	*one = (struct late){coax_responder_defer(responder), NULL, path, version};
+	ASSERT_TRUE(one->responder);
+	pthread_mutex_lock(&late_lock);
+	one->next = late;
+	late = one;
+	pthread_mutex_unlock(&late_lock);
+}
+
+static void *respond_late(void *arg)
+{
+	struct late *list = NULL, *one;
+
+	(void)arg;
+	for (bool stops = false; !stops; usleep(5000)) {
+		stops = atomic_load(&answered);
+		pthread_mutex_lock(&late_lock);
+		list = late;
+		late = NULL;
+		pthread_mutex_unlock(&late_lock);
+		while ((one = list)) {
+			list = one->next;
+			respond(one->responder, one->path, one->version, COAX_CONTENT);
+			free(one);
+		}
+	}
+	return NULL;
+}
+
+static void handle(struct coax_responder *responder, void *arg)
+{
+	const struct coax_message *request = coax_responder_request(responder);
+	int path = path_of(request);
+
+	(void)arg;
+	if (coax_message_code(request) == COAX_PUT)
+		respond(responder, path, atomic_fetch_add(&versions[path], 1) + 1, COAX_CHANGED);
+	else if (path % 2)
+		defer(responder, path, atomic_load(&versions[path]));
+	else
+		respond(responder, path, atomic_load(&versions[path]), COAX_CONTENT);
 }
 
 static int version_in(const struct coax_message *m)
@@ -130,9 +179,12 @@ static void *observe(void *arg)
 TEST_TIMEOUT("nobody reads what was before a change that has been acknowledged", 60)
 {
 	const struct coax_proxy_options options = {.cache_bytes = 16384, .stale_if_error = 60};
-	pthread_t threads[CLIENTS + 1];
+	pthread_t threads[CLIENTS + 1], origin_thread;
 
+	/* So that a change overtakes what was asked for before it (NSTART). */
+	origin_tuning.empty_ack_delay_ms = 1;
 	origin_start_with(&origin, handle);
+	ASSERT_EQ(pthread_create(&origin_thread, NULL, respond_late, NULL), 0);
 	between_start_plainly(&origin, &options);
 	for (uintptr_t i = 0; i < CLIENTS; i++)
 		ASSERT_EQ(pthread_create(&threads[i], NULL, run, (void *)(i + 1)), 0);
@@ -145,6 +197,8 @@ TEST_TIMEOUT("nobody reads what was before a change that has been acknowledged",
 	atomic_store(&stopping, true);
 	for (int i = 0; i <= CLIENTS; i++)
 		pthread_join(threads[i], NULL);
+	atomic_store(&answered, true);
+	pthread_join(origin_thread, NULL);
 	EXPECT_EQ(stale, 0);
 	EXPECT_GT(gets, 100);
 	EXPECT_GT(changes, 20);
