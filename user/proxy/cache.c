@@ -188,13 +188,18 @@ struct coax_cached *coax_cache_find(const struct coax_cache *cache,
 
 struct coax_stored *coax_cached_any(struct coax_cached *cached, uint64_t *generation)
 {
+	struct coax_stored *stored;
+
 	*generation = coax_subject_generation(cached->subject);
 	cmm_smp_mb();
 	if (!atomic_load_explicit(&cached->used, memory_order_relaxed))
 		atomic_store_explicit(&cached->used, true, memory_order_relaxed);
 	if (cds_lfht_is_node_deleted(&cached->node))
 		return NULL;
-	return rcu_dereference(cached->stored);
+	stored = rcu_dereference(cached->stored);
+	if (stored)
+		coax_taken_over(stored);
+	return stored;
 }
 
 struct coax_stored *coax_cached_fresh(struct coax_cached *cached, uint64_t until,
@@ -340,6 +345,7 @@ bool coax_cache_store(struct coax_cache *cache, struct coax_cached *cached,
 	if (coax_stored_size(stored) > cache->bytes_max / 4)
 		return false;
 	cache->stats.bytes -= size_of(cached);
+	coax_handing_over(stored);
 	rcu_assign_pointer(cached->stored, stored);
 	cache->stats.bytes += size_of(cached);
 	if (former && !same)
