@@ -176,7 +176,8 @@ start_configured() {
 	"$coaxd" --config "$file" --ready-fd 7 "$@" 7>"$work/ready" 2>"$work/log" &
 	daemon=$!
 	for _ in $(seq 500); do
-		[ ! -s "$work/ready" ] && kill -0 "$daemon" 2>/dev/null || break
+		[ ! -s "$work/ready" ] || break
+		kill -0 "$daemon" 2>/dev/null || break
 		sleep 0.02
 	done
 	port=$(sed -n 's/.*serving .* on port \([0-9]*\)$/\1/p' "$work/log")
@@ -261,10 +262,10 @@ example() {
 # What there is to be said is in the example and the man page.
 is_documented() {
 	local key missing=0
-	for key in $(sed -n 's/.*\.key = "\([a-z-]*\)".*/\1/p' user/coaxd/settings.c | sort -u); do
+	while read -r key; do
 		grep -q "^#*	*#*$key =" tools/packaging/coaxd.conf || { echo "example: $key"; missing=1; }
 		grep -q "^\.It Cm $key " tools/packaging/man/coaxd.conf.5 || { echo "man page: $key"; missing=1; }
-	done
+	done < <(sed -n 's/.*\.key = "\([a-z-]*\)".*/\1/p' user/coaxd/settings.c | sort -u)
 	[ "$missing" -eq 0 ]
 }
 
