@@ -51,7 +51,8 @@ MAKEFLAGS += -r
 
 LIB_SRC   := $(wildcard user/*.c user/codec/*.c user/credentials/*.c user/transport/*.c user/exchange/*.c user/site/*.c \
                user/accel/*.c user/context/*.c)
-COAXD_SRC := $(wildcard user/coaxd/*.c)
+PROXY_SRC := $(wildcard user/proxy/*.c)
+COAXD_SRC := $(wildcard user/coaxd/*.c) $(PROXY_SRC)
 TOOL_SRC  := $(wildcard tools/coax/*.c)
 EXAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard tools/examples/*.c))
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
@@ -100,7 +101,7 @@ $(B)/libcoax.so: $(LIB_OBJ) user/libcoax.map
 		-Wl,--version-script=user/libcoax.map -o $@ $(LIB_OBJ) $(LDLIBS)
 
 $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lm
@@ -121,6 +122,11 @@ TOOL_SHOW := $(patsubst %.c,$(B)/%.o,tools/coax/safe.c $(wildcard tools/coax/sho
 $(B)/tests/unit/tool_show: $(TOOL_SHOW)
 $(B)/tests/unit/tool_show: LDLIBS := $(B)/libcoax.a $(LDLIBS) -lcbor -lm
 
+# The proxy is the daemon's, not the library's.
+PROXY_TESTS := $(filter $(B)/tests/unit/proxy_% $(B)/tests/net/proxy_%,$(TESTS))
+$(PROXY_TESTS): $(PROXY_SRC:%.c=$(B)/%.o)
+$(PROXY_TESTS): LDLIBS := $(B)/libcoax.a $(LDLIBS)
+
 # Fuzzers are built whole, library and all, with coverage and sanitizers.
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
                -D_GNU_SOURCE -Iinclude -Iuser
@@ -136,7 +142,7 @@ $(B)/other/%.o: %.c $(B)/bpf/coax.skel.h
 	$(Q)$(CC) $(CFLAGS) -DCOAX_LAYOUT=99 -MMD -MP -c $< -o $@
 
 $(B)/tests/coaxd_other: $(COAXD_SRC:%.c=$(B)/%.o) $(OTHER_SRC:%.c=$(B)/other/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
 
 tests: all $(TESTS) $(PEERS) $(B)/tests/coaxd_other
 fuzzers: $(FUZZERS)
@@ -175,9 +181,13 @@ bench: all ## measure, side by side with coap-server; ends with lines "figure NA
 
 install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/coax
 	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/coaxd.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/coaxd.service
+	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/man/coaxd.conf.5 \
+		> $(DESTDIR)$(PREFIX)/share/man/man5/coaxd.conf.5
+	install -m 644 tools/packaging/coaxd.conf $(DESTDIR)$(PREFIX)/share/doc/coax
 	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/coaxd $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 include/coax/*.h $(DESTDIR)$(PREFIX)/include/coax

@@ -33,6 +33,7 @@ struct coax_tuning {
 	uint32_t exchanges_max;	     /* 262144 remembered requests, over all workers */
 	uint32_t deferred_max;	     /* 4096 requests being handled, over all workers */
 	uint32_t leisure_ms;	     /* 5000: responses to multicast are spread over it (8.2) */
+	uint32_t nstart;	     /* 1 request without an ACK to one remote at a time (4.7) */
 	uint32_t probing_rate;	     /* 1 byte a second to who does not respond (4.7) */
 
 	uint32_t block_size;	   /* 1024: the largest blocks to use; 16 to 1024 (RFC 7959) */
@@ -182,6 +183,15 @@ int coax_context_set_client_credentials(struct coax_context *context,
 					struct coax_credentials *credentials);
 int coax_context_set_server_credentials(struct coax_context *context,
 					struct coax_credentials *credentials);
+
+/**
+ * coax_context_set_guard - set the guard of a server otherwise, in userspace and in the kernel:
+ * limits and lists count from now on, and who is verified stays so. Waits for an RCU grace period:
+ * not from a handler or a callback; one thread at a time.
+ *
+ * Returns 0; or -EOPNOTSUPP (no server), -EINVAL (said at ERROR) or -ENOMEM: nothing has changed.
+ */
+int coax_context_set_guard(struct coax_context *context, const struct coax_guard_options *options);
 
 /*
  * The application's own loop: with own_loop, all of the Context's work is done by, and all of its

@@ -73,6 +73,11 @@ struct coax_resource_options {
 	bool cacheable;
 	bool cacheable_queries; /* ... with each query too; without: not cached with a query */
 	bool conditional;	/* handlers see to If-Match and If-None-Match; without: 4.02 */
+	/*
+	 * Handlers pass requests on to somebody else: they see to all options themselves, as RFC
+	 * 7252 section 5.7.1 wants it of a proxy.
+	 */
+	bool proxying;
 
 	/*
 	 * GET and FETCH can be observed (RFC 7641): coax_resource_changed() notifies. Shows as
@@ -143,5 +148,11 @@ void coax_site_remove(struct coax_site *site, struct coax_resource *resource);
  * to anybody. Any thread, also from a handler.
  */
 void coax_resource_changed(struct coax_resource *resource);
+
+/**
+ * coax_resource_set_body_max - another limit for bodies of requests that begin from now on; 0: the
+ * Context's alone. Any thread.
+ */
+void coax_resource_set_body_max(struct coax_resource *resource, uint64_t body_max);
 
 #endif

@@ -14,6 +14,7 @@
 #include "secure.h"
 
 /* A handshake that takes longer has failed. */
+#define NOBODY_PATIENCE (BENCH_NSEC / 2)
 #define HANDSHAKE_MAX (10 * BENCH_NSEC)
 /* How often timers are looked at. */
 #define TICK (BENCH_NSEC / 20)
@@ -299,12 +300,21 @@ void secure_shake(struct secure *secure, uint64_t end, uint64_t count)
 	}
 }
 
+/* Where nobody listens there is nothing to wait for. */
+static bool is_refused(const struct secure *secure, uint64_t began, uint64_t now)
+{
+	return secure->counts.refused && !secure->counts.handshakes &&
+	       now - began > NOBODY_PATIENCE;
+}
+
 bool secure_establish(struct secure *secure, uint64_t end)
 {
 	unsigned int count = secure->options.sessions, established = 0, first = 0;
-	uint64_t now = bench_now();
+	const uint64_t began = bench_now();
+	uint64_t now = began;
 
-	while (established < count && now < end && !bench_stopped) {
+	while (established < count && now < end && !bench_stopped &&
+	       !is_refused(secure, began, now)) {
 		bool tick = is_time_for_timers(secure, now);
 		unsigned int shaking = 0;
 

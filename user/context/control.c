@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <coax/control.h>
+#include "accel/guard.h"
 #include "clock.h"
 #include "worker.h"
 
@@ -16,6 +17,11 @@ int coax_context_attach(struct coax_context *context, const char *interface)
 int coax_context_detach(struct coax_context *context, const char *interface)
 {
 	return context->accel ? coax_accel_detach_from(context->accel, interface) : -EOPNOTSUPP;
+}
+
+int coax_context_set_guard(struct coax_context *context, const struct coax_guard_options *options)
+{
+	return context->guard ? coax_guard_set(context->guard, options) : -EOPNOTSUPP;
 }
 
 size_t coax_context_flush(struct coax_context *context, const char *path)
@@ -40,10 +46,11 @@ size_t coax_context_sockets(const struct coax_context *context, int *sockets, si
 	int fd;
 
 	for (unsigned int i = 0; i < context->worker_count; i++) {
-		struct coax_transport *transport = context->workers[i]->transport;
+		const struct coax_worker *worker = context->workers[i];
+		struct coax_transport *transport = worker->transport;
 
 		for (uint32_t k = 0; (fd = transport->ops->fd(transport, k)) >= 0; k++) {
-			if (!coax_is_serving_socket(context, k))
+			if (!coax_is_serving_socket(worker, k))
 				continue;
 			if (count < max)
 				sockets[count] = fd;
@@ -110,7 +117,7 @@ static void turn(struct coax_worker *worker, struct coax_work *work)
 	for (uint32_t i = 0; i < worker->watched_count; i++) {
 		uint32_t socket = worker->watched_about[i];
 
-		if (socket >= COAX_SOCKETS_MAX || !coax_is_serving_socket(worker->context, socket))
+		if (socket >= COAX_SOCKETS_MAX || !coax_is_serving_socket(worker, socket))
 			continue;
 		/* poll() leaves out what is negative. */
 		worker->watched[i].fd =

@@ -121,6 +121,7 @@ static void set_nature(struct coax_resource *resource, const struct coax_resourc
 	resource->cacheable = options->cacheable;
 	resource->cacheable_queries = options->cacheable_queries;
 	resource->conditional = options->conditional;
+	resource->proxying = options->proxying;
 	resource->observable = options->observable;
 	resource->notifications = options->notifications;
 	resource->streaming = options->streaming;
@@ -209,6 +210,11 @@ void coax_resource_changed(struct coax_resource *resource)
 {
 	if (resource->subject)
 		coax_subject_changed(resource->subject);
+}
+
+void coax_resource_set_body_max(struct coax_resource *resource, uint64_t body_max)
+{
+	__atomic_store_n(&resource->body_max, body_max, __ATOMIC_RELAXED);
 }
 
 int coax_resource_notify(struct coax_resource *resource, const struct coax_message *response,
