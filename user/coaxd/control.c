@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <coax/control.h>
 #include "coaxd/control.h"
+#include "coaxd/figures.h"
 #include "control_socket.h"
 
 /* What is asked for is asked at once, and another daemon has time to start. */
@@ -152,6 +154,29 @@ static bool hand_over(const struct coaxd_control *control, struct coax_context *
 	return !err;
 }
 
+/* They are longer than a line. */
+static void send_figures(const struct coax_context *context, int connection)
+{
+	int fd = memfd_create("figures", MFD_CLOEXEC);
+	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+	char line[COAX_CONTROL_LINE_MAX];
+
+	if (!to) {
+		answer(connection, -errno, "", 0);
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	coaxd_figures_json(context, to);
+	if (fflush(to) == 0) {
+		snprintf(line, sizeof(line), "ok %ld", ftell(to));
+		coax_control_send(connection, line, &fd, 1);
+	} else {
+		answer(connection, -errno, "", 0);
+	}
+	fclose(to);
+}
+
 /* The rest of a line behind a word, or NULL. */
 static const char *after(const char *line, const char *word)
 {
@@ -170,6 +195,10 @@ static bool run_errand(const struct coaxd_control *control, struct coax_context 
 
 	if (coax_control_receive(connection, line, NULL, NULL, ERRAND_TIMEOUT_MS, control->signals))
 		return false;
+	if (strcmp(line, "figures") == 0) {
+		send_figures(context, connection);
+		return false;
+	}
 	coax_log(control->logger, COAX_LOG_INFO, "asked to %s", line);
 	if (strcmp(line, "replace") == 0)
 		return hand_over(control, context, connection);
