@@ -89,7 +89,8 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	return err;
 }
 
-static int serve(struct coaxd_options *options, struct coax_site *site, const sigset_t *signals)
+static int serve(struct coaxd_options *options, struct coax_site *site,
+		 struct coaxd_monitor *monitor, const sigset_t *signals)
 {
 	const struct coax_logger *logger = &options->files.logger;
 	struct coaxd_control control;
@@ -116,9 +117,11 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 		coax_log(logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
+	coaxd_monitor_begin(monitor, &options->monitor, context, logger);
 	tell_ready(options);
 
 	coaxd_control_run(&control, context);
+	coaxd_monitor_end(monitor);
 	coaxd_control_close(&control);
 	coax_context_shutdown(context);
 	return 0;
@@ -127,36 +130,20 @@ static int serve(struct coaxd_options *options, struct coax_site *site, const si
 struct files_creation {
 	struct coaxd_files *files;
 	const struct coaxd_files_options *options;
-	int err;
 };
 
-static void *create_files(void *arg)
+/* The threads that read and write files have no capabilities: they are one's that had none. */
+static int create_files(void *arg)
 {
 	struct files_creation *creation = arg;
 
-	creation->err = coaxd_privileges_drop(false);
-	if (!creation->err)
-		creation->err = coaxd_files_create(&creation->files, creation->options);
-	return NULL;
-}
-
-/* The threads that read and write files have no capabilities: they are one's that had none. */
-static int create_files_unprivileged(struct coaxd_files **files,
-				     const struct coaxd_files_options *options)
-{
-	struct files_creation creation = {.options = options};
-	pthread_t thread;
-	int err = -pthread_create(&thread, NULL, create_files, &creation);
-
-	if (!err)
-		err = -pthread_join(thread, NULL);
-	*files = creation.files;
-	return err ? err : creation.err;
+	return coaxd_files_create(&creation->files, creation->options);
 }
 
 int main(int argc, char **argv)
 {
-	struct coaxd_files *files = NULL;
+	struct files_creation creation = {0};
+	struct coaxd_monitor monitor = {0};
 	struct coax_site *site = NULL;
 	struct coaxd_options options;
 	sigset_t signals;
@@ -167,23 +154,26 @@ int main(int argc, char **argv)
 		return status;
 	block_signals(&signals);
 
+	creation.options = &options.files;
 	err = coaxd_privileges_become(options.user, instance_of(&options), &options.files.logger);
 	if (!err)
-		err = create_files_unprivileged(&files, &options.files);
+		err = coaxd_privileges_without(create_files, &creation);
 	if (err)
 		return EXIT_FAILURE;
 	err = coax_site_create(&site);
 	if (!err)
-		err = coaxd_files_add(files, site);
+		err = coaxd_files_add(creation.files, site);
+	if (!err)
+		err = coaxd_monitor_add(&monitor, &options.monitor, site);
 	if (!err)
 		err = coaxd_security_apply(&options.security, site);
 	if (err)
 		coax_log(&options.files.logger, COAX_LOG_ERROR, "cannot build the site: %s",
 			 strerror(-err));
 	else
-		err = serve(&options, site, &signals);
+		err = serve(&options, site, &monitor, &signals);
 	coax_site_destroy(site);
-	coaxd_files_destroy(files);
+	coaxd_files_destroy(creation.files);
 	coaxd_security_free(&options.security);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

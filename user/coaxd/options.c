@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "accel/accel.h"
+#include "coaxd/metrics.h"
 #include "coaxd/options.h"
 
 #define EXIT_USAGE	  2
@@ -54,6 +55,9 @@ enum {
 	OPTION_PREFIX_BITS,
 	OPTION_PASS_EVERY,
 	OPTION_STRICT_SOURCE,
+	OPTION_FIGURES,
+	OPTION_METRICS,
+	OPTION_METRICS_ANYWHERE,
 	OPTION_READY_FD,
 	OPTION_REPLACE,
 	OPTION_USER,
@@ -90,6 +94,9 @@ static const struct option long_options[] = {
 	{"prefix-bits", required_argument, NULL, OPTION_PREFIX_BITS},
 	{"pass-every", required_argument, NULL, OPTION_PASS_EVERY},
 	{"strict-source", no_argument, NULL, OPTION_STRICT_SOURCE},
+	{"figures", required_argument, NULL, OPTION_FIGURES},
+	{"metrics", required_argument, NULL, OPTION_METRICS},
+	{"metrics-anywhere", no_argument, NULL, OPTION_METRICS_ANYWHERE},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"user", required_argument, NULL, OPTION_USER},
@@ -152,6 +159,10 @@ static const char help[] =
 	"                             which the daemon refuses or challenges (64)\n"
 	"      --strict-source        let the kernel drop what comes by another interface than the\n"
 	"                             way back to its source (which has to forward)\n"
+	"      --figures PATH         have a resource there with the daemon's counters in JSON\n"
+	"      --metrics ADDRESS:PORT|unix:/PATH\n"
+	"                             have them for Prometheus there, by HTTP at /metrics\n"
+	"      --metrics-anywhere     allow that at addresses other than loopback, too\n"
 	"      --ready-fd N           write a newline to this file descriptor once serving\n"
 	"  -v, --verbose              say more: once for INFO, twice for DEBUG\n"
 	"  -q, --quiet                say errors only\n"
@@ -339,6 +350,27 @@ static int read_guard_option(struct coaxd_options *options, int option)
 	}
 }
 
+/* The same. */
+static int read_monitor_option(struct coaxd_monitor_options *monitor, int option)
+{
+	switch (option) {
+	case OPTION_FIGURES:
+		if (*optarg != '/')
+			return usage("--figures takes a path that begins with a slash, not \"%s\"",
+				     optarg);
+		monitor->path = optarg;
+		return -1;
+	case OPTION_METRICS:
+		monitor->metrics = optarg;
+		return -1;
+	case OPTION_METRICS_ANYWHERE:
+		monitor->metrics_anywhere = true;
+		return -1;
+	default:
+		return OPTION_OTHER;
+	}
+}
+
 static int set_ready_fd(struct coaxd_options *options, const char *text)
 {
 	uint32_t fd;
@@ -365,6 +397,8 @@ static int read_option(struct coaxd_options *options, int option)
 
 	if (status == OPTION_OTHER)
 		status = read_security_option(options, option);
+	if (status == OPTION_OTHER)
+		status = read_monitor_option(&options->monitor, option);
 	if (status != OPTION_OTHER)
 		return status;
 	switch (option) {
@@ -460,6 +494,13 @@ int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
 	if ((options->context.bind_secure_count || options->context.transport_count) &&
 	    !options->security.file)
 		return usage("--bind-secure and --secure-only need --credentials");
+	if (options->monitor.metrics) {
+		const char *problem = coaxd_metrics_check(options->monitor.metrics,
+							  options->monitor.metrics_anywhere);
+
+		if (problem)
+			return usage("--metrics \"%s\": %s", options->monitor.metrics, problem);
+	}
 	options->files.directory = argv[optind];
 	options->security.logger = &options->files.logger;
 	options->context.logger = options->files.logger;

@@ -7,6 +7,7 @@
 
 #include <coax/context.h>
 #include "coaxd/files.h"
+#include "coaxd/monitor.h"
 #include "coaxd/security.h"
 
 #define COAXD_LIST_MAX 16
@@ -17,6 +18,7 @@ struct coaxd_options {
 	int ready_fd;			     /* -1: nobody waits */
 	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
 	struct coaxd_security security;
+	struct coaxd_monitor_options monitor;
 	bool replace; /* the daemon of the same instance */
 	const char *bind[COAXD_LIST_MAX];
 	const char *bind_secure[COAXD_LIST_MAX];

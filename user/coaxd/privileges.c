@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <grp.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -129,4 +130,31 @@ int coaxd_privileges_drop(bool attaches)
 	cap_free(former);
 	cap_free(state);
 	return err;
+}
+
+struct without {
+	int (*call)(void *arg);
+	void *arg;
+	int err;
+};
+
+static void *call_without(void *arg)
+{
+	struct without *without = arg;
+
+	without->err = coaxd_privileges_drop(false);
+	if (!without->err)
+		without->err = without->call(without->arg);
+	return NULL;
+}
+
+int coaxd_privileges_without(int (*call)(void *arg), void *arg)
+{
+	struct without without = {.call = call, .arg = arg};
+	pthread_t thread;
+	int err = -pthread_create(&thread, NULL, call_without, &without);
+
+	if (!err)
+		err = -pthread_join(thread, NULL);
+	return err ? err : without.err;
 }

@@ -30,4 +30,10 @@ void coaxd_privileges_use(void);
  */
 int coaxd_privileges_drop(bool attaches);
 
+/*
+ * Call something by a thread that has no capabilities, and so have those none that it starts.
+ * Returns what that does, or a negative errno.
+ */
+int coaxd_privileges_without(int (*call)(void *arg), void *arg);
+
 #endif
