@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include <coax/control.h>
 #include "coaxd/control.h"
 #include "coaxd/figures.h"
+#include "coaxd/notify.h"
 #include "control_socket.h"
 
 /* What is asked for is asked at once, and another daemon has time to start. */
@@ -60,6 +62,25 @@ static void answer(int connection, int err, const char *advice, size_t count)
 		snprintf(line, sizeof(line), "error %s%s", strerror(-err), advice);
 	else
 		snprintf(line, sizeof(line), "ok %zu", count);
+	coax_control_send(connection, line, NULL, 0);
+}
+
+static int take_up_changes(const struct coaxd_control *control, char answer[COAXD_ANSWER_MAX])
+{
+	int err;
+
+	coaxd_notify_reloading();
+	err = coaxd_reload(control->served, answer);
+	coaxd_notify("READY=1");
+	return err;
+}
+
+static void reload(const struct coaxd_control *control, int connection)
+{
+	char text[COAXD_ANSWER_MAX], line[COAX_CONTROL_LINE_MAX];
+	int err = take_up_changes(control, text);
+
+	snprintf(line, sizeof(line), "%s%s", err ? "error " : *text ? "ok 0 " : "ok 0", text);
 	coax_control_send(connection, line, NULL, 0);
 }
 
@@ -213,8 +234,7 @@ static bool run_errand(const struct coaxd_control *control, struct coax_context 
 		err = coax_context_detach(context, argument);
 		answer(connection, err, advice(err), 1);
 	} else if (strcmp(line, "reload") == 0) {
-		answer(connection, coaxd_security_reload(control->security, context),
-		       "; the daemon's log says why", 0);
+		reload(control, connection);
 	} else {
 		answer(connection, -EPROTO, "; the daemon is of another version", 0);
 	}
@@ -251,29 +271,51 @@ static bool take_errand(const struct coaxd_control *control, struct coax_context
 }
 
 /* Returns whether it was one that ends. */
-static bool take_signal(const struct coaxd_control *control, struct coax_context *context)
+static bool take_signal(const struct coaxd_control *control)
 {
+	char text[COAXD_ANSWER_MAX];
 	struct signalfd_siginfo info;
 
 	if (read(control->signals, &info, sizeof(info)) != sizeof(info))
 		return false;
 	if (info.ssi_signo == SIGHUP) {
-		coaxd_security_reload(control->security, context);
+		take_up_changes(control, text);
 		return false;
 	}
 	coax_log(control->logger, COAX_LOG_INFO, "ending on %s", strsignal((int)info.ssi_signo));
 	return true;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The service manager's watchdog: each `interval` ms, which is half of its patience. */
+static uint64_t show_life(struct coax_context *context, uint64_t interval)
+{
+	/* A worker that is busy now gets another chance before it is too late. */
+	return now_ms() + (coaxd_notify_alive(context) ? interval : interval / 4 + 1);
+}
+
 void coaxd_control_run(struct coaxd_control *control, struct coax_context *context)
 {
 	struct pollfd fds[] = {{.fd = control->signals, .events = POLLIN},
 			       {.fd = control->listener, .events = POLLIN}};
+	uint64_t interval = coaxd_notify_interval(), due = now_ms() + interval, now;
+	int timeout;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		now = now_ms();
+		timeout = interval ? (int)(now < due ? due - now : 0) : -1;
+		if (poll(fds, 2, timeout) < 0 && errno != EINTR)
 			return;
-		if (fds[0].revents && take_signal(control, context))
+		if (interval && now_ms() >= due)
+			due = show_life(context, interval);
+		if (fds[0].revents && take_signal(control))
 			return;
 		if (fds[1].revents && take_errand(control, context))
 			break;

@@ -58,14 +58,14 @@ const char *coaxd_metrics_check(const char *at, bool anywhere)
 		return *path == '/' && strlen(path) <
 					       sizeof(((struct sockaddr_un *)0)->sun_path) - 1
 			       ? NULL
-			       : "unix: wants an absolute path of at most 106 characters";
+			       : "unix: and an absolute path of at most 106 characters";
 	if (coax_address_parse(&address, at, 0) || address.sa.sa_family == AF_UNSPEC ||
 	    !coax_address_port(&address))
-		return "it is ADDRESS:PORT, with an IPv6 address in brackets, or unix:/PATH";
+		return "ADDRESS:PORT, with an IPv6 address in brackets, or unix:/PATH";
 	return anywhere || is_loopback(&address)
 		       ? NULL
-		       : "that address is not loopback, and who asks is not asked for credentials: "
-			 "--metrics-anywhere allows it";
+		       : "metrics are at a loopback address, as nobody is asked for credentials there; "
+			 "metrics-anywhere allows others";
 }
 
 static int listen_at_address(const char *at)
@@ -227,7 +227,7 @@ int coaxd_metrics_begin(struct coaxd_metrics **metrics, const char *at,
 	if (new->listener < 0)
 		err = new->listener;
 	if (!err)
-		err = coaxd_privileges_without(start, new);
+		err = coaxd_privileges_do_without(start, new);
 	if (!err) {
 		*metrics = new;
 		return 0;

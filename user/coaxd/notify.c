@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include <coax/control.h>
 
-#define MESSAGE_MAX	 1024
+#define MESSAGE_MAX 1024
 /* Less than any interval; a worker that is busy for longer is asked again after the next one. */
-#define SIGN_TIMEOUT_MS	 500
-#define INTERVAL_MAX_MS	 60000
+#define SIGN_TIMEOUT_MS 500
+#define INTERVAL_MAX_MS 60000
 
 /* Returns its length, 0: there is no such socket. */
 static socklen_t manager_address(struct sockaddr_un *address)
@@ -84,8 +84,10 @@ uint32_t coaxd_notify_interval(void)
 	return interval < INTERVAL_MAX_MS ? (uint32_t)interval : INTERVAL_MAX_MS;
 }
 
-void coaxd_notify_alive(struct coax_context *context)
+bool coaxd_notify_alive(struct coax_context *context)
 {
-	if (!coax_context_probe(context, SIGN_TIMEOUT_MS))
-		coaxd_notify("WATCHDOG=1");
+	if (coax_context_probe(context, SIGN_TIMEOUT_MS))
+		return false;
+	coaxd_notify("WATCHDOG=1");
+	return true;
 }

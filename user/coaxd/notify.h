@@ -6,6 +6,7 @@
 #ifndef COAXD_NOTIFY_H
 #define COAXD_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <coax/context.h>
 
@@ -19,12 +20,15 @@ __attribute__((format(printf, 1, 2))) void coaxd_notify(const char *format, ...)
 void coaxd_notify_reloading(void);
 
 /*
- * How often it wants a sign of life, in ms: half of what $WATCHDOG_USEC says, which is when it acts.
- * 0: not.
+ * How often it wants a sign of life, in ms: half of what $WATCHDOG_USEC says, which is when it
+ * acts. 0: not.
  */
 uint32_t coaxd_notify_interval(void);
 
-/* Give it, if all the Context's workers give one; it does not wait long for them. */
-void coaxd_notify_alive(struct coax_context *context);
+/*
+ * Give it, if all the Context's workers give one; it does not wait long for them. Returns whether
+ * they did.
+ */
+bool coaxd_notify_alive(struct coax_context *context);
 
 #endif

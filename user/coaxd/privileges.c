@@ -76,6 +76,13 @@ static int set_effective(bool all)
 	return err;
 }
 
+int coaxd_privileges_check(const char *name, const struct coax_logger *logger)
+{
+	if (geteuid() != 0 && !name)
+		return 0;
+	return find_user(name, logger) ? 0 : -EINVAL;
+}
+
 int coaxd_privileges_become(const char *name, const char *instance,
 			    const struct coax_logger *logger)
 {
@@ -132,29 +139,29 @@ int coaxd_privileges_drop(bool attaches)
 	return err;
 }
 
-struct without {
-	int (*call)(void *arg);
+struct errand {
+	int (*run)(void *arg);
 	void *arg;
 	int err;
 };
 
-static void *call_without(void *arg)
+static void *run_errand(void *arg)
 {
-	struct without *without = arg;
+	struct errand *errand = arg;
 
-	without->err = coaxd_privileges_drop(false);
-	if (!without->err)
-		without->err = without->call(without->arg);
+	errand->err = coaxd_privileges_drop(false);
+	if (!errand->err)
+		errand->err = errand->run(errand->arg);
 	return NULL;
 }
 
-int coaxd_privileges_without(int (*call)(void *arg), void *arg)
+int coaxd_privileges_do_without(int (*run)(void *arg), void *arg)
 {
-	struct without without = {.call = call, .arg = arg};
+	struct errand errand = {.run = run, .arg = arg};
 	pthread_t thread;
-	int err = -pthread_create(&thread, NULL, call_without, &without);
+	int err = -pthread_create(&thread, NULL, run_errand, &errand);
 
 	if (!err)
 		err = -pthread_join(thread, NULL);
-	return err ? err : without.err;
+	return err ? err : errand.err;
 }
