@@ -175,9 +175,17 @@ bench: all ## measure, side by side with coap-server; ends with lines "figure NA
 
 install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/coax
+	install -m 644 tools/packaging/coax.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/coax.conf
+	install -m 644 tools/packaging/coax.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coax.conf
+	install -m 644 tools/packaging/grafana.json $(DESTDIR)$(PREFIX)/share/doc/coax
 	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/coaxd.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/coaxd.service
+	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/man/coaxd.conf.5 \
+		> $(DESTDIR)$(PREFIX)/share/man/man5/coaxd.conf.5
+	install -m 644 tools/packaging/coaxd.conf $(DESTDIR)$(PREFIX)/share/doc/coax
 	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/coaxd $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 include/coax/*.h $(DESTDIR)$(PREFIX)/include/coax

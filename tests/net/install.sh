@@ -16,6 +16,7 @@ usr=$scratch/opt/coax
 installed() {
 	make -s install B="$build" DESTDIR="$scratch" PREFIX=/opt/coax &&
 		[ -x "$usr/bin/coax" ] && [ -x "$usr/bin/coax-bench" ] && [ -x "$usr/sbin/coaxd" ] &&
+		[ -f "$usr/share/man/man5/coaxd.conf.5" ] && [ -f "$usr/share/doc/coax/coaxd.conf" ] &&
 		"$usr/bin/coax" --version && "$usr/sbin/coaxd" --version
 }
 

@@ -108,6 +108,20 @@ static int open_context(struct coax_context **context, struct coaxd_options *opt
 	return err;
 }
 
+/* What 0 in --bind has become is known now. */
+static void tell_ports(const struct coaxd_served *served)
+{
+	const char *directory = served->started->files.directory;
+	unsigned int port = coax_context_port(served->context);
+	unsigned int secure = coax_context_secure_port(served->context);
+
+	if (port)
+		coax_log(served->logger, COAX_LOG_INFO, "serving %s on port %u", directory, port);
+	if (secure)
+		coax_log(served->logger, COAX_LOG_INFO, "serving %s by coaps at port %u", directory,
+			 secure);
+}
+
 static int serve(struct coaxd_served *served, struct coaxd_options *options,
 		 struct coaxd_monitor *monitor, const sigset_t *signals)
 {
@@ -127,8 +141,7 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 		coax_context_shutdown(served->context);
 		return err;
 	}
-	coax_log(served->logger, COAX_LOG_INFO, "serving %s on port %u", options->files.directory,
-		 coax_context_port(served->context));
+	tell_ports(served);
 	if (!options->context.accel.interface_count)
 		coax_log(served->logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
@@ -163,7 +176,7 @@ static int create_files_unprivileged(struct coaxd_files **files,
 				     const struct coaxd_files_options *options)
 {
 	struct files_creation creation = {.options = options};
-	int err = coaxd_privileges_do_without(create_files, &creation);
+	int err = coaxd_privileges_without(create_files, &creation);
 
 	*files = creation.files;
 	return err;
