@@ -227,7 +227,7 @@ int coaxd_metrics_begin(struct coaxd_metrics **metrics, const char *at,
 	if (new->listener < 0)
 		err = new->listener;
 	if (!err)
-		err = coaxd_privileges_do_without(start, new);
+		err = coaxd_privileges_without(start, new);
 	if (!err) {
 		*metrics = new;
 		return 0;
