@@ -215,11 +215,11 @@ int coaxd_metrics_begin(struct coaxd_metrics **metrics, const char *at,
 			const struct coax_context *context, const struct coax_logger *logger)
 {
 	struct coaxd_metrics *new = calloc(1, sizeof(*new));
-	int err = new ? 0 : -ENOMEM;
+	int err = 0;
 
 	*metrics = NULL;
-	if (err)
-		return err;
+	if (!new)
+		return -ENOMEM;
 	new->context = context;
 	new->logger = logger;
 	new->listener = listen_at(at);
