@@ -98,6 +98,13 @@ struct coax_context_options {
 	const struct coax_succession *succession;
 };
 
+/*
+ * How long datagrams were in a worker's hands: from when it took them from a socket until what was
+ * to be said to them at once had left. Bounds in microseconds; beyond the last there is one more.
+ */
+#define COAX_TURNAROUNDS(X)   X(50) X(100) X(250) X(500) X(1000) X(2500) X(10000) X(100000) X(1000000)
+#define COAX_TURNAROUND_COUNT 10
+
 /* What a Context has seen, summed over its workers. */
 struct coax_context_stats {
 	uint64_t datagrams_in;
@@ -137,6 +144,9 @@ struct coax_context_stats {
 	uint64_t handshakes_failed;
 	uint64_t hellos_verified; /* ClientHellos answered with a HelloVerifyRequest */
 	uint64_t records_dropped; /* of no session, damaged, or replayed */
+	uint64_t turnaround_ns;	  /* of all datagrams together, and how many of them took */
+	uint64_t
+		turnarounds[COAX_TURNAROUND_COUNT]; /* up to each bound, and more than the former */
 };
 
 /**

@@ -72,6 +72,14 @@ first=$(grep -m 1 -A 1 'SENT BY THE KERNEL' "$work/out" | tail -n 1)
 [[ $first = *often* ]] || fault "first is $first"
 result "top shows rates, hit ratio, workers, resources by how often they are sent, and sources"
 
+begin top -i edge --batch --count 1 --delay 2
+for _ in 1 2 3 4 5 6; do
+	lab_client "$coax" put "$uri/changed2" -p x >"$work/put"
+done
+end
+expect_out_line 'latency     in userspace half within [0-9.]+ ms, 99 % within [0-9.]+ ms'
+result "top shows how long userspace takes"
+
 run cache -i edge -j
 grep -A 30 '"/often.txt"' "$work/out" | grep -m 1 '"used"' | grep -q true || fault "the mark is gone"
 result "what top has counted is used still, for who evicts"
@@ -86,7 +94,7 @@ python3 - "$work/out" <<-'END' || fault "it is not what it should be"
 	assert len(top["workers"]) == 2 and top["sessions"] == 0 and top["entries"] >= 3
 	assert top["resources"][0]["request"] == "GET /often.txt", top["resources"]
 	assert top["resources"][0]["rate"] > 0
-	assert top["sources"] == [{"address": "192.0.2.1", "requests": 2}], top["sources"]
+	assert top["sources"] == [{"address": "192.0.2.1", "requests": 8}], top["sources"]
 END
 result "top -j is an object a line"
 

@@ -100,7 +100,7 @@ is_prometheus() {
 	get /figures >"$work/figures" || return 1
 	python3 - "$work/metrics" "$work/figures" <<-'END'
 		import json, re, sys
-		helped, typed, seen, last = set(), {}, set(), None
+		helped, typed, seen, last, buckets = set(), {}, set(), None, []
 		figures = json.load(open(sys.argv[2]))
 		text = open(sys.argv[1]).read()
 		assert text.endswith("\n")
@@ -109,10 +109,17 @@ is_prometheus() {
 		        assert m[1] not in helped, line
 		        helped.add(m[1])
 		        continue
-		    if m := re.fullmatch(r"# TYPE (\w+) (counter|gauge)", line):
+		    if m := re.fullmatch(r"# TYPE (\w+) (counter|gauge|histogram)", line):
 		        assert m[1] not in typed, line
 		        typed[m[1]] = m[2]
 		        last = m[1]
+		        continue
+		    if typed[last] == "histogram":
+		        m = re.fullmatch(last + r'_(bucket\{le="([\d.]+(e-05)?|\+Inf)"\} (\d+)|sum \d+\.\d+|count (\d+))', line)
+		        assert m, line
+		        buckets += [int(m[4])] if m[4] else []
+		        assert not m[5] or int(m[5]) == buckets[-1] > 0, line
+		        seen.add((last, m[1]))
 		        continue
 		    m = re.fullmatch(r'(coax_[a-z_]+)(\{[a-z]+="[\w.]+"(,[a-z]+="[\w.]+")*\})? (\d+)', line)
 		    assert m, line
@@ -120,6 +127,7 @@ is_prometheus() {
 		    assert m[1].endswith("_total") == (typed[m[1]] == "counter"), line
 		    assert (m[1], m[2]) not in seen, line
 		    seen.add((m[1], m[2]))
+		assert buckets == sorted(buckets) and len(buckets) == 10
 		assert {name for name, labels in seen} == set(figures), "JSON has the same names"
 		assert ("coax_requests_total", None) in seen and ("coax_malformed_total", '{reason="short"}') in seen
 	END

@@ -96,8 +96,9 @@ static const struct counter worker_counters[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* All there are, but for the sum of the malformed ones. */
-_Static_assert(COUNT(counters) == sizeof(struct coax_context_stats) / sizeof(uint64_t) - 1,
+/* All there are, but for the sum of the malformed ones, and the histogram. */
+_Static_assert(COUNT(counters) == sizeof(struct coax_context_stats) / sizeof(uint64_t) - 1 - 1 -
+					  COAX_TURNAROUND_COUNT,
 	       "each of the Context's counters is a figure");
 
 struct kernel_counter {
@@ -199,6 +200,38 @@ static void show_kernel(const struct visitor *visitor, const struct coax_context
 	}
 }
 
+static void show_turnaround(const struct visitor *visitor, const struct coax_context_stats *stats)
+{
+	static const uint32_t bounds[] = {
+#define BOUND(us) us,
+		COAX_TURNAROUNDS(BOUND)
+#undef BOUND
+	};
+	struct coaxd_figure figure = {
+		.name = "coax_turnaround_seconds",
+		.part = "_bucket",
+		.help = "How long userspace had datagrams until what is answered at once had left",
+		.type = COAXD_HISTOGRAM,
+	};
+	char bound[16];
+
+	for (size_t i = 0; i < COAX_TURNAROUND_COUNT; i++) {
+		figure.value += stats->turnarounds[i];
+		if (i < COUNT(bounds))
+			snprintf(bound, sizeof(bound), "%g", bounds[i] / 1e6);
+		else
+			snprintf(bound, sizeof(bound), "+Inf");
+		figure.labels[0] = (struct coaxd_label){"le", bound};
+		visitor->visit(visitor->arg, &figure);
+	}
+	figure.labels[0] = (struct coaxd_label){0};
+	figure.part = "_count";
+	visitor->visit(visitor->arg, &figure);
+	figure.part = "_sum";
+	figure.value = stats->turnaround_ns;
+	visitor->visit(visitor->arg, &figure);
+}
+
 void coaxd_figures_visit(const struct coax_context *context, coaxd_figure_fn visit, void *arg)
 {
 	const struct visitor visitor = {visit, arg};
@@ -209,6 +242,7 @@ void coaxd_figures_visit(const struct coax_context *context, coaxd_figure_fn vis
 	coax_context_stats_read(context, &stats);
 	for (size_t i = 0; i < COUNT(counters); i++)
 		show(&visitor, &counters[i], NULL, &stats);
+	show_turnaround(&visitor, &stats);
 	show_workers(&visitor, context);
 }
 
@@ -227,21 +261,33 @@ static bool begins(struct writing *writing, const struct coaxd_figure *figure)
 	return begins;
 }
 
+static void write_value(FILE *to, const struct coaxd_figure *figure)
+{
+	if (figure->part && strcmp(figure->part, "_sum") == 0)
+		fprintf(to, "%" PRIu64 ".%09" PRIu64, figure->value / 1000000000,
+			figure->value % 1000000000);
+	else
+		fprintf(to, "%" PRIu64, figure->value);
+}
+
 static void write_prometheus(void *arg, const struct coaxd_figure *figure)
 {
+	static const char *const types[] = {"counter", "gauge", "histogram"};
 	struct writing *writing = arg;
 	FILE *to = writing->to;
 	char before = '{';
 
 	if (begins(writing, figure))
 		fprintf(to, "# HELP %s %s.\n# TYPE %s %s\n", figure->name, figure->help,
-			figure->name, figure->type == COAXD_COUNTER ? "counter" : "gauge");
-	fputs(figure->name, to);
+			figure->name, types[figure->type]);
+	fprintf(to, "%s%s", figure->name, figure->part ? figure->part : "");
 	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++) {
 		fprintf(to, "%c%s=\"%s\"", before, figure->labels[i].name, figure->labels[i].value);
 		before = ',';
 	}
-	fprintf(to, "%s %" PRIu64 "\n", before == ',' ? "}" : "", figure->value);
+	fputs(before == ',' ? "} " : " ", to);
+	write_value(to, figure);
+	fputc('\n', to);
 }
 
 void coaxd_figures_prometheus(const struct coax_context *context, FILE *to)
@@ -253,13 +299,13 @@ void coaxd_figures_prometheus(const struct coax_context *context, FILE *to)
 
 static void write_json(void *arg, const struct coaxd_figure *figure)
 {
-	const struct coaxd_label *last = NULL;
+	const char *last = figure->part ? figure->part + 1 : NULL;
 	struct writing *writing = arg;
 	FILE *to = writing->to;
 	bool first = !writing->name;
 
 	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++)
-		last = &figure->labels[i];
+		last = figure->labels[i].value;
 	if (begins(writing, figure)) {
 		fprintf(to, "%s%s\"%s\":%s", writing->nested ? "}" : "", first ? "{" : ",",
 			figure->name, last ? "{" : "");
@@ -268,8 +314,8 @@ static void write_json(void *arg, const struct coaxd_figure *figure)
 		fputc(',', to);
 	}
 	if (last)
-		fprintf(to, "\"%s\":", last->value);
-	fprintf(to, "%" PRIu64, figure->value);
+		fprintf(to, "\"%s\":", last);
+	write_value(to, figure);
 }
 
 void coaxd_figures_json(const struct coax_context *context, FILE *to)

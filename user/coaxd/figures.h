@@ -13,6 +13,7 @@
 enum coaxd_figure_type {
 	COAXD_COUNTER, /* only grows while the daemon runs */
 	COAXD_GAUGE,
+	COAXD_HISTOGRAM, /* of counters: those up to a bound, then sum and number of them all */
 };
 
 struct coaxd_label {
@@ -25,6 +26,7 @@ struct coaxd_label {
 /* One value. Those of one name come one behind the other, with the same help and type. */
 struct coaxd_figure {
 	const char *name;
+	const char *part; /* of a histogram: "_bucket", "_sum" (in ns, shown in s), "_count" */
 	const char *help;
 	enum coaxd_figure_type type;
 	/* The last one tells it from all others of its name. */
@@ -39,7 +41,8 @@ void coaxd_figures_visit(const struct coax_context *context, coaxd_figure_fn vis
 
 /*
  * Write them: as Prometheus reads them (text format 0.0.4), or as a JSON object of values by name;
- * those with labels are objects themselves, by the last label's value. Any thread.
+ * those with labels are objects themselves, by the last label's value, and so are histograms, by
+ * bound, and with sum and count. Any thread.
  */
 void coaxd_figures_prometheus(const struct coax_context *context, FILE *to);
 void coaxd_figures_json(const struct coax_context *context, FILE *to);
