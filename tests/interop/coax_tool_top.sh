@@ -142,6 +142,17 @@ sum=$(awk '/^coax_kernel_packets_total/ { sum += $2 } END { print sum }' "$work/
 { [ "$sum" -gt 0 ] && [ "$sum" -le "$total" ]; } || fault "$sum packets of $total"
 result "/metrics has the kernel half's counters, each packet once"
 
+former=$daemon
+lab_coaxd -q --replace --interface "$LAB_SERVER_LINK" --instance edge --writable --workers 2 \
+	--metrics unix:/run/coax/metrics "$LAB_DIR/tree" || fault "it is not replaced"
+daemon=$LAB_PID
+lab_wait_for 10 gone "$former" || fault "the former one is still there"
+lab_forget "$former"
+curl --silent --unix-socket /run/coax/metrics http://localhost/metrics >"$work/out"
+expect_out_line 'coax_kernel_answering 1'
+[ "$(awk '$1 ~ /reason="reply"/ { print $2 }' "$work/out")" -gt 0 ] || fault "the counters begin anew"
+result "a daemon that takes another's place has its /metrics, too"
+
 rm "$work/asking"
 lab_kill "$daemon"
 run top -i edge --batch --count 1
