@@ -52,7 +52,7 @@ told() {
 tells_it_all() {
 	listen "$work/manager/socket"
 	WATCHDOG_USEC=600000 start_coaxd
-	told 1 "READY=1\|STATUS=Serving $served on port $port" && told 3 WATCHDOG=1 || return 1
+	told 1 "READY=1\|STATUS=Serving on port $port" && told 3 WATCHDOG=1 || return 1
 	kill -HUP "$daemon"
 	told 1 'RELOADING=1\|MONOTONIC_USEC=[0-9]+' && told 1 READY=1 && stop_coaxd && told 1 STOPPING=1 ||
 		return 1
