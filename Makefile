@@ -101,10 +101,10 @@ $(B)/libcoax.so: $(LIB_OBJ) user/libcoax.map
 		-Wl,--version-script=user/libcoax.map -o $@ $(LIB_OBJ) $(LDLIBS)
 
 $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse -lmicrohttpd
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lncursesw -ltinfo -lm
 
 $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -142,7 +142,7 @@ $(B)/other/%.o: %.c $(B)/bpf/coax.skel.h
 	$(Q)$(CC) $(CFLAGS) -DCOAX_LAYOUT=99 -MMD -MP -c $< -o $@
 
 $(B)/tests/coaxd_other: $(COAXD_SRC:%.c=$(B)/%.o) $(OTHER_SRC:%.c=$(B)/other/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse -lmicrohttpd
 
 tests: all $(TESTS) $(PEERS) $(B)/tests/coaxd_other
 fuzzers: $(FUZZERS)
@@ -182,7 +182,11 @@ bench: all ## measure, side by side with coap-server; ends with lines "figure NA
 install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/coax
+	install -m 644 tools/packaging/coax.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/coax.conf
+	install -m 644 tools/packaging/coax.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coax.conf
+	install -m 644 tools/packaging/grafana.json $(DESTDIR)$(PREFIX)/share/doc/coax
 	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/coaxd.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/coaxd.service
 	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/man/coaxd.conf.5 \

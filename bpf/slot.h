@@ -68,8 +68,8 @@ static __always_inline bool slot_unchanged(const struct reply *reply)
 /* Most often it is marked already, and its cache line is shared by all CPUs. */
 static __always_inline void slot_mark_used(struct coax_slot *slot)
 {
-	if (!slot->used)
-		slot->used = 1;
+	if (slot->used != COAX_SLOT_USED)
+		slot->used = COAX_SLOT_USED;
 }
 
 #endif

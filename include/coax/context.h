@@ -18,6 +18,7 @@
 
 struct coax_context;
 struct coax_credentials;
+struct coax_stats; /* <coax/maps.h> */
 struct coax_succession;
 
 /*
@@ -98,6 +99,13 @@ struct coax_context_options {
 	const struct coax_succession *succession;
 };
 
+/*
+ * How long datagrams were in a worker's hands: from when it took them from a socket until what was
+ * to be said to them at once had left. Bounds in microseconds; beyond the last there is one more.
+ */
+#define COAX_TURNAROUNDS(X)   X(50) X(100) X(250) X(500) X(1000) X(2500) X(10000) X(100000) X(1000000)
+#define COAX_TURNAROUND_COUNT 10
+
 /* What a Context has seen, summed over its workers. */
 struct coax_context_stats {
 	uint64_t datagrams_in;
@@ -137,6 +145,9 @@ struct coax_context_stats {
 	uint64_t handshakes_failed;
 	uint64_t hellos_verified; /* ClientHellos answered with a HelloVerifyRequest */
 	uint64_t records_dropped; /* of no session, damaged, or replayed */
+	uint64_t turnaround_ns;	  /* of all datagrams together, and how many of them took */
+	uint64_t
+		turnarounds[COAX_TURNAROUND_COUNT]; /* up to each bound, and more than the former */
 };
 
 /**
@@ -231,5 +242,24 @@ in_port_t coax_context_secure_port(const struct coax_context *context);
  * coax_context_stats_read - sum up the counters. Any thread.
  */
 void coax_context_stats_read(const struct coax_context *context, struct coax_context_stats *stats);
+
+/**
+ * coax_context_worker_stats_read - the counters of one worker; they are numbered from 0 on. Any
+ * thread. Returns 0, or -ENOENT: there are not so many.
+ */
+int coax_context_worker_stats_read(const struct coax_context *context, unsigned int worker,
+				   struct coax_context_stats *stats);
+
+/**
+ * coax_context_kernel_stats_read - sum up the kernel half's counters over all CPUs. Any thread.
+ * Returns 0 or a negative errno: -EOPNOTSUPP (there is no kernel half), -ENOMEM.
+ */
+int coax_context_kernel_stats_read(const struct coax_context *context, struct coax_stats *stats);
+
+/**
+ * coax_context_kernel_answers - whether the kernel half answers now: there is one, it is not
+ * switched off, and its lease has not run out. Any thread.
+ */
+bool coax_context_kernel_answers(const struct coax_context *context);
 
 #endif

@@ -139,6 +139,10 @@ struct coax_index_value {
  * remembers where it found a request). So a reply is withdrawn here, and no two live slots have the
  * same key.
  */
+#define COAX_SLOT_USED 1
+#define COAX_SLOT_COUNTED \
+	2 /* used as well; whoever counts has seen it, and waits for the next one */
+
 struct coax_slot {
 	__u32 sequence;
 	__u16 reply_length;
@@ -151,7 +155,7 @@ struct coax_slot {
 	__u16 key_length;
 	__u16 key_sum;
 	__u8 reply_code;
-	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction and renewal */
+	__u8 used; /* COAX_SLOT_USED when the kernel sends the reply; 0 by eviction and renewal */
 	/*
 	 * What was fetched from another origin ages: there the program writes the seconds that are
 	 * left until the deadline, big-endian. In `reply`, and so in its sum, are zeros. Length 0:

@@ -71,7 +71,7 @@ words() {
 	mistake 'kernel: generic takes yes or no, not "maybe"' 'kernel { generic = maybe }' &&
 		mistake 'security: secure-only takes yes or no, not "1"' 'security { secure-only = 1 }' &&
 		mistake 'log: level takes error, warning, info or debug, not "loud"' 'log { level = loud }' &&
-		mistake 'log: format takes plain or journal, not "xml"' 'log { format = xml }' &&
+		mistake 'log: format takes auto, plain or journal, not "xml"' 'log { format = xml }' &&
 		mistake 'instance takes a name' 'instance = "../x"' &&
 		mistake 'user takes a name' 'user = ""' &&
 		mistake 'kernel: interface takes' 'kernel { interface = "a/b" }' &&

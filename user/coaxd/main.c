@@ -15,6 +15,7 @@
 #include "coaxd/check.h"
 #include "coaxd/control.h"
 #include "coaxd/files.h"
+#include "coaxd/notify.h"
 #include "coaxd/options.h"
 #include "coaxd/privileges.h"
 #include "coaxd/replace.h"
@@ -156,7 +157,7 @@ static int begin(struct coaxd_served *served, struct coaxd_control *control,
 }
 
 static int serve(struct coaxd_served *served, struct coaxd_options *options,
-		 const sigset_t *signals)
+		 struct coaxd_monitor *monitor, const sigset_t *signals)
 {
 	const struct coaxd_arguments *arguments = served->arguments;
 	struct coaxd_control control = {.served = served};
@@ -176,9 +177,13 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 		coax_log(served->logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
+	coaxd_monitor_begin(monitor, &options->monitor, served->context, served->logger);
 	tell_ready(arguments, served->logger);
+	coaxd_notify("READY=1\nSTATUS=Serving on port %u", coax_context_port(served->context));
 
 	coaxd_control_run(&control, served->context);
+	coaxd_notify("STOPPING=1");
+	coaxd_monitor_end(monitor);
 	coaxd_control_close(&control);
 	if (served->proxy)
 		coax_proxy_stop(served->proxy);
@@ -209,12 +214,14 @@ static int create_files_unprivileged(struct coaxd_files **files,
 	return err;
 }
 
-static int build_site(struct coaxd_served *served)
+static int build_site(struct coaxd_served *served, struct coaxd_monitor *monitor)
 {
 	int err = coax_site_create(&served->site);
 
 	if (!err && served->files)
 		err = coaxd_files_add(served->files, served->site);
+	if (!err)
+		err = coaxd_monitor_add(monitor, &served->started->monitor, served->site);
 	if (err)
 		coax_log(served->logger, COAX_LOG_ERROR, "cannot build the site: %s",
 			 strerror(-err));
@@ -234,6 +241,7 @@ static int run(const struct coaxd_arguments *arguments, struct coaxd_options *op
 		.options = options,
 		.logger = &options->context.logger,
 	};
+	struct coaxd_monitor monitor;
 	sigset_t signals;
 	int err;
 
@@ -243,9 +251,9 @@ static int run(const struct coaxd_arguments *arguments, struct coaxd_options *op
 	if (!err && options->files.directory)
 		err = create_files_unprivileged(&served.files, &options->files);
 	if (!err)
-		err = build_site(&served);
+		err = build_site(&served, &monitor);
 	if (!err)
-		err = serve(&served, options, &signals);
+		err = serve(&served, options, &monitor, &signals);
 	coax_proxy_destroy(served.proxy);
 	coax_site_destroy(served.site);
 	coaxd_files_destroy(served.files);

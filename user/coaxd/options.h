@@ -7,6 +7,7 @@
 
 #include <coax/context.h>
 #include "coaxd/files.h"
+#include "coaxd/monitor.h"
 #include "coaxd/log.h"
 #include "coaxd/problems.h"
 #include "coaxd/security.h"
@@ -25,6 +26,7 @@ struct coaxd_options {
 	struct coax_context_options context; /* without its site */
 	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
 	struct coaxd_security security;
+	struct coaxd_monitor_options monitor;
 	struct coaxd_log_options log;
 	struct coax_proxy_options proxy; /* see coaxd_options_have_proxy() */
 	struct coax_proxy_mapping mappings[COAXD_MAPPINGS_MAX];

@@ -306,17 +306,3 @@ in_port_t coax_context_secure_port(const struct coax_context *context)
 				worker->transport->ops->bound(worker->transport, i));
 	return 0;
 }
-
-void coax_context_stats_read(const struct coax_context *context, struct coax_context_stats *stats)
-{
-	const size_t count = sizeof(*stats) / sizeof(uint64_t);
-	uint64_t *sum = (uint64_t *)stats;
-
-	memset(stats, 0, sizeof(*stats));
-	for (unsigned int i = 0; i < context->worker_count; i++) {
-		const uint64_t *one = (const uint64_t *)&context->workers[i]->stats;
-
-		for (size_t field = 0; field < count; field++)
-			sum[field] += __atomic_load_n(&one[field], __ATOMIC_RELAXED);
-	}
-}
