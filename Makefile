@@ -104,7 +104,7 @@ $(B)/libcoax.so: $(LIB_OBJ) user/libcoax.map
 		-Wl,--version-script=user/libcoax.map -o $@ $(LIB_OBJ) $(LDLIBS)
 
 $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lm
@@ -140,7 +140,7 @@ $(B)/other/%.o: %.c $(B)/bpf/coax.skel.h
 	$(Q)$(CC) $(CFLAGS) -DCOAX_LAYOUT=99 -MMD -MP -c $< -o $@
 
 $(B)/tests/coaxd_other: $(COAXD_SRC:%.c=$(B)/%.o) $(OTHER_SRC:%.c=$(B)/other/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
 
 tests: all $(TESTS) $(PEERS) $(B)/tests/coaxd_other
 fuzzers: $(FUZZERS)

@@ -183,6 +183,15 @@ int coax_context_set_client_credentials(struct coax_context *context,
 int coax_context_set_server_credentials(struct coax_context *context,
 					struct coax_credentials *credentials);
 
+/**
+ * coax_context_set_guard - set the guard of a server otherwise, in userspace and in the kernel:
+ * limits and lists count from now on, and who is verified stays so. Waits for an RCU grace period:
+ * not from a handler or a callback; one thread at a time.
+ *
+ * Returns 0; or -EOPNOTSUPP (no server), -EINVAL (said at ERROR) or -ENOMEM: nothing has changed.
+ */
+int coax_context_set_guard(struct coax_context *context, const struct coax_guard_options *options);
+
 /*
  * The application's own loop: with own_loop, all of the Context's work is done by, and all of its
  * handlers and callbacks run in, coax_context_process(). Poll the descriptor for reading, for at

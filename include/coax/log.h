@@ -30,6 +30,8 @@ struct coax_logger {
 	void *arg;
 	const char *name;	  /* NULL: "coap", of a server's Context "coap-server" */
 	enum coax_log_level from; /* lines below it are not formatted; 0: WARNING */
+	/* Not NULL: looked up each time instead of `from`, so that it may change meanwhile. */
+	const enum coax_log_level *level;
 };
 
 /**
@@ -39,7 +41,12 @@ struct coax_logger {
  */
 static inline bool coax_log_wants(const struct coax_logger *logger, enum coax_log_level level)
 {
-	return logger && level >= (logger->from ? logger->from : COAX_LOG_WARNING);
+	enum coax_log_level from;
+
+	if (!logger)
+		return false;
+	from = logger->level ? __atomic_load_n(logger->level, __ATOMIC_RELAXED) : logger->from;
+	return level >= (from ? from : COAX_LOG_WARNING);
 }
 
 /**

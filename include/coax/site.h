@@ -144,4 +144,10 @@ void coax_site_remove(struct coax_site *site, struct coax_resource *resource);
  */
 void coax_resource_changed(struct coax_resource *resource);
 
+/**
+ * coax_resource_set_body_max - another limit for bodies of requests that begin from now on; 0: the
+ * Context's alone. Any thread.
+ */
+void coax_resource_set_body_max(struct coax_resource *resource, uint64_t body_max);
+
 #endif

@@ -37,7 +37,7 @@ static int unreachable(const struct tool *tool, const char *instance, int error)
 int control_ask(const struct tool *tool, const char *instance, const char *verb,
 		const char *argument, size_t *count)
 {
-	char line[COAX_CONTROL_LINE_MAX];
+	char line[COAX_CONTROL_LINE_MAX], *note;
 	int connection = coax_control_connect(instance);
 	int err = connection < 0 ? connection : 0;
 
@@ -53,7 +53,9 @@ int control_ask(const struct tool *tool, const char *instance, const char *verb,
 	if (err)
 		return unreachable(tool, instance, err);
 	if (strncmp(line, "ok ", 3) == 0) {
-		*count = strtoull(line + 3, NULL, 10);
+		*count = strtoull(line + 3, &note, 10);
+		if (*note == ' ')
+			printf("%s\n", note + 1);
 		return TOOL_OK;
 	}
 	return tool_fail(tool, "%s %s: %s", verb, argument ? argument : instance,
@@ -149,13 +151,14 @@ const struct command detach_command = {
 
 const struct command reload_command = {
 	.name = "reload",
-	.summary = "have coaxd read its credentials again",
+	.summary = "have coaxd read its configuration again",
 	.run = run_reload,
 	.help = "Usage: coax reload [OPTIONS]\n"
 		"\n"
-		"Have a running coaxd read its credentials again, as SIGHUP does. Sessions by an entry\n"
-		"that has not changed go on, the others end. With a mistake in the file all stays as it\n"
-		"was.\n"
+		"Have a running coaxd read its configuration file and its credentials again, as SIGHUP\n"
+		"does. What takes a restart to change is printed, and the rest is applied. Sessions by\n"
+		"credentials that have not changed go on, and what the kernel answers stays where it is\n"
+		"still right. With a mistake in a file all stays as it was.\n"
 		"\n"
 		"Asks the daemon by its control socket " COAX_CONTROL_DIRECTORY
 		"/INSTANCE, which root\n"
@@ -165,7 +168,7 @@ const struct command reload_command = {
 		"\n"
 		"Exit status:\n"
 		"  0  success\n"
-		"  1  usage error, no such daemon, not permitted, or it could not\n"
+		"  1  usage error, no such daemon, not permitted, or there is a mistake\n"
 		"\n"
 		"Example:\n"
 		"  coax reload\n",

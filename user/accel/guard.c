@@ -9,6 +9,7 @@
 #include "accel/guard_internal.h"
 #include "clock.h"
 #include "mapped.h"
+#include "rcu.h"
 
 /*
  * How far a rate may be exceeded at once, in milliseconds of it. A socket's buffer does not hold
@@ -76,12 +77,17 @@ static void make_masks(struct coax_guard_config *config, const struct coax_guard
 		mask((uint8_t *)&config->mask_ipv6, sizeof(config->mask_ipv6), options->ipv6_bits);
 }
 
-static int make_config(struct coax_guard_config *config, const struct coax_guard_options *options)
+static int make_seeds(struct coax_guard_config *config)
 {
 	if (getrandom(config->seeds, sizeof(config->seeds), 0) != sizeof(config->seeds))
 		return -errno;
 	for (int i = 0; i < 3; i++)
 		config->seeds[i] |= 1;
+	return 0;
+}
+
+static void make_config(struct coax_guard_config *config, const struct coax_guard_options *options)
+{
 	make_masks(config, options);
 	config->factor = make_factor(options->factor);
 	config->pass_every = options->pass_every ? options->pass_every : DEFAULT_PASS_EVERY;
@@ -92,7 +98,6 @@ static int make_config(struct coax_guard_config *config, const struct coax_guard
 		make_rate(options->reply_bytes, DEFAULT_REPLY_BYTES, REPLIES_BURST, false);
 	config->replies_total = make_rate(options->reply_bytes_total, DEFAULT_REPLY_BYTES_TOTAL,
 					  TOTAL_BURST, false);
-	return 0;
 }
 
 static int check_options(const struct coax_guard_options *options, const struct coax_logger *logger)
@@ -109,28 +114,68 @@ static int check_options(const struct coax_guard_options *options, const struct 
 	return -EINVAL;
 }
 
-int coax_guard_create(struct coax_guard **result, const struct coax_guard_options *options,
-		      const struct coax_logger *logger)
+/* `former`: what they take the place of, or NULL. Its places in the limits stay what they are. */
+static int make_rules(struct guard_rules **result, const struct coax_guard_options *options,
+		      const struct guard_rules *former, const struct coax_logger *logger)
 {
-	struct coax_guard *guard;
+	struct guard_rules *rules;
 	int err = check_options(options, logger);
 
 	if (err)
 		return err;
-	guard = calloc(1, sizeof(*guard));
-	if (!guard)
+	rules = calloc(1, sizeof(*rules));
+	if (!rules)
 		return -ENOMEM;
+	if (former)
+		memcpy(rules->config.seeds, former->config.seeds, sizeof(rules->config.seeds));
+	else
+		err = make_seeds(&rules->config);
+	make_config(&rules->config, options);
+	if (!err)
+		err = guard_prefixes_read(rules, options, logger);
+	if (err)
+		free(rules);
+	else
+		*result = rules;
+	return err;
+}
+
+int coax_guard_set(struct coax_guard *guard, const struct coax_guard_options *options)
+{
+	struct guard_rules *former = guard->rules, *rules;
+	int err = make_rules(&rules, options, former, guard->logger);
+
+	if (!err && guard->kernel)
+		err = guard_tell_kernel(guard, rules, former);
+	if (err)
+		return err;
+	rcu_assign_pointer(guard->rules, rules);
+	synchronize_rcu();
+	free(former);
+	return 0;
+}
+
+int coax_guard_create(struct coax_guard **result, const struct coax_guard_options *options,
+		      const struct coax_logger *logger)
+{
+	struct guard_rules *rules;
+	struct coax_guard *guard;
+	int err = make_rules(&rules, options, NULL, logger);
+
+	if (err)
+		return err;
+	guard = calloc(1, sizeof(*guard));
+	if (!guard) {
+		free(rules);
+		return -ENOMEM;
+	}
 	guard->logger = logger;
-	guard->verified_fd = -1;
+	guard->rules = rules;
 	guard->own_limits = calloc(COAX_LIMITS, sizeof(*guard->own_limits));
 	guard->verified = calloc(GUARD_VERIFIED, sizeof(*guard->verified));
 	err = guard->own_limits && guard->verified ? 0 : -ENOMEM;
 	if (!err)
 		err = coax_hash_key_random(&guard->key);
-	if (!err)
-		err = make_config(&guard->own_config, options);
-	if (!err)
-		err = guard_prefixes_read(guard, options);
 	if (err) {
 		coax_guard_destroy(guard);
 		return err;
@@ -144,6 +189,7 @@ void coax_guard_destroy(struct coax_guard *guard)
 {
 	if (!guard)
 		return;
+	free(guard->rules);
 	free(guard->own_limits);
 	free(guard->verified);
 	free(guard);
@@ -151,18 +197,20 @@ void coax_guard_destroy(struct coax_guard *guard)
 
 void coax_guard_unshare(struct coax_guard *guard)
 {
-	guard->config = &guard->own_config;
 	guard->limits = guard->own_limits;
 	guard->kernel = NULL;
 	guard->verified_fd = -1;
+	guard->prefixes_fd = -1;
 }
 
 /*
  * Sources.
  */
 
-/* A source, and its places in the limits. */
+/* A source, its places in the limits, and by what rules it is judged. */
 struct source {
+	const struct guard_rules *rules;
+	const struct coax_guard_config *config;
 	uint8_t address[16];
 	struct coax_limit *a;
 	struct coax_limit *b;
@@ -176,8 +224,9 @@ static struct coax_limit *total_of(const struct coax_guard *guard)
 
 static struct source find_source(const struct coax_guard *guard, const union coax_address *remote)
 {
-	const struct coax_guard_config *config = guard->config;
-	struct source source;
+	const struct guard_rules *rules = rcu_dereference(guard->rules);
+	const struct coax_guard_config *config = &rules->config;
+	struct source source = {.rules = rules, .config = config};
 	uint32_t words[4];
 	uint64_t prefix;
 
@@ -221,7 +270,7 @@ static bool is_reflector(in_port_t port)
 static bool is_known_good(const struct coax_guard *guard, const struct source *source, uint64_t now)
 {
 	return guard_is_verified(guard, source->address, now) ||
-	       guard_prefix_verdict(guard, source->address) == COAX_PREFIX_ALLOWED;
+	       guard_prefix_verdict(source->rules, source->address) == COAX_PREFIX_ALLOWED;
 }
 
 /* Whether the program looks at what comes now: with another answer all pass it uncounted. */
@@ -258,36 +307,37 @@ enum coax_guard_admission coax_guard_admit(struct coax_guard *guard,
 	if (is_loopback(remote))
 		return COAX_GUARD_ADMIT;
 	source = find_source(guard, remote);
-	if (guard_prefix_verdict(guard, source.address) == COAX_PREFIX_DENIED)
+	if (guard_prefix_verdict(source.rules, source.address) == COAX_PREFIX_DENIED)
 		return COAX_GUARD_IGNORE;
 	if (!is_attached(guard, ifindex, now))
-		coax_limit_admits(guard->config, source.a, source.b, total, source.name, now);
+		coax_limit_admits(source.config, source.a, source.b, total, source.name, now);
 	if (coax_is_familiar(source.a, source.b, source.name, now) ||
-	    coax_total_is_calm(&guard->config->strangers, coax_limit_read(total->requests), now))
+	    coax_total_is_calm(&source.config->strangers, coax_limit_read(total->requests), now))
 		return COAX_GUARD_ADMIT;
 	return COAX_GUARD_CROWDED;
 }
 
 static bool is_overdrawn(const struct coax_guard *guard, const struct source *source, uint64_t now)
 {
-	return guard->config->factor && !coax_limit_may_reply(guard->config, source->a, source->b,
-							      total_of(guard), source->name, now);
+	return source->config->factor && !coax_limit_may_reply(source->config, source->a, source->b,
+							       total_of(guard), source->name, now);
 }
 
 enum coax_guard_verdict coax_guard_judge(struct coax_guard *guard, const union coax_address *remote,
 					 bool crowded, uint64_t now)
 {
-	const struct coax_guard_config *config = guard->config;
+	const struct coax_guard_config *config;
 	struct source source;
 
 	if (is_loopback(remote))
 		return COAX_GUARD_SERVE;
 	source = find_source(guard, remote);
+	config = source.config;
 	if (config->requests.cost) {
 		if (coax_gcra_conforms(&config->requests, coax_limit_requests(source.a, source.b),
 				       now))
 			coax_limit_charge_request(config, source.a, source.b, now);
-		else if (guard_prefix_verdict(guard, source.address) != COAX_PREFIX_ALLOWED)
+		else if (guard_prefix_verdict(source.rules, source.address) != COAX_PREFIX_ALLOWED)
 			return COAX_GUARD_TOO_MANY;
 	}
 	if ((crowded || is_overdrawn(guard, &source, now)) && !is_known_good(guard, &source, now))
@@ -300,7 +350,7 @@ uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_addres
 {
 	struct source source = find_source(guard, remote);
 	uint64_t arrival = coax_limit_requests(source.a, source.b);
-	uint64_t free = now + guard->config->requests.tolerance;
+	uint64_t free = now + source.config->requests.tolerance;
 
 	return arrival > free ? (uint32_t)((arrival - free) / NS_PER_SEC) + 1 : 1;
 }
@@ -308,15 +358,16 @@ uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_addres
 bool coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
 		       size_t request, size_t response)
 {
+	const struct guard_rules *rules = rcu_dereference(guard->rules);
 	struct source source;
 
-	if (!coax_is_amplified(guard->config, (uint32_t)request, (uint32_t)response) ||
+	if (!coax_is_amplified(&rules->config, (uint32_t)request, (uint32_t)response) ||
 	    is_loopback(remote))
 		return true;
 	source = find_source(guard, remote);
 	if (is_overdrawn(guard, &source, now))
 		return is_known_good(guard, &source, now);
-	coax_limit_charge_reply(guard->config, source.a, source.b, total_of(guard), source.name,
+	coax_limit_charge_reply(source.config, source.a, source.b, total_of(guard), source.name,
 				now, (uint32_t)response);
 	return true;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Userspace's half of the guard. It has the limits for itself, or, with a kernel half, in the maps.
- * Times are nanoseconds of CLOCK_MONOTONIC. But for creation and end, any thread.
+ * Times are nanoseconds of CLOCK_MONOTONIC. But for creation and end, any thread; where
+ * coax_guard_set() may be called meanwhile, in an RCU read section.
  */
 #ifndef COAX_ACCEL_GUARD_H
 #define COAX_ACCEL_GUARD_H
@@ -16,6 +17,15 @@ struct coax_guard;
 int coax_guard_create(struct coax_guard **guard, const struct coax_guard_options *options,
 		      const struct coax_logger *logger);
 void coax_guard_destroy(struct coax_guard *guard);
+
+/*
+ * Set it otherwise, from now on; who is familiar or verified stays so. One thread at a time; waits
+ * for an RCU grace period. Returns 0; -EINVAL (said at ERROR) or -ENOMEM: all is as it was.
+ */
+int coax_guard_set(struct coax_guard *guard, const struct coax_guard_options *options);
+
+/* Whether that is one for `allow` and `deny`. */
+bool coax_guard_is_prefix(const char *text);
 
 /*
  * Tell the kernel half how the guard is set, and keep the limits with it: between

@@ -22,24 +22,34 @@ struct guard_prefix {
 	struct coax_prefix_value value;
 };
 
+/* How it is set. Immutable: coax_guard_set() puts another one in its place. */
+struct guard_rules {
+	struct coax_guard_config config;
+	uint32_t prefix_count;
+	struct guard_prefix prefixes[COAX_PREFIXES_MAX]; /* the longest first */
+};
+
 struct coax_guard {
 	const struct coax_logger *logger;
-	struct coax_guard_config *config; /* its own, or the kernel half's */
-	struct coax_limit *limits;	  /* likewise */
-	struct coax_guard_config own_config;
+	struct guard_rules *rules; /* RCU */
+	struct coax_limit *limits; /* its own, or the kernel half's */
 	struct coax_limit *own_limits;
 	struct coax_hash_key key;
 	struct guard_verified *verified;
-	const struct coax_config *kernel;		 /* NULL: there is no kernel half */
-	int verified_fd;				 /* the map; -1: none */
-	struct guard_prefix prefixes[COAX_PREFIXES_MAX]; /* the longest first */
-	uint32_t prefix_count;
+	struct coax_config *kernel; /* NULL: there is no kernel half */
+	int verified_fd;	    /* the map; -1: none */
+	int prefixes_fd;	    /* likewise */
 };
 
 /* guard_sources.c */
-int guard_prefixes_read(struct coax_guard *guard, const struct coax_guard_options *options);
-enum coax_prefix_verdict guard_prefix_verdict(const struct coax_guard *guard,
+int guard_prefixes_read(struct guard_rules *rules, const struct coax_guard_options *options,
+			const struct coax_logger *logger);
+enum coax_prefix_verdict guard_prefix_verdict(const struct guard_rules *rules,
 					      const uint8_t address[16]);
+
+/* Have the kernel half judge by these; `former`: it did by those, or NULL. Or a negative errno. */
+int guard_tell_kernel(const struct coax_guard *guard, const struct guard_rules *rules,
+		      const struct guard_rules *former);
 
 bool guard_is_verified(const struct coax_guard *guard, const uint8_t address[16], uint64_t now);
 void guard_set_verified(struct coax_guard *guard, const uint8_t address[16], uint64_t until);

@@ -54,6 +54,13 @@ static bool parse_prefix(const char *text, struct coax_prefix_key *key)
 	return true;
 }
 
+bool coax_guard_is_prefix(const char *text)
+{
+	struct coax_prefix_key key;
+
+	return parse_prefix(text, &key);
+}
+
 static bool is_in(const struct coax_prefix_key *prefix, const uint8_t address[16])
 {
 	uint32_t bytes = prefix->length / 8, bits = prefix->length % 8;
@@ -70,46 +77,48 @@ static int longest_first(const void *a, const void *b)
 	return (int)second->key.length - (int)first->key.length;
 }
 
-static int add_prefix(struct coax_guard *guard, const char *text, enum coax_prefix_verdict verdict)
+static int add_prefix(struct guard_rules *rules, const char *text, enum coax_prefix_verdict verdict,
+		      const struct coax_logger *logger)
 {
-	struct guard_prefix *prefix = &guard->prefixes[guard->prefix_count];
+	struct guard_prefix *prefix = &rules->prefixes[rules->prefix_count];
 
-	if (guard->prefix_count == COAX_PREFIXES_MAX) {
-		coax_log(guard->logger, COAX_LOG_ERROR, "more than %d prefixes allowed and denied",
+	if (rules->prefix_count == COAX_PREFIXES_MAX) {
+		coax_log(logger, COAX_LOG_ERROR, "more than %d prefixes allowed and denied",
 			 COAX_PREFIXES_MAX);
 		return -EINVAL;
 	}
 	if (!parse_prefix(text, &prefix->key)) {
-		coax_log(guard->logger, COAX_LOG_ERROR,
+		coax_log(logger, COAX_LOG_ERROR,
 			 "\"%s\" is no prefix, such as 192.0.2.0/24 or 2001:db8::/32", text);
 		return -EINVAL;
 	}
 	prefix->value.verdict = verdict;
 	snprintf(prefix->value.text, sizeof(prefix->value.text), "%s", text);
-	guard->prefix_count++;
+	rules->prefix_count++;
 	return 0;
 }
 
-int guard_prefixes_read(struct coax_guard *guard, const struct coax_guard_options *options)
+int guard_prefixes_read(struct guard_rules *rules, const struct coax_guard_options *options,
+			const struct coax_logger *logger)
 {
 	int err = 0;
 
 	/* Of one that is in both lists, the map keeps what comes last, the search what is first. */
 	for (size_t i = 0; i < options->deny_count && !err; i++)
-		err = add_prefix(guard, options->deny[i], COAX_PREFIX_DENIED);
+		err = add_prefix(rules, options->deny[i], COAX_PREFIX_DENIED, logger);
 	for (size_t i = 0; i < options->allow_count && !err; i++)
-		err = add_prefix(guard, options->allow[i], COAX_PREFIX_ALLOWED);
-	qsort(guard->prefixes, guard->prefix_count, sizeof(*guard->prefixes), longest_first);
-	guard->own_config.listed = guard->prefix_count;
+		err = add_prefix(rules, options->allow[i], COAX_PREFIX_ALLOWED, logger);
+	qsort(rules->prefixes, rules->prefix_count, sizeof(*rules->prefixes), longest_first);
+	rules->config.listed = rules->prefix_count;
 	return err;
 }
 
-enum coax_prefix_verdict guard_prefix_verdict(const struct coax_guard *guard,
+enum coax_prefix_verdict guard_prefix_verdict(const struct guard_rules *rules,
 					      const uint8_t address[16])
 {
-	for (uint32_t i = 0; i < guard->prefix_count; i++)
-		if (is_in(&guard->prefixes[i].key, address))
-			return guard->prefixes[i].value.verdict;
+	for (uint32_t i = 0; i < rules->prefix_count; i++)
+		if (is_in(&rules->prefixes[i].key, address))
+			return rules->prefixes[i].value.verdict;
 	return COAX_PREFIX_LIMITED;
 }
 
@@ -176,19 +185,80 @@ void guard_set_verified(struct coax_guard *guard, const uint8_t address[16], uin
  * The kernel half.
  */
 
-int coax_guard_share(struct coax_guard *guard, struct coax_accel *accel)
+static bool have_prefix(const struct guard_rules *rules, const struct coax_prefix_key *key)
 {
-	/* The shortest first: of equal ones the one that userspace finds first comes last. */
-	for (uint32_t i = guard->prefix_count; i-- > 0;) {
-		const struct guard_prefix *prefix = &guard->prefixes[i];
+	for (uint32_t i = 0; i < rules->prefix_count; i++)
+		if (memcmp(&rules->prefixes[i].key, key, sizeof(*key)) == 0)
+			return true;
+	return false;
+}
 
-		if (bpf_map_update_elem(accel->prefixes_fd, &prefix->key, &prefix->value, BPF_ANY))
+static int tell_prefixes(const struct coax_guard *guard, const struct guard_rules *rules,
+			 const struct guard_rules *former)
+{
+	/* First, so that there is room. */
+	for (uint32_t i = 0; former && i < former->prefix_count; i++)
+		if (!have_prefix(rules, &former->prefixes[i].key))
+			bpf_map_delete_elem(guard->prefixes_fd, &former->prefixes[i].key);
+	/* The shortest first: of equal ones the one that userspace finds first comes last. */
+	for (uint32_t i = rules->prefix_count; i-- > 0;) {
+		const struct guard_prefix *prefix = &rules->prefixes[i];
+
+		if (bpf_map_update_elem(guard->prefixes_fd, &prefix->key, &prefix->value, BPF_ANY))
 			return -errno;
 	}
-	accel->config->guard = guard->own_config;
-	guard->config = &accel->config->guard;
-	guard->limits = accel->limits;
+	return 0;
+}
+
+/* Each is whole; what belongs together differs for a moment, as a packet's two limits may anyway.
+ */
+static void set_rate(struct coax_rate *rate, const struct coax_rate *wanted)
+{
+	__atomic_store_n(&rate->tolerance, wanted->tolerance, __ATOMIC_RELAXED);
+	__atomic_store_n(&rate->cost, wanted->cost, __ATOMIC_RELAXED);
+}
+
+int guard_tell_kernel(const struct coax_guard *guard, const struct guard_rules *rules,
+		      const struct guard_rules *former)
+{
+	struct coax_guard_config *config = &guard->kernel->guard;
+	const struct coax_guard_config *wanted = &rules->config;
+	int err;
+
+	err = tell_prefixes(guard, rules, former);
+	if (err) {
+		if (former)
+			(void)tell_prefixes(guard, former, rules);
+		return err;
+	}
+	/* `own` is not the guard's to say, and seeds do not change while they are used. */
+	for (int i = 0; i < 3; i++)
+		__atomic_store_n(&config->seeds[i], wanted->seeds[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&config->mask_ipv6, wanted->mask_ipv6, __ATOMIC_RELAXED);
+	__atomic_store_n(&config->mask_ipv4, wanted->mask_ipv4, __ATOMIC_RELAXED);
+	__atomic_store_n(&config->factor, wanted->factor, __ATOMIC_RELAXED);
+	__atomic_store_n(&config->pass_every, wanted->pass_every, __ATOMIC_RELAXED);
+	__atomic_store_n(&config->listed, wanted->listed, __ATOMIC_RELAXED);
+	__atomic_store_n(&config->strict, wanted->strict, __ATOMIC_RELAXED);
+	set_rate(&config->requests, &wanted->requests);
+	set_rate(&config->strangers, &wanted->strangers);
+	set_rate(&config->replies, &wanted->replies);
+	set_rate(&config->replies_total, &wanted->replies_total);
+	return 0;
+}
+
+int coax_guard_share(struct coax_guard *guard, struct coax_accel *accel)
+{
+	int err;
+
 	guard->kernel = accel->config;
+	guard->prefixes_fd = accel->prefixes_fd;
+	err = guard_tell_kernel(guard, guard->rules, NULL);
+	if (err) {
+		coax_guard_unshare(guard);
+		return err;
+	}
+	guard->limits = accel->limits;
 	guard->verified_fd = accel->verified_fd;
 	return 0;
 }

@@ -73,7 +73,7 @@ int coaxd_body_open(struct coax_body *body, struct coaxd_open_files *open, int r
 	if (!file)
 		return -ENOMEM;
 	file->open = open;
-	if (atomic_fetch_add(&open->count, 1) < open->max)
+	if (atomic_fetch_add(&open->count, 1) < __atomic_load_n(&open->max, __ATOMIC_RELAXED))
 		err = open_file(file, root, path);
 	if (err) {
 		atomic_fetch_sub(&open->count, 1);

@@ -330,7 +330,7 @@ static int append_and_place(const struct change *change)
 
 static bool refuse_length(const struct change *change)
 {
-	uint64_t max = change->files->size_max;
+	uint64_t max = __atomic_load_n(&change->files->size_max, __ATOMIC_RELAXED);
 	uint64_t length = change->upload ? change->upload->length : change->payload_length;
 
 	if (length <= max && (uint64_t)change->content.status.st_size <= max - length)

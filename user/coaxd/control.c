@@ -61,6 +61,15 @@ static void answer(int connection, int err, const char *advice, size_t count)
 	coax_control_send(connection, line, NULL, 0);
 }
 
+static void reload(const struct coaxd_control *control, int connection)
+{
+	char text[COAXD_ANSWER_MAX], line[COAX_CONTROL_LINE_MAX];
+	int err = coaxd_reload(control->served, text);
+
+	snprintf(line, sizeof(line), "%s%s", err ? "error " : *text ? "ok 0 " : "ok 0", text);
+	coax_control_send(connection, line, NULL, 0);
+}
+
 static const char *advice(int err)
 {
 	switch (err) {
@@ -184,8 +193,7 @@ static bool run_errand(const struct coaxd_control *control, struct coax_context 
 		err = coax_context_detach(context, argument);
 		answer(connection, err, advice(err), 1);
 	} else if (strcmp(line, "reload") == 0) {
-		answer(connection, coaxd_security_reload(control->security, context),
-		       "; the daemon's log says why", 0);
+		reload(control, connection);
 	} else {
 		answer(connection, -EPROTO, "; the daemon is of another version", 0);
 	}
@@ -222,14 +230,15 @@ static bool take_errand(const struct coaxd_control *control, struct coax_context
 }
 
 /* Returns whether it was one that ends. */
-static bool take_signal(const struct coaxd_control *control, struct coax_context *context)
+static bool take_signal(const struct coaxd_control *control)
 {
+	char text[COAXD_ANSWER_MAX];
 	struct signalfd_siginfo info;
 
 	if (read(control->signals, &info, sizeof(info)) != sizeof(info))
 		return false;
 	if (info.ssi_signo == SIGHUP) {
-		coaxd_security_reload(control->security, context);
+		coaxd_reload(control->served, text);
 		return false;
 	}
 	coax_log(control->logger, COAX_LOG_INFO, "ending on %s", strsignal((int)info.ssi_signo));
@@ -244,7 +253,7 @@ void coaxd_control_run(struct coaxd_control *control, struct coax_context *conte
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return;
-		if (fds[0].revents && take_signal(control, context))
+		if (fds[0].revents && take_signal(control))
 			return;
 		if (fds[1].revents && take_errand(control, context))
 			break;

@@ -8,11 +8,11 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <coax/context.h>
-#include "coaxd/security.h"
+#include "coaxd/reload.h"
 
 struct coaxd_control {
 	const struct coax_logger *logger;
-	const struct coaxd_security *security; /* set by the caller */
+	struct coaxd_served *served; /* set by the caller */
 	const char *instance;
 	int listener; /* -1: signals alone */
 	int signals;
@@ -20,7 +20,7 @@ struct coaxd_control {
 
 /*
  * Begin to listen; with `replace`, in the place of the daemon that was replaced. `signals` are what
- * it waits for, and are blocked: SIGHUP has it read its credentials again, the others end it.
+ * it waits for, and are blocked: SIGHUP has it reload, the others end it.
  * Without a control socket it goes on, having said why. Returns 0 or a negative errno.
  */
 int coaxd_control_open(struct coaxd_control *control, const char *instance, bool replace,

@@ -50,7 +50,8 @@ static uint8_t build(const struct coaxd_files *files, struct coax_responder *res
 		return COAX_NOT_ACCEPTABLE;
 	if (coax_message_add(response, COAX_ETAG, what->etag, COAXD_ETAG_SIZE) ||
 	    coax_message_add_uint(response, COAX_CONTENT_FORMAT, what->format) ||
-	    coax_message_add_uint(response, COAX_MAX_AGE, files->max_age))
+	    coax_message_add_uint(response, COAX_MAX_AGE,
+				  __atomic_load_n(&files->max_age, __ATOMIC_RELAXED)))
 		return COAX_INTERNAL_SERVER_ERROR;
 	return COAX_CONTENT;
 }
@@ -404,7 +405,7 @@ void coaxd_files_change(struct coax_responder *responder, void *arg)
 {
 	struct coaxd_files *files = arg;
 
-	if (!files->writer) {
+	if (!__atomic_load_n(&files->writable, __ATOMIC_ACQUIRE)) {
 		coax_respond_error(responder, COAX_METHOD_NOT_ALLOWED, "the files are read only");
 		return;
 	}
@@ -441,7 +442,7 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 		.body_max = files->size_max,
 	};
 
-	return coax_site_add(site, &options, NULL);
+	return coax_site_add(site, &options, &files->resource);
 }
 
 static size_t listing_key_of(const char *path, size_t length, char key[COAXD_PATH_MAX + 2])
@@ -536,10 +537,39 @@ static void warn_of_read_only(const struct coaxd_files *files, const char *direc
 			 geteuid(), directory, strerror(errno));
 }
 
+/* The writer stays when nothing is written any more: requests may be waiting there. */
+static int make_writable(struct coaxd_files *files)
+{
+	size_t leftovers;
+	int err;
+
+	if (files->writer)
+		return 0;
+	leftovers = coaxd_store_sweep(files->root);
+	if (leftovers)
+		coax_log(&files->logger, COAX_LOG_INFO,
+			 "removed %zu temporary files that an earlier run left", leftovers);
+	err = coaxd_writer_create(&files->writer, WRITES_MAX, coaxd_files_execute, files);
+	files->uploads.writer = files->writer;
+	return err;
+}
+
+static void set_numbers(struct coaxd_files *files, const struct coaxd_files_options *options)
+{
+	__atomic_store_n(&files->max_age, options->max_age, __ATOMIC_RELAXED);
+	__atomic_store_n(&files->size_max, options->size_max ? options->size_max : COAXD_SIZE_MAX,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&files->uploads.max,
+			 options->uploads_max ? options->uploads_max : COAXD_UPLOADS_MAX,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&files->open.max, options->open_max ? options->open_max : COAXD_OPEN_MAX,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&files->writable, options->writable, __ATOMIC_RELEASE);
+}
+
 static int start(struct coaxd_files *files, bool writable)
 {
 	static const struct coaxd_watch_ops ops = {changed, changed_all};
-	size_t leftovers;
 	int err;
 
 	if (sodium_init() < 0)
@@ -551,15 +581,24 @@ static int start(struct coaxd_files *files, bool writable)
 		return err;
 	err = coaxd_watch_create(&files->watch, files->root, DIRECTORIES_MAX, &ops, files,
 				 &files->logger);
-	if (err || !writable)
+	return err || !writable ? err : make_writable(files);
+}
+
+int coaxd_files_set(struct coaxd_files *files, const struct coaxd_files_options *options)
+{
+	int err = options->writable ? make_writable(files) : 0;
+
+	if (err) {
+		coax_log(&files->logger, COAX_LOG_ERROR, "cannot make \"%s\" writable: %s",
+			 options->directory, strerror(-err));
 		return err;
-	leftovers = coaxd_store_sweep(files->root);
-	if (leftovers)
-		coax_log(&files->logger, COAX_LOG_INFO,
-			 "removed %zu temporary files that an earlier run left", leftovers);
-	err = coaxd_writer_create(&files->writer, WRITES_MAX, coaxd_files_execute, files);
-	files->uploads.writer = files->writer;
-	return err;
+	}
+	if (options->writable && !files->writable)
+		warn_of_read_only(files, options->directory);
+	set_numbers(files, options);
+	if (files->resource)
+		coax_resource_set_body_max(files->resource, files->size_max);
+	return 0;
 }
 
 int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_options *options)
@@ -570,10 +609,7 @@ int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_opt
 	if (!files)
 		return -ENOMEM;
 	files->root = -1;
-	files->max_age = options->max_age;
-	files->size_max = options->size_max ? options->size_max : COAXD_SIZE_MAX;
-	files->uploads.max = options->uploads_max ? options->uploads_max : COAXD_UPLOADS_MAX;
-	files->open.max = options->open_max ? options->open_max : COAXD_OPEN_MAX;
+	set_numbers(files, options);
 	files->logger = options->logger;
 	err = open_root(files, options->directory);
 	if (err)

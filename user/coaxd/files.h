@@ -30,17 +30,20 @@ struct coaxd_files_options {
 	struct coax_logger logger;
 };
 
+/* What coaxd_files_set() changes is read and written atomically. */
 struct coaxd_files {
 	int root;
+	bool writable;
 	uint32_t max_age;
 	uint32_t size_max;
+	struct coax_resource *resource; /* once they are in a Site */
 	struct coax_logger logger;
 	struct coaxd_open_files open;
 	struct coaxd_uploads uploads;
 	struct coaxd_cache *cache;
 	struct coax_subject *names; /* changes when files come or go: what there is, and is not */
 	struct coaxd_watch *watch;
-	struct coaxd_writer *writer; /* NULL: read only */
+	struct coaxd_writer *writer; /* NULL: they have always been read only */
 	bool said_too_large;
 };
 
@@ -52,6 +55,13 @@ void coaxd_files_destroy(struct coaxd_files *files);
 
 /* Put the files into a Site. Returns 0 or a negative errno. */
 int coaxd_files_add(struct coaxd_files *files, struct coax_site *site);
+
+/*
+ * Serve the same directory otherwise, from now on. Nothing is withdrawn: what the kernel has says
+ * the former Max-Age. The caller's thread has no more capabilities than the files' own are to have;
+ * one at a time. Returns 0 or a negative errno, and has logged why at ERROR: all is as it was.
+ */
+int coaxd_files_set(struct coaxd_files *files, const struct coaxd_files_options *options);
 
 /* GET: the file, or a directory's listing. */
 void coaxd_files_get(struct coax_responder *responder, void *files);

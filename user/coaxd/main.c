@@ -12,6 +12,7 @@
 #include <coax/credentials.h>
 #include <linux/types.h>
 #include <coax/maps.h>
+#include "coaxd/check.h"
 #include "coaxd/control.h"
 #include "coaxd/files.h"
 #include "coaxd/options.h"
@@ -31,15 +32,15 @@ static void block_signals(sigset_t *signals)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
-static void tell_ready(const struct coaxd_options *options)
+static void tell_ready(const struct coaxd_arguments *arguments, const struct coax_logger *logger)
 {
-	if (options->ready_fd < 0)
+	if (arguments->ready_fd < 0)
 		return;
-	if (write(options->ready_fd, "\n", 1) != 1)
-		coax_log(&options->files.logger, COAX_LOG_WARNING,
-			 "cannot write to file descriptor %d of --ready-fd: %s", options->ready_fd,
-			 strerror(errno));
-	close(options->ready_fd);
+	if (write(arguments->ready_fd, "\n", 1) != 1)
+		coax_log(logger, COAX_LOG_WARNING,
+			 "cannot write to file descriptor %d of --ready-fd: %s",
+			 arguments->ready_fd, strerror(errno));
+	close(arguments->ready_fd);
 }
 
 /* Before it starts threads that serve. */
@@ -50,7 +51,7 @@ static void give_up_privileges(void *arg)
 
 	if (!err)
 		return;
-	coax_log(&options->files.logger, COAX_LOG_ERROR, "cannot give up capabilities: %s",
+	coax_log(&options->context.logger, COAX_LOG_ERROR, "cannot give up capabilities: %s",
 		 strerror(-err));
 	exit(EXIT_FAILURE);
 }
@@ -63,7 +64,8 @@ static const char *instance_of(const struct coaxd_options *options)
 }
 
 /* In the place of another daemon, if that is asked for and there is one. */
-static int create_context(struct coax_context **context, struct coaxd_options *options)
+static int create_context(struct coax_context **context, struct coaxd_options *options,
+			  bool replace)
 {
 	struct coaxd_replacement replacement;
 	int err;
@@ -71,9 +73,9 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	coaxd_privileges_use();
 	options->context.accel.attached = give_up_privileges;
 	options->context.accel.arg = options;
-	if (!options->replace)
+	if (!replace)
 		return coax_context_create(context, &options->context);
-	err = coaxd_replace_begin(&replacement, instance_of(options), &options->files.logger);
+	err = coaxd_replace_begin(&replacement, instance_of(options), &options->context.logger);
 	if (err)
 		return err;
 	if (replacement.connection >= 0)
@@ -89,55 +91,65 @@ static int create_context(struct coax_context **context, struct coaxd_options *o
 	return err;
 }
 
-static int serve(struct coaxd_options *options, struct coax_site *site, const sigset_t *signals)
+/* With the credentials, if there are any. */
+static int open_context(struct coax_context **context, struct coaxd_options *options, bool replace)
 {
-	const struct coax_logger *logger = &options->files.logger;
-	struct coaxd_control control;
-	struct coax_context *context;
+	char error[COAX_CREDENTIALS_ERROR_MAX];
+	int err = coaxd_security_load(&options->security, &options->context.server_credentials,
+				      error);
+
+	if (err)
+		coax_log(&options->context.logger, COAX_LOG_ERROR, "%s", error);
+	else
+		err = create_context(context, options, replace);
+	coax_credentials_release(options->context.server_credentials);
+	options->context.server_credentials = NULL;
+	return err;
+}
+
+static int serve(struct coaxd_served *served, struct coaxd_options *options,
+		 const sigset_t *signals)
+{
+	const struct coaxd_arguments *arguments = served->arguments;
+	struct coaxd_control control = {.served = served};
 	int err;
 
-	options->context.site = site;
-	err = coaxd_security_load(&options->security, &options->context.server_credentials);
-	if (!err)
-		err = create_context(&context, options);
-	coax_credentials_release(options->context.server_credentials);
+	options->context.site = served->site;
+	err = open_context(&served->context, options, arguments->replace);
 	if (err)
 		return err;
-	control.security = &options->security;
-	err = coaxd_control_open(&control, instance_of(options), options->replace, signals, logger);
+	err = coaxd_control_open(&control, instance_of(options), arguments->replace, signals,
+				 served->logger);
 	if (err) {
-		coax_log(logger, COAX_LOG_ERROR, "cannot wait for signals: %s", strerror(-err));
-		coax_context_shutdown(context);
+		coax_log(served->logger, COAX_LOG_ERROR, "cannot wait for signals: %s",
+			 strerror(-err));
+		coax_context_shutdown(served->context);
 		return err;
 	}
-	coax_log(logger, COAX_LOG_INFO, "serving %s on port %u", options->files.directory,
-		 coax_context_port(context));
+	coax_log(served->logger, COAX_LOG_INFO, "serving %s on port %u", options->files.directory,
+		 coax_context_port(served->context));
 	if (!options->context.accel.interface_count)
-		coax_log(logger, COAX_LOG_INFO,
+		coax_log(served->logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
-	tell_ready(options);
+	tell_ready(arguments, served->logger);
 
-	coaxd_control_run(&control, context);
+	coaxd_control_run(&control, served->context);
 	coaxd_control_close(&control);
-	coax_context_shutdown(context);
+	coax_context_shutdown(served->context);
 	return 0;
 }
 
 struct files_creation {
 	struct coaxd_files *files;
 	const struct coaxd_files_options *options;
-	int err;
 };
 
-static void *create_files(void *arg)
+static int create_files(void *arg)
 {
 	struct files_creation *creation = arg;
 
-	creation->err = coaxd_privileges_drop(false);
-	if (!creation->err)
-		creation->err = coaxd_files_create(&creation->files, creation->options);
-	return NULL;
+	return coaxd_files_create(&creation->files, creation->options);
 }
 
 /* The threads that read and write files have no capabilities: they are one's that had none. */
@@ -145,45 +157,72 @@ static int create_files_unprivileged(struct coaxd_files **files,
 				     const struct coaxd_files_options *options)
 {
 	struct files_creation creation = {.options = options};
-	pthread_t thread;
-	int err = -pthread_create(&thread, NULL, create_files, &creation);
+	int err = coaxd_privileges_do_without(create_files, &creation);
+
+	*files = creation.files;
+	return err;
+}
+
+static int build_site(struct coaxd_served *served)
+{
+	int err = coax_site_create(&served->site);
 
 	if (!err)
-		err = -pthread_join(thread, NULL);
-	*files = creation.files;
-	return err ? err : creation.err;
+		err = coaxd_files_add(served->files, served->site);
+	if (err)
+		coax_log(served->logger, COAX_LOG_ERROR, "cannot build the site: %s",
+			 strerror(-err));
+	else
+		err = coaxd_security_apply(&served->started->security, served->site,
+					   served->logger);
+	return err;
+}
+
+static int run(const struct coaxd_arguments *arguments, struct coaxd_options *options)
+{
+	struct coaxd_served served = {
+		.arguments = arguments,
+		.started = options,
+		.options = options,
+		.logger = &options->context.logger,
+	};
+	sigset_t signals;
+	int err;
+
+	coaxd_log_set_level(options->log.level);
+	block_signals(&signals);
+	err = coaxd_privileges_become(options->user, instance_of(options), served.logger);
+	if (!err)
+		err = create_files_unprivileged(&served.files, &options->files);
+	if (!err)
+		err = build_site(&served);
+	if (!err)
+		err = serve(&served, options, &signals);
+	coax_site_destroy(served.site);
+	coaxd_files_destroy(served.files);
+	if (served.options != options)
+		coaxd_options_destroy(served.options);
+	return err;
 }
 
 int main(int argc, char **argv)
 {
-	struct coaxd_files *files = NULL;
-	struct coax_site *site = NULL;
-	struct coaxd_options options;
-	sigset_t signals;
-	int status = coaxd_options_read(&options, argc, argv);
-	int err;
+	static const struct coaxd_log_options plain = {.level = COAX_LOG_WARNING};
+	const struct coax_logger logger = coaxd_log_make(&plain);
+	struct coaxd_problems problems = {.logger = &logger};
+	struct coaxd_arguments arguments;
+	struct coaxd_options *options = NULL;
+	int status = coaxd_arguments_read(&arguments, argc, argv);
 
-	if (status >= 0)
-		return status;
-	block_signals(&signals);
-
-	err = coaxd_privileges_become(options.user, instance_of(&options), &options.files.logger);
-	if (!err)
-		err = create_files_unprivileged(&files, &options.files);
-	if (err)
-		return EXIT_FAILURE;
-	err = coax_site_create(&site);
-	if (!err)
-		err = coaxd_files_add(files, site);
-	if (!err)
-		err = coaxd_security_apply(&options.security, site);
-	if (err)
-		coax_log(&options.files.logger, COAX_LOG_ERROR, "cannot build the site: %s",
-			 strerror(-err));
-	else
-		err = serve(&options, site, &signals);
-	coax_site_destroy(site);
-	coaxd_files_destroy(files);
-	coaxd_security_free(&options.security);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (status < 0) {
+		options = coaxd_options_create(&arguments, &problems);
+		status = options ? EXIT_SUCCESS : EXIT_FAILURE;
+		if (arguments.check)
+			status = coaxd_check(options, &problems) ? EXIT_FAILURE : EXIT_SUCCESS;
+		else if (options)
+			status = run(&arguments, options) ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	coaxd_options_destroy(options);
+	coaxd_arguments_free(&arguments);
+	return status;
 }

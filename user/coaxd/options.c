@@ -1,114 +1,53 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "coaxd/options.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "accel/accel.h"
-#include "coaxd/options.h"
+#include <unistd.h>
+#include "coaxd/config.h"
 
-#define EXIT_USAGE	  2
+#define EXIT_USAGE 2
 
-#define LEASE_MIN	  100
-#define LEASE_MAX	  3600000
-#define WORKERS_MAX	  256 /* what a Context takes */
-
-#define AT_A_TIME_MAX	  65536
-
-#define LIMIT_MAX	  1000000000
-#define AMPLIFICATION_MAX 1024 /* what a Context takes */
-
-/* No exit status. */
-#define OPTION_OTHER -2
-
+/* Those from OPTION_SETTING on are the settings of that index. */
 enum {
-	OPTION_GROUP = 256,
-	OPTION_BIND_SECURE,
-	OPTION_CREDENTIALS,
-	OPTION_SECURE_ONLY,
-	OPTION_ACCESS,
-	OPTION_INSTANCE,
-	OPTION_GENERIC,
-	OPTION_ROUTE_REPLIES,
-	OPTION_SLOTS,
-	OPTION_EXCHANGES,
-	OPTION_LEASE,
-	OPTION_WORKERS,
-	OPTION_WRITABLE,
-	OPTION_MAX_AGE,
-	OPTION_MAX_SIZE,
-	OPTION_MAX_UPLOADS,
-	OPTION_MAX_OPEN,
-	OPTION_ALLOW,
-	OPTION_DENY,
-	OPTION_LIMIT_REQUESTS,
-	OPTION_LIMIT_STRANGERS,
-	OPTION_AMPLIFICATION,
-	OPTION_LIMIT_REPLIES,
-	OPTION_LIMIT_REPLIES_TOTAL,
-	OPTION_PREFIX_BITS,
-	OPTION_PASS_EVERY,
-	OPTION_STRICT_SOURCE,
+	OPTION_CONFIG = 256,
+	OPTION_CHECK,
 	OPTION_READY_FD,
 	OPTION_REPLACE,
-	OPTION_USER,
 	OPTION_VERSION,
+	OPTION_SETTING,
 };
 
-static const struct option long_options[] = {
-	{"bind", required_argument, NULL, 'b'},
-	{"bind-secure", required_argument, NULL, OPTION_BIND_SECURE},
-	{"credentials", required_argument, NULL, OPTION_CREDENTIALS},
-	{"secure-only", no_argument, NULL, OPTION_SECURE_ONLY},
-	{"access", required_argument, NULL, OPTION_ACCESS},
-	{"interface", required_argument, NULL, 'i'},
-	{"group", required_argument, NULL, OPTION_GROUP},
-	{"instance", required_argument, NULL, OPTION_INSTANCE},
-	{"generic", no_argument, NULL, OPTION_GENERIC},
-	{"route-replies", no_argument, NULL, OPTION_ROUTE_REPLIES},
-	{"slots", required_argument, NULL, OPTION_SLOTS},
-	{"exchanges", required_argument, NULL, OPTION_EXCHANGES},
-	{"lease", required_argument, NULL, OPTION_LEASE},
-	{"workers", required_argument, NULL, OPTION_WORKERS},
-	{"writable", no_argument, NULL, OPTION_WRITABLE},
-	{"max-age", required_argument, NULL, OPTION_MAX_AGE},
-	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
-	{"max-uploads", required_argument, NULL, OPTION_MAX_UPLOADS},
-	{"max-open", required_argument, NULL, OPTION_MAX_OPEN},
-	{"allow", required_argument, NULL, OPTION_ALLOW},
-	{"deny", required_argument, NULL, OPTION_DENY},
-	{"limit-requests", required_argument, NULL, OPTION_LIMIT_REQUESTS},
-	{"limit-strangers", required_argument, NULL, OPTION_LIMIT_STRANGERS},
-	{"amplification", required_argument, NULL, OPTION_AMPLIFICATION},
-	{"limit-replies", required_argument, NULL, OPTION_LIMIT_REPLIES},
-	{"limit-replies-total", required_argument, NULL, OPTION_LIMIT_REPLIES_TOTAL},
-	{"prefix-bits", required_argument, NULL, OPTION_PREFIX_BITS},
-	{"pass-every", required_argument, NULL, OPTION_PASS_EVERY},
-	{"strict-source", no_argument, NULL, OPTION_STRICT_SOURCE},
+static const struct option own_options[] = {
+	{"config", required_argument, NULL, OPTION_CONFIG},
+	{"check", no_argument, NULL, OPTION_CHECK},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
-	{"user", required_argument, NULL, OPTION_USER},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, 'h'},
-	{0},
 };
+#define OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
 
 static const char help[] =
-	"Usage: coaxd [options] DIRECTORY\n"
+	"Usage: coaxd [options] [DIRECTORY]\n"
 	"\n"
 	"Serve the files of a directory over CoAP.\n"
 	"\n"
+	"      --config FILE          what else is to be done (coaxd.conf(5); \"" COAXD_CONFIG
+	"\"\n"
+	"                             if there is one, and no DIRECTORY); options override it\n"
+	"      --check                say what is wrong with all that, and end\n"
 	"  -b, --bind ADDRESS[:PORT]  serve at this address only (repeatable; \"*:PORT\" for all\n"
 	"                             addresses; default \"*:5683\")\n"
 	"      --credentials FILE     speak coaps too, with the keys and certificates in there\n"
-	"                             (aiocoap's format; read again on SIGHUP)\n"
+	"                             (aiocoap's format)\n"
 	"      --bind-secure ADDRESS[:PORT]\n"
 	"                             speak coaps at this address only (repeatable; default: where\n"
 	"                             --bind says, at the port behind that: 5684)\n"
@@ -165,9 +104,9 @@ static const char help[] =
 	"name:PATTERN (of a certificate) or key:SHA-256; METHODS are get, post, put, delete, fetch,\n"
 	"patch and ipatch with commas between them, or read, all or none.\n"
 	"\n"
-	"It runs in the foreground until SIGTERM or SIGINT. SIGHUP has it read its credentials again.\n"
-	"Exit status: 0 after that,\n"
-	"1 when it could not serve, 2 for a mistake on the command line.\n";
+	"It runs in the foreground until SIGTERM or SIGINT. SIGHUP has it read its configuration file\n"
+	"and its credentials again. Exit status: 0 after that, 1 when it could not serve or --check\n"
+	"found something, 2 for a mistake on the command line.\n";
 
 __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
 {
@@ -181,244 +120,154 @@ __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
 	return EXIT_USAGE;
 }
 
-/* Returns -1 with *value set, or an exit status. */
-static int read_number(const char *name, const char *text, unsigned long min, unsigned long max,
-		       uint32_t *value)
+/*
+ * What they are made into.
+ */
+
+static struct coaxd_options *create_options(void)
 {
-	unsigned long number;
+	struct coaxd_options *options = calloc(1, sizeof(*options));
+
+	if (!options)
+		return NULL;
+	options->files.max_age = 60;
+	options->log.level = COAX_LOG_WARNING;
+	options->context.bind = options->bind;
+	options->context.bind_secure = options->bind_secure;
+	options->context.groups = options->groups;
+	options->context.accel.interfaces = options->interfaces;
+	options->context.guard.allow = options->allow;
+	options->context.guard.deny = options->deny;
+	return options;
+}
+
+void coaxd_options_destroy(struct coaxd_options *options)
+{
+	if (!options)
+		return;
+	while (options->texts) {
+		struct coaxd_text *text = options->texts;
+
+		options->texts = text->next;
+		free(text);
+	}
+	coaxd_security_free(&options->security);
+	free(options);
+}
+
+static const char *contradiction(const struct coaxd_options *options)
+{
+	if (!options->files.directory)
+		return "nothing says which directory is to be served: serve \"/srv/coap\" { }";
+	if ((options->context.bind_secure_count || options->context.transport_count) &&
+	    !options->security.file)
+		return "bind-secure and secure-only need credentials";
+	return NULL;
+}
+
+static int override(struct coaxd_options *options, const struct coaxd_arguments *arguments)
+{
+	char problem[COAXD_PROBLEM_MAX];
+	int err = 0;
+
+	for (size_t i = 0; i < arguments->count; i++)
+		coaxd_settings_reset(options, arguments->given[i].setting);
+	for (size_t i = 0; i < arguments->count && !err; i++)
+		err = coaxd_settings_take(options, arguments->given[i].setting,
+					  arguments->given[i].text, problem);
+	for (unsigned int i = 0; i < arguments->verbose; i++)
+		options->log.level =
+			options->log.level > COAX_LOG_INFO ? COAX_LOG_INFO : COAX_LOG_DEBUG;
+	if (arguments->quiet)
+		options->log.level = COAX_LOG_ERROR;
+	return err;
+}
+
+struct coaxd_options *coaxd_options_create(const struct coaxd_arguments *arguments,
+					   struct coaxd_problems *problems)
+{
+	struct coaxd_options *options = create_options();
+	unsigned int before = problems->count;
+	const char *complaint;
+	int err;
+
+	if (!options) {
+		coaxd_problem(problems, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	if (arguments->config)
+		coaxd_config_read(options, arguments->config, problems);
+	err = override(options, arguments);
+	if (err)
+		coaxd_problem(problems, "%s", strerror(-err));
+	complaint = problems->count == before ? contradiction(options) : NULL;
+	if (complaint)
+		coaxd_problem(problems, "%s%s%s", arguments->config ? arguments->config : "",
+			      arguments->config ? ": " : "", complaint);
+	if (problems->count == before) {
+		options->context.logger = coaxd_log_make(&options->log);
+		options->files.logger = options->context.logger;
+		return options;
+	}
+	coaxd_options_destroy(options);
+	return NULL;
+}
+
+/*
+ * The command line.
+ */
+
+static int set_ready_fd(struct coaxd_arguments *arguments, const char *text)
+{
+	unsigned long fd;
 	char *end;
 
 	errno = 0;
-	number = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || number < min || number > max)
-		return usage("%s takes a number from %lu to %lu, not \"%s\"", name, min, max, text);
-	*value = (uint32_t)number;
-	return -1;
-}
-
-static int add_to_list(const char *name, const char **list, size_t *count, const char *text)
-{
-	if (*count == COAXD_LIST_MAX)
-		return usage("%s can be given %d times at most", name, COAXD_LIST_MAX);
-	list[(*count)++] = text;
-	return -1;
-}
-
-static int add_bind(struct coaxd_options *options, const char *text)
-{
-	union coax_address address;
-
-	if (coax_address_parse(&address, text, COAX_PORT))
-		return usage("--bind takes ADDRESS[:PORT], with an IPv6 address before a port in "
-			     "brackets, not \"%s\"",
-			     text);
-	return add_to_list("--bind", options->bind, &options->context.bind_count, text);
-}
-
-static int add_bind_secure(struct coaxd_options *options, const char *text)
-{
-	union coax_address address;
-
-	if (coax_address_parse(&address, text, COAX_PORT_SECURE))
-		return usage("--bind-secure takes ADDRESS[:PORT], with an IPv6 address before a "
-			     "port in brackets, not \"%s\"",
-			     text);
-	return add_to_list("--bind-secure", options->bind_secure,
-			   &options->context.bind_secure_count, text);
-}
-
-static int add_access(struct coaxd_options *options, const char *text)
-{
-	const char *problem = NULL;
-	int err = coaxd_security_add_rule(&options->security, text, &problem);
-
-	if (err == -EINVAL)
-		return usage("--access \"%s\": %s", text, problem);
-	if (err)
-		return usage("--access can be given %d times at most", COAXD_RULES_MAX);
-	return -1;
-}
-
-static int add_interface(struct coaxd_options *options, const char *text)
-{
-	if (!*text || strlen(text) >= IFNAMSIZ || strchr(text, '/'))
-		return usage("--interface takes a network interface's name, not \"%s\"", text);
-	return add_to_list("--interface", options->interfaces,
-			   &options->context.accel.interface_count, text);
-}
-
-/* It becomes the name of a directory. */
-static int set_instance(struct coaxd_options *options, const char *text)
-{
-	if (!coax_accel_instance_is_valid(text))
-		return usage(
-			"--instance takes a name of up to %d letters, digits, '_' and '-', not "
-			"\"%s\"",
-			COAX_ACCEL_INSTANCE_MAX, text);
-	options->context.accel.instance = text;
-	return -1;
-}
-
-/* 0 is no limit, where the library has 0 for its default. */
-static int set_limit(const char *name, const char *text, unsigned long max, uint32_t *limit)
-{
-	int status = read_number(name, text, 0, max, limit);
-
-	if (status < 0 && !*limit)
-		*limit = COAX_UNLIMITED;
-	return status;
-}
-
-static int set_prefix_bits(struct coax_guard_options *guard, const char *text)
-{
-	unsigned int ipv4, ipv6;
-	int end = 0;
-
-	if (sscanf(text, "%2u,%2u%n", &ipv4, &ipv6, &end) != 2 || text[end] || !ipv4 || ipv4 > 32 ||
-	    !ipv6 || ipv6 > 64)
-		return usage("--prefix-bits takes two numbers, up to 32 and 64, such as 24,48, not "
-			     "\"%s\"",
-			     text);
-	guard->ipv4_bits = (uint8_t)ipv4;
-	guard->ipv6_bits = (uint8_t)ipv6;
-	return -1;
-}
-
-/* Returns -1 with the option taken, an exit status, or OPTION_OTHER. */
-static int read_security_option(struct coaxd_options *options, int option)
-{
-	static const char *const secure_only[] = {"dtls"};
-
-	switch (option) {
-	case OPTION_BIND_SECURE:
-		return add_bind_secure(options, optarg);
-	case OPTION_CREDENTIALS:
-		options->security.file = optarg;
-		return -1;
-	case OPTION_SECURE_ONLY:
-		options->context.transports = secure_only;
-		options->context.transport_count = 1;
-		return -1;
-	case OPTION_ACCESS:
-		return add_access(options, optarg);
-	default:
-		return OPTION_OTHER;
-	}
-}
-
-/* The same. */
-static int read_guard_option(struct coaxd_options *options, int option)
-{
-	struct coax_guard_options *guard = &options->context.guard;
-
-	switch (option) {
-	case OPTION_ALLOW:
-		return add_to_list("--allow", options->allow, &guard->allow_count, optarg);
-	case OPTION_DENY:
-		return add_to_list("--deny", options->deny, &guard->deny_count, optarg);
-	case OPTION_LIMIT_REQUESTS:
-		return set_limit("--limit-requests", optarg, LIMIT_MAX, &guard->requests);
-	case OPTION_LIMIT_STRANGERS:
-		return set_limit("--limit-strangers", optarg, LIMIT_MAX, &guard->strangers);
-	case OPTION_AMPLIFICATION:
-		return set_limit("--amplification", optarg, AMPLIFICATION_MAX, &guard->factor);
-	case OPTION_LIMIT_REPLIES:
-		return set_limit("--limit-replies", optarg, LIMIT_MAX, &guard->reply_bytes);
-	case OPTION_LIMIT_REPLIES_TOTAL:
-		return set_limit("--limit-replies-total", optarg, LIMIT_MAX,
-				 &guard->reply_bytes_total);
-	case OPTION_PREFIX_BITS:
-		return set_prefix_bits(guard, optarg);
-	case OPTION_PASS_EVERY:
-		return read_number("--pass-every", optarg, 1, LIMIT_MAX, &guard->pass_every);
-	case OPTION_STRICT_SOURCE:
-		guard->strict_source = true;
-		return -1;
-	default:
-		return OPTION_OTHER;
-	}
-}
-
-static int set_ready_fd(struct coaxd_options *options, const char *text)
-{
-	uint32_t fd;
-	int status = read_number("--ready-fd", text, 0, INT_MAX, &fd);
-
-	if (status >= 0)
-		return status;
+	fd = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || fd > INT_MAX)
+		return usage("--ready-fd takes a number from 0 to %d, not \"%s\"", INT_MAX, text);
 	/* One that is not open now would name a file that the daemon opens later. */
 	if (fcntl((int)fd, F_GETFD) < 0)
-		return usage("--ready-fd: file descriptor %" PRIu32 " is not open", fd);
-	options->ready_fd = (int)fd;
+		return usage("--ready-fd: file descriptor %lu is not open", fd);
+	arguments->ready_fd = (int)fd;
 	return -1;
 }
 
-static void say_more(struct coax_logger *logger)
+/* `scratch` takes it, to see whether that goes. */
+static int add_setting(struct coaxd_arguments *arguments, struct coaxd_options *scratch,
+		       const struct coaxd_setting *setting, const char *text)
 {
-	logger->from = logger->from > COAX_LOG_INFO ? COAX_LOG_INFO : COAX_LOG_DEBUG;
+	char problem[COAXD_PROBLEM_MAX];
+	int err = coaxd_settings_take(scratch, setting, text, problem);
+
+	arguments->given[arguments->count++] =
+		(struct coaxd_argument){.setting = setting, .text = text};
+	if (!err)
+		return -1;
+	return usage("%s%s %s", setting->option ? "--" : "",
+		     setting->option ? setting->option : "DIRECTORY",
+		     err == -EINVAL ? problem : strerror(-err));
 }
 
-static int read_option(struct coaxd_options *options, int option)
+static int read_option(struct coaxd_arguments *arguments, struct coaxd_options *scratch, int option)
 {
-	struct coax_accel_options *accel = &options->context.accel;
-	int status = read_guard_option(options, option);
-
-	if (status == OPTION_OTHER)
-		status = read_security_option(options, option);
-	if (status != OPTION_OTHER)
-		return status;
 	switch (option) {
-	case 'b':
-		return add_bind(options, optarg);
-	case 'i':
-		return add_interface(options, optarg);
-	case OPTION_GROUP:
-		return add_to_list("--group", options->groups, &options->context.group_count,
-				   optarg);
-	case OPTION_INSTANCE:
-		return set_instance(options, optarg);
-	case OPTION_GENERIC:
-		accel->generic = true;
+	case OPTION_CONFIG:
+		arguments->config = optarg;
 		return -1;
-	case OPTION_ROUTE_REPLIES:
-		accel->route_replies = true;
+	case OPTION_CHECK:
+		arguments->check = true;
 		return -1;
-	case OPTION_SLOTS:
-		return read_number("--slots", optarg, 1, COAX_ACCEL_SLOTS_MAX, &accel->slots);
-	case OPTION_EXCHANGES:
-		return read_number("--exchanges", optarg, 1, COAX_ACCEL_EXCHANGES_MAX,
-				   &accel->exchanges);
-	case OPTION_LEASE:
-		return read_number("--lease", optarg, LEASE_MIN, LEASE_MAX, &accel->lease_ms);
-	case OPTION_WORKERS:
-		return read_number("--workers", optarg, 1, WORKERS_MAX, &options->context.workers);
-	case OPTION_WRITABLE:
-		options->files.writable = true;
-		return -1;
-	case OPTION_MAX_AGE:
-		return read_number("--max-age", optarg, 0, UINT32_MAX, &options->files.max_age);
-	case OPTION_MAX_SIZE:
-		return read_number("--max-size", optarg, 1, COAX_BODY_LENGTH_MAX,
-				   &options->files.size_max);
-	case OPTION_MAX_UPLOADS:
-		return read_number("--max-uploads", optarg, 1, AT_A_TIME_MAX,
-				   &options->files.uploads_max);
-	case OPTION_MAX_OPEN:
-		return read_number("--max-open", optarg, 1, AT_A_TIME_MAX,
-				   &options->files.open_max);
 	case OPTION_READY_FD:
-		return set_ready_fd(options, optarg);
+		return set_ready_fd(arguments, optarg);
 	case OPTION_REPLACE:
-		options->replace = true;
-		return -1;
-	case OPTION_USER:
-		options->user = optarg;
+		arguments->replace = true;
 		return -1;
 	case 'v':
-		say_more(&options->files.logger);
+		arguments->verbose++;
 		return -1;
 	case 'q':
-		options->files.logger.from = COAX_LOG_ERROR;
+		arguments->quiet = true;
 		return -1;
 	case OPTION_VERSION:
 		puts("coaxd " COAX_VERSION_TEXT);
@@ -426,42 +275,95 @@ static int read_option(struct coaxd_options *options, int option)
 	case 'h':
 		fputs(help, stdout);
 		return EXIT_SUCCESS;
-	default:
+	}
+	if (option < OPTION_SETTING) {
 		/* getopt_long() has said what is wrong. */
 		fputs("see coaxd --help\n", stderr);
 		return EXIT_USAGE;
 	}
+	return add_setting(arguments, scratch, &coaxd_settings[option - OPTION_SETTING],
+			   optarg ? optarg : "yes");
 }
 
-int coaxd_options_read(struct coaxd_options *options, int argc, char **argv)
+/* "b" for "bind", which are the same. */
+static int long_of(int option)
 {
-	int option;
+	const char *name = option == 'b' ? "bind" : option == 'i' ? "interface" : NULL;
 
-	*options = (struct coaxd_options){
-		.ready_fd = -1,
-		.files = {.max_age = 60, .logger = {.name = "coaxd", .from = COAX_LOG_WARNING}},
-	};
-	options->context.bind = options->bind;
-	options->context.bind_secure = options->bind_secure;
-	options->context.groups = options->groups;
-	options->context.accel.interfaces = options->interfaces;
-	options->context.guard.allow = options->allow;
-	options->context.guard.deny = options->deny;
+	for (size_t i = 0; name && i < coaxd_setting_count; i++)
+		if (coaxd_settings[i].option && strcmp(coaxd_settings[i].option, name) == 0)
+			return OPTION_SETTING + (int)i;
+	return option;
+}
 
-	while ((option = getopt_long(argc, argv, "b:i:vqh", long_options, NULL)) >= 0) {
-		int status = read_option(options, option);
+static struct option *make_options(void)
+{
+	struct option *options = calloc(OWN_OPTIONS + coaxd_setting_count + 1, sizeof(*options));
+	size_t count = OWN_OPTIONS;
 
-		if (status >= 0)
-			return status;
-	}
-	if (argc - optind != 1)
-		return usage(argc == optind ? "say which DIRECTORY is to be served"
-					    : "one DIRECTORY only can be served");
-	if ((options->context.bind_secure_count || options->context.transport_count) &&
-	    !options->security.file)
-		return usage("--bind-secure and --secure-only need --credentials");
-	options->files.directory = argv[optind];
-	options->security.logger = &options->files.logger;
-	options->context.logger = options->files.logger;
-	return -1;
+	if (!options)
+		return NULL;
+	memcpy(options, own_options, sizeof(own_options));
+	for (size_t i = 0; i < coaxd_setting_count; i++)
+		if (coaxd_settings[i].option)
+			options[count++] = (struct option){
+				.name = coaxd_settings[i].option,
+				.has_arg = coaxd_settings[i].flag ? no_argument : required_argument,
+				.val = OPTION_SETTING + (int)i,
+			};
+	return options;
+}
+
+static const struct coaxd_setting *directory_setting(void)
+{
+	const struct coaxd_setting *setting = coaxd_settings;
+
+	while (!setting->section || strcmp(setting->section, "serve") != 0 || setting->key)
+		setting++;
+	return setting;
+}
+
+static int read_all(struct coaxd_arguments *arguments, struct coaxd_options *scratch,
+		    const struct option *options, int argc, char **argv)
+{
+	const char *complaint;
+	int option, status = -1;
+
+	while (status < 0 && (option = getopt_long(argc, argv, "b:i:vqh", options, NULL)) >= 0)
+		status = read_option(arguments, scratch, long_of(option));
+	if (status >= 0)
+		return status;
+	if (argc - optind > 1)
+		return usage("one DIRECTORY only can be served");
+	if (argc > optind)
+		status = add_setting(arguments, scratch, directory_setting(), argv[optind]);
+	else if (!arguments->config && access(COAXD_CONFIG, F_OK) == 0)
+		arguments->config = COAXD_CONFIG;
+	else if (!arguments->config)
+		return usage("say which DIRECTORY is to be served, or which --config file says "
+			     "that (there is no " COAXD_CONFIG ")");
+	complaint = arguments->config || status >= 0 ? NULL : contradiction(scratch);
+	return complaint ? usage("%s", complaint) : status;
+}
+
+int coaxd_arguments_read(struct coaxd_arguments *arguments, int argc, char **argv)
+{
+	struct coaxd_options *scratch = create_options();
+	struct option *options = make_options();
+	int status = EXIT_FAILURE;
+
+	*arguments = (struct coaxd_arguments){.ready_fd = -1};
+	arguments->given = calloc((size_t)argc + 1, sizeof(*arguments->given));
+	if (scratch && options && arguments->given)
+		status = read_all(arguments, scratch, options, argc, argv);
+	else
+		perror("coaxd");
+	free(options);
+	coaxd_options_destroy(scratch);
+	return status;
+}
+
+void coaxd_arguments_free(struct coaxd_arguments *arguments)
+{
+	free(arguments->given);
 }

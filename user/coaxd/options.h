@@ -1,36 +1,69 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * coaxd's command line.
+ * coaxd's command line, and what it makes of that and of the configuration file.
  */
 #ifndef COAXD_OPTIONS_H
 #define COAXD_OPTIONS_H
 
 #include <coax/context.h>
 #include "coaxd/files.h"
+#include "coaxd/log.h"
+#include "coaxd/problems.h"
 #include "coaxd/security.h"
+#include "coaxd/settings.h"
 
-#define COAXD_LIST_MAX 16
+#define COAXD_CONFIG	   "/etc/coax/coaxd.conf"
+
+#define COAXD_LIST_MAX	   16
+#define COAXD_PREFIXES_MAX 64
 
 struct coaxd_options {
 	struct coaxd_files_options files;
 	struct coax_context_options context; /* without its site */
-	int ready_fd;			     /* -1: nobody waits */
 	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
 	struct coaxd_security security;
-	bool replace; /* the daemon of the same instance */
+	struct coaxd_log_options log;
 	const char *bind[COAXD_LIST_MAX];
 	const char *bind_secure[COAXD_LIST_MAX];
 	const char *interfaces[COAXD_LIST_MAX];
 	const char *groups[COAXD_LIST_MAX];
-	const char *allow[COAXD_LIST_MAX];
-	const char *deny[COAXD_LIST_MAX];
+	const char *allow[COAXD_PREFIXES_MAX];
+	const char *deny[COAXD_PREFIXES_MAX];
+	struct coaxd_text *texts; /* that all of these point into */
+};
+
+struct coaxd_argument {
+	const struct coaxd_setting *setting;
+	const char *text;
+};
+
+/* The command line: settings, and what is to be done with them. */
+struct coaxd_arguments {
+	const char *config; /* the file; NULL: none */
+	int ready_fd;	    /* -1: nobody waits */
+	bool replace;	    /* the daemon of the same instance */
+	bool check;	    /* say what is wrong, and end */
+	bool quiet;
+	unsigned int verbose;
+	size_t count;
+	struct coaxd_argument *given;
 };
 
 /*
  * Read the command line. Returns -1 to go on, or the exit status to end with: help or version were
- * asked for and are written, or what is wrong has been said on stderr. `options` keeps
- * pointers into argv and into itself.
+ * asked for and are written, or what is wrong has been said on stderr. `arguments` keeps pointers
+ * into argv.
  */
-int coaxd_options_read(struct coaxd_options *options, int argc, char **argv);
+int coaxd_arguments_read(struct coaxd_arguments *arguments, int argc, char **argv);
+void coaxd_arguments_free(struct coaxd_arguments *arguments);
+
+/*
+ * Read the configuration file, anew each time, and have the command line override it: a setting
+ * that is given there, list or not, is not the file's. NULL: there are problems.
+ */
+struct coaxd_options *coaxd_options_create(const struct coaxd_arguments *arguments,
+					   struct coaxd_problems *problems);
+/* NULL: nothing. */
+void coaxd_options_destroy(struct coaxd_options *options);
 
 #endif

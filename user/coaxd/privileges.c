@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <grp.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -75,6 +76,13 @@ static int set_effective(bool all)
 	return err;
 }
 
+int coaxd_privileges_check(const char *name, const struct coax_logger *logger)
+{
+	if (geteuid() != 0 && !name)
+		return 0;
+	return find_user(name, logger) ? 0 : -EINVAL;
+}
+
 int coaxd_privileges_become(const char *name, const char *instance,
 			    const struct coax_logger *logger)
 {
@@ -129,4 +137,31 @@ int coaxd_privileges_drop(bool attaches)
 	cap_free(former);
 	cap_free(state);
 	return err;
+}
+
+struct errand {
+	int (*run)(void *arg);
+	void *arg;
+	int err;
+};
+
+static void *run_errand(void *arg)
+{
+	struct errand *errand = arg;
+
+	errand->err = coaxd_privileges_drop(false);
+	if (!errand->err)
+		errand->err = errand->run(errand->arg);
+	return NULL;
+}
+
+int coaxd_privileges_do_without(int (*run)(void *arg), void *arg)
+{
+	struct errand errand = {.run = run, .arg = arg};
+	pthread_t thread;
+	int err = -pthread_create(&thread, NULL, run_errand, &errand);
+
+	if (!err)
+		err = -pthread_join(thread, NULL);
+	return err ? err : errand.err;
 }

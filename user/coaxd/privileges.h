@@ -25,6 +25,17 @@ int coaxd_privileges_become(const char *user, const char *instance,
 void coaxd_privileges_use(void);
 
 /*
+ * Whom that would be: 0, or -EINVAL, said at ERROR: there is no such user, or it is root.
+ */
+int coaxd_privileges_check(const char *user, const struct coax_logger *logger);
+
+/*
+ * Run a function on a thread that has no capabilities, nor have those that it starts. Returns what
+ * that does, or a negative errno.
+ */
+int coaxd_privileges_do_without(int (*run)(void *arg), void *arg);
+
+/*
  * Give up what is not needed any more. For this thread, and those that it starts. Returns 0 or
  * a negative errno: nobody is to serve then.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "coaxd/security.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -87,15 +88,15 @@ int coaxd_security_add_rule(struct coaxd_security *security, const char *text, c
 	return 0;
 }
 
-int coaxd_security_apply(const struct coaxd_security *security, struct coax_site *site)
+int coaxd_security_apply(const struct coaxd_security *security, struct coax_site *site,
+			 const struct coax_logger *logger)
 {
-	struct coax_access *access;
+	struct coax_access *access = NULL;
 	size_t bad;
-	int err;
+	int err = 0;
 
-	if (!security->rule_count)
-		return 0;
-	err = coax_access_create(&access, security->rules, security->rule_count, &bad);
+	if (security->rule_count)
+		err = coax_access_create(&access, security->rules, security->rule_count, &bad);
 	if (err)
 		goto out;
 	err = coax_site_set_access(site, access);
@@ -103,41 +104,26 @@ int coaxd_security_apply(const struct coaxd_security *security, struct coax_site
 		coax_access_destroy(access);
 out:
 	if (err)
-		coax_log(security->logger, COAX_LOG_ERROR, "cannot use the access rules: %s",
-			 strerror(-err));
+		coax_log(logger, COAX_LOG_ERROR, "cannot use the access rules: %s", strerror(-err));
 	return err;
 }
 
 int coaxd_security_load(const struct coaxd_security *security,
-			struct coax_credentials **credentials)
+			struct coax_credentials **credentials, char *error)
 {
-	char error[COAX_CREDENTIALS_ERROR_MAX] = "";
 	int err;
 
 	*credentials = NULL;
 	if (!security->file)
 		return 0;
+	*error = '\0';
 	err = coax_credentials_load(credentials, security->file, error);
-	if (err)
-		coax_log(security->logger, COAX_LOG_ERROR, "%s%s", *error ? error : strerror(-err),
-			 err == -EACCES ? "; the user that the daemon serves as has to have access"
-					: "");
-	return err;
-}
-
-int coaxd_security_reload(const struct coaxd_security *security, struct coax_context *context)
-{
-	struct coax_credentials *credentials;
-	int err = coaxd_security_load(security, &credentials);
-
-	if (!err && credentials)
-		err = coax_context_set_server_credentials(context, credentials);
-	coax_credentials_release(credentials);
-	if (err)
-		coax_log(security->logger, COAX_LOG_WARNING,
-			 "the former credentials stay in effect");
-	else if (security->file)
-		coax_log(security->logger, COAX_LOG_INFO, "read %s anew", security->file);
+	if (err && !*error)
+		snprintf(error, COAX_CREDENTIALS_ERROR_MAX, "%s: %s", security->file,
+			 strerror(-err));
+	if (err == -EACCES)
+		snprintf(error + strlen(error), COAX_CREDENTIALS_ERROR_MAX - strlen(error),
+			 "; the user that the daemon serves as has to have access");
 	return err;
 }
 

@@ -20,7 +20,6 @@ struct coaxd_security {
 	struct coax_access_rule rules[COAXD_RULES_MAX];
 	size_t rule_count;
 	char *texts[COAXD_RULES_MAX]; /* that the rules point into */
-	const struct coax_logger *logger;
 };
 
 /*
@@ -30,15 +29,14 @@ struct coaxd_security {
 int coaxd_security_add_rule(struct coaxd_security *security, const char *text,
 			    const char **problem);
 
-/* Compile the rules for a Site. Returns 0 or a negative errno, and has said why. */
-int coaxd_security_apply(const struct coaxd_security *security, struct coax_site *site);
+/* Have a Site's requests checked by the rules. Returns 0 or a negative errno, and has said why. */
+int coaxd_security_apply(const struct coaxd_security *security, struct coax_site *site,
+			 const struct coax_logger *logger);
 
-/* Read the file. Returns 0 with what is held (NULL: no file), or a negative errno; has said why. */
+/* Read the file. Returns 0 with what is held (NULL: no file); or a negative errno, and `error` why.
+ */
 int coaxd_security_load(const struct coaxd_security *security,
-			struct coax_credentials **credentials);
-
-/* Read it anew. Sessions that are still right stay. As coaxd_security_load(); then all stays. */
-int coaxd_security_reload(const struct coaxd_security *security, struct coax_context *context);
+			struct coax_credentials **credentials, char *error);
 
 void coaxd_security_free(struct coaxd_security *security);
 

@@ -22,7 +22,7 @@ int coaxd_upload_begin(struct coaxd_upload **result, struct coaxd_uploads *uploa
 	struct coaxd_upload *upload;
 	int err;
 
-	if (uploads->count == uploads->max)
+	if (uploads->count >= __atomic_load_n(&uploads->max, __ATOMIC_RELAXED))
 		return -EBUSY;
 	upload = calloc(1, sizeof(*upload));
 	if (!upload)

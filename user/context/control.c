@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <coax/control.h>
+#include "accel/guard.h"
 #include "clock.h"
 #include "worker.h"
 
@@ -16,6 +17,11 @@ int coax_context_attach(struct coax_context *context, const char *interface)
 int coax_context_detach(struct coax_context *context, const char *interface)
 {
 	return context->accel ? coax_accel_detach_from(context->accel, interface) : -EOPNOTSUPP;
+}
+
+int coax_context_set_guard(struct coax_context *context, const struct coax_guard_options *options)
+{
+	return context->guard ? coax_guard_set(context->guard, options) : -EOPNOTSUPP;
 }
 
 size_t coax_context_flush(struct coax_context *context, const char *path)

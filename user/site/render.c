@@ -279,7 +279,8 @@ static bool gather(struct coax_responder *responder, const struct coax_resource 
 		return false;
 	}
 	responder->streaming = resource->streaming;
-	return responder->ops->gather(responder, resource->streaming, resource->body_max);
+	return responder->ops->gather(responder, resource->streaming,
+				      __atomic_load_n(&resource->body_max, __ATOMIC_RELAXED));
 }
 
 /* `settled` outlives the handler, and is let go of when it is set. */

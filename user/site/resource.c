@@ -211,6 +211,11 @@ void coax_resource_changed(struct coax_resource *resource)
 		coax_subject_changed(resource->subject);
 }
 
+void coax_resource_set_body_max(struct coax_resource *resource, uint64_t body_max)
+{
+	__atomic_store_n(&resource->body_max, body_max, __ATOMIC_RELAXED);
+}
+
 int coax_resource_notify(struct coax_resource *resource, const struct coax_message *response,
 			 bool last)
 {

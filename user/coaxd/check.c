@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "coaxd/check.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <coax/address.h>
+#include <coax/credentials.h>
+#include "coaxd/privileges.h"
+
+static void check_directory(const char *directory, struct coaxd_problems *problems)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		coaxd_problem(problems, "cannot serve \"%s\": %s", directory, strerror(errno));
+	else
+		close(fd);
+}
+
+static void check_credentials(const struct coaxd_security *security,
+			      struct coaxd_problems *problems)
+{
+	char error[COAX_CREDENTIALS_ERROR_MAX];
+	struct coax_credentials *credentials;
+
+	if (coaxd_security_load(security, &credentials, error))
+		coaxd_problem(problems, "%s", error);
+	coax_credentials_release(credentials);
+}
+
+/* "ff05::fd%eth0", or "eth0". Without its interface the daemon would not start. */
+static void check_group(const char *group, struct coaxd_problems *problems)
+{
+	const char *scope = strchr(group, '%');
+	union coax_address address;
+
+	if (!scope && coax_address_parse(&address, group, 0) == 0)
+		return;
+	if (!if_nametoindex(scope ? scope + 1 : group))
+		coaxd_problem(problems, "group \"%s\": there is no such interface", group);
+}
+
+unsigned int coaxd_check(const struct coaxd_options *options, struct coaxd_problems *problems)
+{
+	if (!options)
+		return problems->count;
+	check_directory(options->files.directory, problems);
+	check_credentials(&options->security, problems);
+	for (size_t i = 0; i < options->context.group_count; i++)
+		check_group(options->groups[i], problems);
+	if (coaxd_privileges_check(options->user, problems->logger))
+		problems->count++;
+	if (!problems->count)
+		puts("coaxd: all is in order");
+	return problems->count;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where the daemon's log lines go.
+ */
+#ifndef COAXD_LOG_H
+#define COAXD_LOG_H
+
+#include <stdbool.h>
+#include <coax/log.h>
+
+struct coaxd_log_options {
+	enum coax_log_level level;
+	bool journal; /* lines for journald: the priority before them (sd-daemon(3)) */
+};
+
+/* A logger whose level coaxd_log_set_level() sets, whoever has a copy; WARNING until then. */
+struct coax_logger coaxd_log_make(const struct coaxd_log_options *options);
+
+void coaxd_log_set_level(enum coax_log_level level);
+
+#endif

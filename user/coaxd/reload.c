@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "coaxd/reload.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <coax/control.h>
+#include <coax/credentials.h>
+#include "coaxd/privileges.h"
+#include "rcu.h"
+
+/* What is to be told at the end. */
+struct reload {
+	struct coaxd_served *served;
+	struct coaxd_options *wanted;
+	size_t length;
+	char *answer;
+};
+
+static bool is_in(const struct coaxd_setting *setting, const char *section)
+{
+	return setting->section && strcmp(setting->section, section) == 0;
+}
+
+static bool has_changed(const struct reload *reload, const struct coaxd_setting *setting)
+{
+	const struct coaxd_served *served = reload->served;
+
+	return !coaxd_settings_are_equal(setting->fixed ? served->started : served->options,
+					 reload->wanted, setting);
+}
+
+static bool has_section_changed(const struct reload *reload, const char *section)
+{
+	for (size_t i = 0; i < coaxd_setting_count; i++)
+		if (!coaxd_settings[i].fixed && is_in(&coaxd_settings[i], section) &&
+		    has_changed(reload, &coaxd_settings[i]))
+			return true;
+	return false;
+}
+
+static void needs_restart(struct reload *reload, const char *what)
+{
+	int length = snprintf(reload->answer + reload->length, COAXD_ANSWER_MAX - reload->length,
+			      "%s%s", reload->length ? ", " : "needs a restart: ", what);
+
+	if (length > 0 && reload->length + (size_t)length < COAXD_ANSWER_MAX)
+		reload->length += (size_t)length;
+}
+
+static void name_fixed(struct reload *reload)
+{
+	char name[64];
+
+	for (size_t i = 0; i < coaxd_setting_count; i++)
+		if (coaxd_settings[i].fixed && has_changed(reload, &coaxd_settings[i]))
+			needs_restart(reload, coaxd_settings_name(&coaxd_settings[i], name));
+}
+
+/* Also when the setting is the same: the file it names may not be. */
+static int use_credentials(struct reload *reload, struct coax_credentials *credentials)
+{
+	const struct coaxd_served *served = reload->served;
+	int err;
+
+	if (!credentials && !served->options->security.file)
+		return 0;
+	err = coax_context_set_server_credentials(served->context, credentials);
+	if (err == -EOPNOTSUPP) {
+		needs_restart(reload, "security: credentials");
+		return 0;
+	}
+	if (!err && credentials)
+		coax_log(served->logger, COAX_LOG_INFO, "read %s anew",
+			 reload->wanted->security.file);
+	return err;
+}
+
+static bool is_listed(const struct coaxd_options *options, const char *interface)
+{
+	for (size_t i = 0; i < options->context.accel.interface_count; i++)
+		if (strcmp(options->interfaces[i], interface) == 0)
+			return true;
+	return false;
+}
+
+static void tell_interface(const struct coaxd_served *served, const char *interface,
+			   const char *what, int err)
+{
+	if (err && err != -EALREADY)
+		coax_log(served->logger, COAX_LOG_WARNING, "cannot %s %s: %s", what, interface,
+			 strerror(-err));
+}
+
+/* What `coax attach` and `coax detach` did to others stays. */
+static void use_interfaces(struct reload *reload)
+{
+	const struct coaxd_served *served = reload->served;
+	const struct coaxd_options *former = served->options, *wanted = reload->wanted;
+
+	if (!served->started->context.accel.interface_count) {
+		if (wanted->context.accel.interface_count)
+			needs_restart(reload, "kernel: interface");
+		return;
+	}
+	for (size_t i = 0; i < former->context.accel.interface_count; i++)
+		if (!is_listed(wanted, former->interfaces[i]))
+			tell_interface(served, former->interfaces[i], "detach from",
+				       coax_context_detach(served->context, former->interfaces[i]));
+	for (size_t i = 0; i < wanted->context.accel.interface_count; i++)
+		if (!is_listed(former, wanted->interfaces[i]))
+			tell_interface(served, wanted->interfaces[i], "attach to",
+				       coax_context_attach(served->context, wanted->interfaces[i]));
+}
+
+static int set_files(void *arg)
+{
+	const struct reload *reload = arg;
+
+	return coaxd_files_set(reload->served->files, &reload->wanted->files);
+}
+
+static void use_files(struct reload *reload)
+{
+	const struct coaxd_served *served = reload->served;
+	uint32_t former = served->options->files.max_age;
+
+	reload->wanted->files.directory = served->started->files.directory;
+	if (coaxd_privileges_do_without(set_files, reload) ||
+	    former == reload->wanted->files.max_age)
+		return;
+	/* Whoever has begun to render with the former one has published then. */
+	synchronize_rcu();
+	coax_context_flush(served->context, NULL);
+}
+
+static void use_all(struct reload *reload)
+{
+	const struct coaxd_served *served = reload->served;
+	struct coaxd_options *wanted = reload->wanted;
+
+	coaxd_log_set_level(wanted->log.level);
+	if (has_section_changed(reload, "limits"))
+		(void)coax_context_set_guard(served->context, &wanted->context.guard);
+	/* It has observers look again: not without need. */
+	if (has_section_changed(reload, "access"))
+		(void)coaxd_security_apply(&wanted->security, served->site, served->logger);
+	if (has_section_changed(reload, "serve"))
+		use_files(reload);
+	if (has_section_changed(reload, "kernel"))
+		use_interfaces(reload);
+	name_fixed(reload);
+}
+
+static void replace_options(struct reload *reload)
+{
+	struct coaxd_served *served = reload->served;
+
+	if (served->options != served->started)
+		coaxd_options_destroy(served->options);
+	served->options = reload->wanted;
+}
+
+int coaxd_reload(struct coaxd_served *served, char answer[COAXD_ANSWER_MAX])
+{
+	struct reload reload = {.served = served, .answer = answer};
+	struct coaxd_problems problems = {.logger = served->logger};
+	char error[COAX_CREDENTIALS_ERROR_MAX];
+	struct coax_credentials *credentials = NULL;
+	int err = 0;
+
+	*answer = '\0';
+	reload.wanted = coaxd_options_create(served->arguments, &problems);
+	if (reload.wanted && coaxd_security_load(&reload.wanted->security, &credentials, error))
+		coaxd_problem(&problems, "%s", error);
+	if (!problems.count)
+		err = use_credentials(&reload, credentials);
+	coax_credentials_release(credentials);
+	if (err)
+		coaxd_problem(&problems, "cannot use %s: %s", reload.wanted->security.file,
+			      strerror(-err));
+	if (problems.count) {
+		coaxd_options_destroy(reload.wanted);
+		snprintf(answer, COAXD_ANSWER_MAX, "%s", problems.first);
+		coax_log(served->logger, COAX_LOG_WARNING, "all stays as it was");
+		return -EINVAL;
+	}
+	use_all(&reload);
+	replace_options(&reload);
+	coax_log(served->logger, *answer ? COAX_LOG_WARNING : COAX_LOG_INFO,
+		 "took up its configuration anew%s%s", *answer ? "; " : "", answer);
+	return 0;
+}

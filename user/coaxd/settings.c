@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "coaxd/settings.h"
+#include <errno.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "accel/accel.h"
+#include "accel/guard.h"
+#include "coaxd/options.h"
+
+#define LEASE_MIN	  100
+#define LEASE_MAX	  3600000
+#define WORKERS_MAX	  256 /* what a Context takes */
+
+#define AT_A_TIME_MAX	  65536
+
+#define LIMIT_MAX	  1000000000
+#define AMPLIFICATION_MAX 1024 /* what a Context takes */
+
+__attribute__((format(printf, 2, 3))) static int refuse(char problem[COAXD_PROBLEM_MAX],
+							const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(problem, COAXD_PROBLEM_MAX, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static void *field_of(struct coaxd_options *options, const struct coaxd_setting *setting)
+{
+	return (char *)options + setting->at;
+}
+
+static size_t *count_of(struct coaxd_options *options, const struct coaxd_setting *setting)
+{
+	return (size_t *)((char *)options + setting->count_at);
+}
+
+/*
+ * How values are written.
+ */
+
+static int take_number(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || number < setting->min ||
+	    number > setting->max)
+		return refuse(problem, "takes a number from %u to %u, not \"%s\"", setting->min,
+			      setting->max, text);
+	*(uint32_t *)field_of(options, setting) = (uint32_t)number;
+	return 0;
+}
+
+/* 0 is no limit, where the library has 0 for its default. */
+static int take_limit(struct coaxd_options *options, const struct coaxd_setting *setting,
+		      const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	uint32_t *limit = field_of(options, setting);
+	int err = take_number(options, setting, text, problem);
+
+	if (!err && !*limit)
+		*limit = COAX_UNLIMITED;
+	return err;
+}
+
+static int read_flag(const char *text, bool *flag, char problem[COAXD_PROBLEM_MAX])
+{
+	*flag = strcasecmp(text, "yes") == 0 || strcasecmp(text, "true") == 0 ||
+		strcasecmp(text, "on") == 0;
+	if (*flag || strcasecmp(text, "no") == 0 || strcasecmp(text, "false") == 0 ||
+	    strcasecmp(text, "off") == 0)
+		return 0;
+	return refuse(problem, "takes yes or no, not \"%s\"", text);
+}
+
+static int take_flag(struct coaxd_options *options, const struct coaxd_setting *setting,
+		     const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	return read_flag(text, field_of(options, setting), problem);
+}
+
+static int take_secure_only(struct coaxd_options *options, const struct coaxd_setting *setting,
+			    const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	static const char *const secure_only[] = {"dtls"};
+	bool flag;
+	int err = read_flag(text, &flag, problem);
+
+	(void)setting;
+	if (err)
+		return err;
+	options->context.transports = secure_only;
+	options->context.transport_count = flag ? 1 : 0;
+	return 0;
+}
+
+static int take_text(struct coaxd_options *options, const struct coaxd_setting *setting,
+		     const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	if (!*text)
+		return refuse(problem, "takes a name, not an empty one");
+	*(const char **)field_of(options, setting) = text;
+	return 0;
+}
+
+static int add_text(struct coaxd_options *options, const struct coaxd_setting *setting,
+		    const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	const char **list = field_of(options, setting);
+	size_t *count = count_of(options, setting);
+
+	if (*count == setting->max)
+		return refuse(problem, "can be given %u times at most", setting->max);
+	list[(*count)++] = text;
+	return 0;
+}
+
+static int add_address(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	union coax_address address;
+
+	if (coax_address_parse(&address, text, COAX_PORT))
+		return refuse(problem,
+			      "takes ADDRESS[:PORT], with an IPv6 address before a port in "
+			      "brackets, not \"%s\"",
+			      text);
+	return add_text(options, setting, text, problem);
+}
+
+static int add_interface(struct coaxd_options *options, const struct coaxd_setting *setting,
+			 const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	if (!*text || strlen(text) >= IFNAMSIZ || strchr(text, '/'))
+		return refuse(problem, "takes a network interface's name, not \"%s\"", text);
+	return add_text(options, setting, text, problem);
+}
+
+static int add_prefix(struct coaxd_options *options, const struct coaxd_setting *setting,
+		      const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	if (!coax_guard_is_prefix(text))
+		return refuse(problem,
+			      "takes a prefix, such as 192.0.2.0/24 or 2001:db8::/32, not \"%s\"",
+			      text);
+	return add_text(options, setting, text, problem);
+}
+
+/* It becomes the name of a directory. */
+static int take_instance(struct coaxd_options *options, const struct coaxd_setting *setting,
+			 const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	(void)setting;
+	if (!coax_accel_instance_is_valid(text))
+		return refuse(problem,
+			      "takes a name of up to %d letters, digits, '_' and '-', not \"%s\"",
+			      COAX_ACCEL_INSTANCE_MAX, text);
+	options->context.accel.instance = text;
+	return 0;
+}
+
+static int take_prefix_bits(struct coaxd_options *options, const struct coaxd_setting *setting,
+			    const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	unsigned int ipv4, ipv6;
+	int end = 0;
+
+	(void)setting;
+	if (sscanf(text, "%2u,%2u%n", &ipv4, &ipv6, &end) != 2 || text[end] || !ipv4 || ipv4 > 32 ||
+	    !ipv6 || ipv6 > 64)
+		return refuse(problem,
+			      "takes two numbers, up to 32 and 64, such as \"24,48\", not \"%s\"",
+			      text);
+	options->context.guard.ipv4_bits = (uint8_t)ipv4;
+	options->context.guard.ipv6_bits = (uint8_t)ipv6;
+	return 0;
+}
+
+static int add_access(struct coaxd_options *options, const struct coaxd_setting *setting,
+		      const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	const char *what = NULL;
+	int err = coaxd_security_add_rule(&options->security, text, &what);
+
+	if (err == -EINVAL)
+		return refuse(problem, "\"%s\": %s", text, what);
+	if (err == -ENOSPC)
+		return refuse(problem, "can be given %u times at most", setting->max);
+	return err;
+}
+
+static int take_level(struct coaxd_options *options, const struct coaxd_setting *setting,
+		      const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	(void)setting;
+	for (enum coax_log_level level = COAX_LOG_DEBUG; level <= COAX_LOG_ERROR; level++) {
+		if (strcasecmp(text, coax_log_level_name(level)) != 0)
+			continue;
+		options->log.level = level;
+		return 0;
+	}
+	return refuse(problem, "takes error, warning, info or debug, not \"%s\"", text);
+}
+
+static int take_format(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	(void)setting;
+	options->log.journal = strcmp(text, "journal") == 0;
+	if (options->log.journal || strcmp(text, "plain") == 0)
+		return 0;
+	return refuse(problem, "takes plain or journal, not \"%s\"", text);
+}
+
+/*
+ * What there is.
+ */
+
+#define AT(field)		   .at = offsetof(struct coaxd_options, field)
+#define LIST(field)		   .list = true, AT(field)
+#define OF(field)		   .count_at = offsetof(struct coaxd_options, field)
+#define FILES			   .section = "serve"
+#define KERNEL			   .section = "kernel"
+#define SECURITY		   .section = "security"
+#define LIMITS			   .section = "limits"
+#define NUMBER(field, least, most) .take = take_number, .min = (least), .max = (most), AT(field)
+#define LIMIT(field, most)	   .take = take_limit, .max = (most), AT(context.guard.field)
+#define FLAG(field)		   .take = take_flag, .flag = true, AT(field)
+#define TEXT(field)		   .take = take_text, AT(field)
+
+const struct coaxd_setting coaxd_settings[] = {
+	{.key = "bind",
+	 .option = "bind",
+	 .take = add_address,
+	 .max = COAXD_LIST_MAX,
+	 LIST(bind),
+	 OF(context.bind_count),
+	 .fixed = true},
+	{.key = "group",
+	 .option = "group",
+	 .take = add_text,
+	 .max = COAXD_LIST_MAX,
+	 LIST(groups),
+	 OF(context.group_count),
+	 .fixed = true},
+	{.key = "instance", .option = "instance", .take = take_instance, .fixed = true},
+	{.key = "workers",
+	 .option = "workers",
+	 NUMBER(context.workers, 1, WORKERS_MAX),
+	 .fixed = true},
+	{.key = "user", .option = "user", TEXT(user), .fixed = true},
+
+	{FILES, TEXT(files.directory), .fixed = true},
+	{FILES, .key = "writable", .option = "writable", FLAG(files.writable)},
+	{FILES, .key = "max-age", .option = "max-age", NUMBER(files.max_age, 0, UINT32_MAX)},
+	{FILES, .key = "max-size", .option = "max-size",
+	 NUMBER(files.size_max, 1, COAX_BODY_LENGTH_MAX)},
+	{FILES, .key = "max-uploads", .option = "max-uploads",
+	 NUMBER(files.uploads_max, 1, AT_A_TIME_MAX)},
+	{FILES, .key = "max-open", .option = "max-open", NUMBER(files.open_max, 1, AT_A_TIME_MAX)},
+
+	{KERNEL, .key = "interface", .option = "interface", .take = add_interface,
+	 .max = COAXD_LIST_MAX, LIST(interfaces), OF(context.accel.interface_count)},
+	{KERNEL, .key = "generic", .option = "generic", FLAG(context.accel.generic), .fixed = true},
+	{KERNEL, .key = "route-replies", .option = "route-replies",
+	 FLAG(context.accel.route_replies), .fixed = true},
+	{KERNEL, .key = "slots", .option = "slots",
+	 NUMBER(context.accel.slots, 1, COAX_ACCEL_SLOTS_MAX), .fixed = true},
+	{KERNEL, .key = "exchanges", .option = "exchanges",
+	 NUMBER(context.accel.exchanges, 1, COAX_ACCEL_EXCHANGES_MAX), .fixed = true},
+	{KERNEL, .key = "lease", .option = "lease",
+	 NUMBER(context.accel.lease_ms, LEASE_MIN, LEASE_MAX), .fixed = true},
+
+	{SECURITY, .key = "credentials", .option = "credentials", TEXT(security.file)},
+	{SECURITY, .key = "bind-secure", .option = "bind-secure", .take = add_address,
+	 .max = COAXD_LIST_MAX, LIST(bind_secure), OF(context.bind_secure_count), .fixed = true},
+	{SECURITY, .key = "secure-only", .option = "secure-only", .take = take_secure_only,
+	 .flag = true, .fixed = true},
+
+	{.section = "access",
+	 .key = "allow",
+	 .option = "access",
+	 .take = add_access,
+	 .max = COAXD_RULES_MAX,
+	 .list = true,
+	 OF(security.rule_count)},
+
+	{LIMITS, .key = "allow", .option = "allow", .take = add_prefix, .max = COAXD_PREFIXES_MAX,
+	 LIST(allow), OF(context.guard.allow_count)},
+	{LIMITS, .key = "deny", .option = "deny", .take = add_prefix, .max = COAXD_PREFIXES_MAX,
+	 LIST(deny), OF(context.guard.deny_count)},
+	{LIMITS, .key = "requests", .option = "limit-requests", LIMIT(requests, LIMIT_MAX)},
+	{LIMITS, .key = "strangers", .option = "limit-strangers", LIMIT(strangers, LIMIT_MAX)},
+	{LIMITS, .key = "amplification", .option = "amplification",
+	 LIMIT(factor, AMPLIFICATION_MAX)},
+	{LIMITS, .key = "replies", .option = "limit-replies", LIMIT(reply_bytes, LIMIT_MAX)},
+	{LIMITS, .key = "replies-total", .option = "limit-replies-total",
+	 LIMIT(reply_bytes_total, LIMIT_MAX)},
+	{LIMITS, .key = "prefix-bits", .option = "prefix-bits", .take = take_prefix_bits},
+	{LIMITS, .key = "pass-every", .option = "pass-every",
+	 NUMBER(context.guard.pass_every, 1, LIMIT_MAX)},
+	{LIMITS, .key = "strict-source", .option = "strict-source",
+	 FLAG(context.guard.strict_source)},
+
+	{.section = "log", .key = "level", .take = take_level},
+	{.section = "log", .key = "format", .take = take_format, .fixed = true},
+};
+
+const size_t coaxd_setting_count = sizeof(coaxd_settings) / sizeof(coaxd_settings[0]);
+
+/*
+ * Taking them, and what was taken.
+ */
+
+int coaxd_settings_take(struct coaxd_options *options, const struct coaxd_setting *setting,
+			const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	struct coaxd_text **end = &options->texts;
+	struct coaxd_text *kept = malloc(sizeof(*kept) + strlen(text) + 1);
+
+	if (!kept)
+		return -ENOMEM;
+	kept->next = NULL;
+	kept->setting = setting;
+	memcpy(kept->text, text, strlen(text) + 1);
+	while (*end)
+		end = &(*end)->next;
+	*end = kept;
+	return setting->take(options, setting, kept->text, problem);
+}
+
+static const struct coaxd_text *find(const struct coaxd_text *text,
+				     const struct coaxd_setting *setting)
+{
+	while (text && text->setting != setting)
+		text = text->next;
+	return text;
+}
+
+bool coaxd_settings_have(const struct coaxd_options *options, const struct coaxd_setting *setting)
+{
+	return find(options->texts, setting);
+}
+
+void coaxd_settings_reset(struct coaxd_options *options, const struct coaxd_setting *setting)
+{
+	for (struct coaxd_text *text = options->texts; text; text = text->next)
+		if (text->setting == setting)
+			text->setting = NULL;
+	if (setting->take == add_access)
+		coaxd_security_free(&options->security);
+	else if (setting->list)
+		*count_of(options, setting) = 0;
+}
+
+bool coaxd_settings_are_equal(const struct coaxd_options *a, const struct coaxd_options *b,
+			      const struct coaxd_setting *setting)
+{
+	const struct coaxd_text *first = find(a->texts, setting);
+	const struct coaxd_text *second = find(b->texts, setting);
+
+	while (first && second && strcmp(first->text, second->text) == 0) {
+		first = find(first->next, setting);
+		second = find(second->next, setting);
+	}
+	return !first && !second;
+}
+
+const char *coaxd_settings_name(const struct coaxd_setting *setting, char name[64])
+{
+	snprintf(name, 64, "%s%s%s", setting->section ? setting->section : "",
+		 setting->section && setting->key ? ": " : "", setting->key ? setting->key : "");
+	return name;
+}
