@@ -6,6 +6,7 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 MANDIR  ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
 COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 DESTDIR ?=
 B       ?= build
@@ -187,7 +188,8 @@ installed = sed -e 's|/usr/local|$(PREFIX)|g' $(1) > $(DESTDIR)$(2)/$(notdir $(1
 
 install: all man ## into DESTDIR/PREFIX
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/libexec/coax $(LIBDIR)/pkgconfig \
-		$(PREFIX)/include/coax $(UNITDIR) $(COMPLETIONS) $(addprefix $(MANDIR)/man,1 3 5 8))
+		$(PREFIX)/include/coax $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d \
+		$(SYSCONFDIR)/coax $(UNITDIR) $(COMPLETIONS) $(addprefix $(MANDIR)/man,1 3 5 8))
 	$(call installed,tools/packaging/coaxd.service,$(UNITDIR))
 	install -m 755 tools/packaging/upgrade $(DESTDIR)$(PREFIX)/libexec/coax
 	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
@@ -199,9 +201,19 @@ install: all man ## into DESTDIR/PREFIX
 	ln -sf libcoax.so.0 $(DESTDIR)$(LIBDIR)/libcoax.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)%=$${prefix}%)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@REQUIRES@|$(PKGS)|' user/libcoax.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libcoax.pc
+	install -m 644 tools/packaging/coax.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/coax.conf
+	install -m 644 tools/packaging/coax.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coax.conf
+	[ -e $(DESTDIR)$(SYSCONFDIR)/coax/coaxd.conf ] || \
+		install -m 644 tools/packaging/coaxd.conf $(DESTDIR)$(SYSCONFDIR)/coax
 	for page in $(B)/man/*.[1358]; do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.} || exit; done
 	install -m 644 tools/packaging/completion/coax $(DESTDIR)$(COMPLETIONS)
 	for program in coaxd coax-bench; do ln -sf coax $(DESTDIR)$(COMPLETIONS)/$$program || exit; done
+
+deb: ## Debian packages (in build/deb/)
+	$(Q)tools/packaging/deb $(B)/deb $(VERSION)
+
+test-deb: deb ## install, start, upgrade and remove them in a system of their own
+	$(Q)COAX_BUILD=$(B) tests/run tests/packaging/deb.sh
 
 clean: ## remove what was built
 	rm -rf $(B)
@@ -209,4 +221,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check torture lint demo bench man install clean help
+.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check torture lint demo bench man install deb test-deb clean help
