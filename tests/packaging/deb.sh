@@ -141,10 +141,11 @@ serves() {
 	in_system sh -c "grep ^Uid: /proc/$(main_pid)/status && stat -c %U /proc/$(main_pid)" | grep -qw coax
 }
 
+# The smallest system has no man(1).
 has_manuals() {
-	# The smallest system has no man: but the pages are there.
-	in_system sh -c 'for page in man1/coax.1 man1/coax-bench.1 man8/coaxd.8 man5/coaxd.conf.5; do
-		gzip -dc /usr/share/man/$page.gz | grep -q "^\.\(TH\|Dt\)" || exit 1; done'
+	for page in man1/coax.1 man1/coax-bench.1 man8/coaxd.8 man5/coaxd.conf.5; do
+		in_system gzip -dc "/usr/share/man/$page.gz" | grep -q '^\.\(TH\|Dt\)' || return 1
+	done
 }
 
 # upgrade_to VERSION, with requests coming in all the time.
