@@ -186,7 +186,12 @@ $(B)/man/libcoax.3: $(B)/coax $(B)/coaxd $(B)/coax-bench $(wildcard include/coax
 # A file of the programs' with the paths of this installation in it.
 installed = sed -e 's|/usr/local|$(PREFIX)|g' $(1) > $(DESTDIR)$(2)/$(notdir $(1))
 
-install: all man ## into DESTDIR/PREFIX
+# Anew each time: it says what PREFIX is this time.
+$(B)/libcoax.pc: user/libcoax.pc.in
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)%=$${prefix}%)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@REQUIRES@|$(PKGS)|' $< > $@
+
+install: all man $(B)/libcoax.pc ## into DESTDIR/PREFIX
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/libexec/coax $(LIBDIR)/pkgconfig \
 		$(PREFIX)/include/coax $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d \
 		$(SYSCONFDIR)/coax $(UNITDIR) $(COMPLETIONS) $(addprefix $(MANDIR)/man,1 3 5 8))
@@ -199,8 +204,7 @@ install: all man ## into DESTDIR/PREFIX
 	install -m 755 $(B)/libcoax.so $(DESTDIR)$(LIBDIR)/libcoax.so.$(VERSION)
 	ln -sf libcoax.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcoax.so.0
 	ln -sf libcoax.so.0 $(DESTDIR)$(LIBDIR)/libcoax.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)%=$${prefix}%)|' -e 's|@VERSION@|$(VERSION)|' \
-		-e 's|@REQUIRES@|$(PKGS)|' user/libcoax.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libcoax.pc
+	install -m 644 $(B)/libcoax.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 tools/packaging/coax.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/coax.conf
 	install -m 644 tools/packaging/coax.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coax.conf
 	[ -e $(DESTDIR)$(SYSCONFDIR)/coax/coaxd.conf ] || \
@@ -221,4 +225,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check torture lint demo bench man install deb test-deb clean help
+.PHONY: $(B)/libcoax.pc all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check torture lint demo bench man install deb test-deb clean help
