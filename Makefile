@@ -105,10 +105,10 @@ $(B)/libcoax.so: $(LIB_OBJ) user/libcoax.map
 		-Wl,--version-script=user/libcoax.map -o $@ $(LIB_OBJ) $(LDLIBS)
 
 $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse -lmicrohttpd
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lncursesw -ltinfo -lm
 
 $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -141,7 +141,7 @@ $(B)/other/%.o: %.c $(B)/bpf/coax.skel.h
 	$(Q)$(CC) $(CFLAGS) -DCOAX_LAYOUT=99 -MMD -MP -c $< -o $@
 
 $(B)/tests/coaxd_other: $(COAXD_SRC:%.c=$(B)/%.o) $(OTHER_SRC:%.c=$(B)/other/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse -lmicrohttpd
 
 tests: all $(TESTS) $(PEERS) $(B)/tests/coaxd_other
 fuzzers: $(FUZZERS)
@@ -194,7 +194,7 @@ $(B)/libcoax.pc: user/libcoax.pc.in
 install: all man $(B)/libcoax.pc ## into DESTDIR/PREFIX
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/libexec/coax $(LIBDIR)/pkgconfig \
 		$(PREFIX)/include/coax $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d \
-		$(SYSCONFDIR)/coax $(UNITDIR) $(COMPLETIONS) $(addprefix $(MANDIR)/man,1 3 5 8))
+		$(PREFIX)/share/doc/coax $(SYSCONFDIR)/coax $(UNITDIR) $(COMPLETIONS) $(addprefix $(MANDIR)/man,1 3 5 8))
 	$(call installed,tools/packaging/coaxd.service,$(UNITDIR))
 	install -m 755 tools/packaging/upgrade $(DESTDIR)$(PREFIX)/libexec/coax
 	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
@@ -207,9 +207,11 @@ install: all man $(B)/libcoax.pc ## into DESTDIR/PREFIX
 	install -m 644 $(B)/libcoax.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 tools/packaging/coax.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/coax.conf
 	install -m 644 tools/packaging/coax.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coax.conf
+	install -m 644 tools/packaging/grafana.json tools/packaging/coaxd.conf $(DESTDIR)$(PREFIX)/share/doc/coax
 	[ -e $(DESTDIR)$(SYSCONFDIR)/coax/coaxd.conf ] || \
 		install -m 644 tools/packaging/coaxd.conf $(DESTDIR)$(SYSCONFDIR)/coax
-	for page in $(B)/man/*.[1358]; do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.} || exit; done
+	for page in $(B)/man/*.[1358]; do \
+		sed -e 's|/usr/local|$(PREFIX)|g' $$page > $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
 	install -m 644 tools/packaging/completion/coax $(DESTDIR)$(COMPLETIONS)
 	for program in coaxd coax-bench; do ln -sf coax $(DESTDIR)$(COMPLETIONS)/$$program || exit; done
 

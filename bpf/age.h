@@ -31,20 +31,19 @@ static __always_inline __u32 seconds_left(const struct coax_slot *slot)
 static __always_inline bool write_max_age(struct xdp_md *ctx, const struct packet *packet,
 					  const struct reply *reply)
 {
-	struct udphdr *udp = frame_start(ctx) + packet->transport;
+	struct udphdr *udp = udp_header(packet);
 	__u64 last = (__u64)reply->slot->max_age_length - 1;
 	__u32 at = reply->slot->max_age_at;
 	__be32 value;
 	__u16 check;
 
 	OPAQUE(last);
-	if (last >= sizeof(value) || at + last >= reply->length ||
-	    (void *)(udp + 1) > frame_end(ctx))
+	if (last >= sizeof(value) || at + last >= reply->length || (void *)(udp + 1) > packet->end)
 		return false;
 	/* Its bytes come first in the word, zeros behind them. */
 	value = bpf_htonl(seconds_left(reply->slot) << 8 * (sizeof(value) - 1 - last));
-	check = sum_at(packet->token_length + at, sum_fold((value & 0xffff) + (value >> 16)));
-	check = ~sum_fold((__u64)(__u16)~udp->check + check);
+	check = ~sum_fold(sum_without(udp->check) +
+			  sum_at(packet->token_length + at, sum_fold(value)));
 	udp->check = check ? check : 0xffff;
 	last += 1;
 	OPAQUE(last);

@@ -14,11 +14,13 @@
  */
 static __always_inline void read_barrier(void)
 {
-	__u64 word = 0;
+	if (coax_setup.weakly_ordered) {
+		__u64 word = 0;
 
-	if (coax_setup.weakly_ordered)
 		word = __sync_fetch_and_add(&word, 0);
-	asm volatile("" : : "r"(word) : "memory");
+		asm volatile("" : : "r"(word));
+	}
+	asm volatile("" : : : "memory");
 }
 
 #endif

@@ -6,15 +6,31 @@
 #ifndef COAX_BPF_CHECKSUM_H
 #define COAX_BPF_CHECKSUM_H
 
+#include <stdbool.h>
 #include <linux/types.h>
 
-/* Good for sums of up to 2^16 words of 32 bits. */
-static __always_inline __u16 sum_fold(__u64 sum)
+/* The same sum in 18 bits: room for what is added to it. */
+static __always_inline __u64 sum_narrow(__u64 sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
+	return (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+}
+
+/* In 16 bits: the halves are added in the upper one, the carry comes from the lower one. */
+static __always_inline __u16 sum_fold(__u32 sum)
+{
+	return (sum * 0x10001 + (sum >> 16)) >> 16;
+}
+
+/*
+ * Whether it is 0xffff once folded, so a multiple of 2^16 - 1 (but not 0, which no sum of a header
+ * is). Multiplied by the inverse modulo 2^64, those alone give their quotients, the numbers up to
+ * SUM_QUOTIENT_MAX; it is also the inverse but for its sign.
+ */
+#define SUM_QUOTIENT_MAX 0x0001000100010001ULL
+
+static __always_inline bool sum_is_multiple(__u64 sum)
+{
+	return -(sum * SUM_QUOTIENT_MAX) <= SUM_QUOTIENT_MAX;
 }
 
 /* To be added for a word that is taken out of a sum. */
@@ -23,12 +39,14 @@ static __always_inline __u16 sum_without(__u16 word)
 	return ~word;
 }
 
-/* The sum of the same bytes when they begin at an odd offset instead of an even one. */
-static __always_inline __u16 sum_at(__u32 offset, __u16 sum)
+/* The sum of the same bytes when they begin at an odd offset: 2^8 swaps the bytes modulo 2^16 - 1.
+ */
+static __always_inline __u32 sum_at(__u32 offset, __u32 sum)
 {
-	return offset & 1 ? __builtin_bswap16(sum) : sum;
+	return sum << 8 * (offset & 1);
 }
 
+/* `count` is a constant. */
 static __always_inline __u64 sum_words(const __u32 *words, __u32 count)
 {
 	__u64 sum = 0;
@@ -36,7 +54,7 @@ static __always_inline __u64 sum_words(const __u32 *words, __u32 count)
 #pragma unroll
 	for (__u32 i = 0; i < count; i++)
 		sum += words[i];
-	return sum;
+	return sum_narrow(sum);
 }
 
 #endif

@@ -34,7 +34,7 @@ static __always_inline const struct coax_config *configuration(void)
 #define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
 
 /* The reply has been found: it is sent if its receiver may get so much. */
-static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struct packet *packet,
+static __always_inline enum outcome send_limited(struct xdp_md *ctx, struct packet *packet,
 						 const struct coax_guard_config *guard,
 						 const struct reply *reply, __u64 now)
 {
@@ -55,59 +55,86 @@ static __always_inline enum outcome send_limited(struct xdp_md *ctx, const struc
 	return outcome;
 }
 
-/* `outcome`: what parse_message() has said. */
-static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
-					    const struct coax_config *config, __u64 now,
-					    enum outcome outcome)
+/* Any request costs the same before it is known who answers it: see refund_passed(). */
+static __always_inline enum outcome charge_request(struct xdp_md *ctx, const struct packet *packet,
+						   const struct coax_guard_config *guard, __u64 now)
 {
+	return guard->requests.cost ? limit_requests(ctx, address_place(packet), now + TICK_MAX)
+				    : GO_ON;
+}
+
+static __always_inline enum outcome refund_passed(struct xdp_md *ctx, const struct packet *packet,
+						  const struct coax_guard_config *guard,
+						  enum outcome outcome)
+{
+	if (action_of(outcome) == XDP_PASS && guard->requests.cost)
+		refund_request(ctx, address_place(packet));
+	return outcome;
+}
+
+/* A request that may have been published. */
+static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *packet,
+					    const struct coax_config *config, __u64 now)
+{
+	enum outcome outcome;
 	struct reply reply;
 
-	if (outcome == GO_ON) {
-		if (packet->reset)
-			return send_reset(ctx, packet);
-		outcome = find_reply(ctx, packet, now, &reply);
-	}
+	if (is_from_server(packet))
+		return OUTCOME(pass_server_port);
+	outcome = charge_request(ctx, packet, &config->guard, now);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = find_reply(ctx, packet, now, &reply);
 	if (outcome == GO_ON)
-		return send_limited(ctx, packet, &config->guard, &reply, now + TICK_MAX);
-	if (may_be_duplicate(outcome))
-		return repeat(ctx, packet, now, SWITCH(config, exchanges), outcome);
-	return outcome;
+		outcome = send_limited(ctx, packet, &config->guard, &reply, now + TICK_MAX);
+	return may_be_duplicate(outcome) ? outcome
+					 : refund_passed(ctx, packet, &config->guard, outcome);
+}
+
+/* Any other message. A function of its own, as the verifier looks at it once. */
+__noinline int look_otherwise(struct xdp_md *ctx, __u64 place, __u64 now)
+{
+	const struct coax_config *config = configuration();
+	enum outcome outcome, parsed;
+	struct packet packet;
+
+	find_place(ctx, place, &packet);
+	if (!config || check_datagram(&packet) != GO_ON)
+		return OUTCOME(pass_unusual);
+	parsed = parse_message(&packet);
+	if (parsed == GO_ON && is_from_server(&packet))
+		return OUTCOME(pass_server_port);
+	/* What reacts to us is no request. */
+	if (parsed == OUTCOME(pass_message))
+		return parsed;
+	outcome = charge_request(ctx, &packet, &config->guard, now);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = parsed == GO_ON ? send_reset(ctx, &packet) : parsed;
+	return may_be_duplicate(outcome) ? outcome
+					 : refund_passed(ctx, &packet, &config->guard, outcome);
 }
 
 /* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
 static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *packet,
 					    const struct coax_config *config, __u64 now)
 {
-	enum outcome parsed = parse_message(ctx, packet);
 	enum outcome outcome;
 
-	if (parsed == GO_ON && is_from_server(packet))
-		return OUTCOME(pass_server_port);
-	/* What reacts to us is no request. */
-	if (parsed == OUTCOME(pass_message))
-		return parsed;
-	if (config->guard.requests.cost) {
-		outcome = limit_requests(ctx, address_place(packet), now + TICK_MAX);
-		if (outcome != GO_ON)
-			return outcome;
-	}
-	outcome = look_up(ctx, packet, config, now, parsed);
-	if (config->guard.requests.cost && action_of(outcome) == XDP_PASS)
-		refund_request(ctx, address_place(packet));
-	return outcome;
+	if (parse_short_request(packet))
+		outcome = look_up(ctx, packet, config, now);
+	else
+		outcome = look_otherwise(ctx, address_place(packet), now);
+	if (!may_be_duplicate(outcome))
+		return outcome;
+	outcome = repeat(ctx, address_place(packet), now, SWITCH(config, exchanges), outcome);
+	return refund_passed(ctx, packet, &config->guard, outcome);
 }
 
 /* Whether userspace gets it, as one of those that strangers have a share of. */
 static __always_inline bool goes_up(enum outcome outcome)
 {
-	switch (outcome) {
-	case OUTCOME(pass_limited):
-	case OUTCOME(pass_cookie):
-	case OUTCOME(pass_session):
-		return false;
-	default:
-		return action_of(outcome) == XDP_PASS;
-	}
+	return action_of(outcome) == XDP_PASS && outcome < OUTCOME(pass_limited);
 }
 
 /*
@@ -125,40 +152,89 @@ __noinline int share_odd(struct xdp_md *ctx, __u64 place, __u32 outcome)
 	return limit_strangers(ctx, place, now + TICK_MAX, outcome);
 }
 
-static __always_inline enum outcome answer(struct xdp_md *ctx)
+/* UDP over IP without anything odd: its headers have been found. */
+static __always_inline enum outcome receive(struct xdp_md *ctx, struct packet *packet,
+					    const struct coax_config *config)
 {
-	const struct coax_config *config = configuration();
-	struct packet packet;
 	enum outcome outcome;
 	__u64 now;
 
-	if (!config || !SWITCH(config, enabled) || SWITCH(config, owner) != coax_setup.owner)
-		return OUTCOME(pass_disabled);
-
-	outcome = parse_packet(ctx, &packet);
+	outcome = find_endpoint(packet, udp_header(packet));
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = find_endpoint(ctx, &packet);
+	outcome = check_datagram(packet);
 	if (outcome != GO_ON)
-		return outcome;
-	outcome = check_datagram(ctx, &packet);
-	if (outcome != GO_ON)
-		return share_odd(ctx, address_place(&packet), outcome);
+		return share_odd(ctx, address_place(packet), outcome);
 
 	now = bpf_ktime_get_coarse_ns();
 	if (now >= SWITCH(config, lease))
 		return OUTCOME(pass_lease);
 
-	outcome = check_source(ctx, &packet, &config->guard);
+	outcome = check_source(ctx, packet, &config->guard);
 	if (outcome != GO_ON)
-		return share_odd(ctx, address_place(&packet), outcome);
-	if (packet.service & COAX_SERVICE_SECURE)
-		return share_odd(ctx, address_place(&packet),
-				 check_record(ctx, &packet, config, now));
-	outcome = respond(ctx, &packet, config, now);
-	if (config->guard.strangers.cost && goes_up(outcome))
-		outcome = limit_strangers(ctx, address_place(&packet), now + TICK_MAX, outcome);
+		return share_odd(ctx, address_place(packet), outcome);
+	if (packet->service & COAX_SERVICE_SECURE)
+		return share_odd(
+			ctx, address_place(packet),
+			check_record(ctx, address_place(packet), packet->request_length, now));
+	outcome = respond(ctx, packet, config, now);
+	if (goes_up(outcome) && config->guard.strangers.cost)
+		outcome = limit_strangers(ctx, address_place(packet), now + TICK_MAX, outcome);
 	return outcome;
+}
+
+/*
+ * Tags, IPv6, or what is odd about IPv4: that ends here. Returns where the headers are, or above it
+ * an outcome. A function of its own, so that the verifier forgets where they are.
+ */
+#define OUTCOME_SHIFT 8
+
+__noinline int parse_others(struct xdp_md *ctx)
+{
+	const struct iphdr *ip;
+	struct packet packet;
+	enum outcome outcome;
+	__be16 protocol;
+
+	find_frame(ctx, &packet);
+	if (!parse_ethernet(&packet, &protocol))
+		return OUTCOME(pass_not_ours) << OUTCOME_SHIFT;
+	packet.ipv6 = protocol == bpf_htons(ETH_P_IPV6);
+	OPAQUE(packet.ipv6);
+	find_headers(&packet);
+	if (packet.ipv6)
+		return parse_ipv6(&packet) ? address_place(&packet)
+					   : OUTCOME(pass_not_ours) << OUTCOME_SHIFT;
+	if (protocol != bpf_htons(ETH_P_IP) || !parse_ipv4(&packet))
+		return OUTCOME(pass_not_ours) << OUTCOME_SHIFT;
+	ip = packet.ip;
+	if (is_plain_ipv4(ip))
+		return address_place(&packet);
+	outcome = find_endpoint(&packet, packet.ip + ip->ihl * 4);
+	if (outcome == GO_ON)
+		outcome = share_odd(ctx, address_place(&packet), OUTCOME(pass_unusual));
+	return outcome << OUTCOME_SHIFT;
+}
+
+static __always_inline enum outcome answer(struct xdp_md *ctx)
+{
+	const struct coax_config *config = configuration();
+	struct packet packet;
+	__u32 place;
+
+	if (!config || !SWITCH(config, enabled) || SWITCH(config, owner) != coax_setup.owner)
+		return OUTCOME(pass_disabled);
+
+	find_frame(ctx, &packet);
+	if (packet.start + sizeof(struct ethernet_header) > packet.end || !is_our_mac(&packet))
+		return OUTCOME(pass_not_ours);
+	if (parse_usual(&packet))
+		return receive(ctx, &packet, config);
+	place = parse_others(ctx);
+	if (place >> OUTCOME_SHIFT)
+		return place >> OUTCOME_SHIFT;
+	find_place(ctx, place, &packet);
+	return receive(ctx, &packet, config);
 }
 
 /*

@@ -36,11 +36,12 @@ static __always_inline enum outcome check_ipv4(const struct iphdr *ip, struct pa
 					       __u32 room, __u32 *length)
 {
 	const __u32 *words = (const void *)ip;
+	__u64 addresses = (__u64)ip->saddr + ip->daddr;
 	__u32 total = bpf_ntohs(ip->tot_len);
 
 	packet->source_end = ip->saddr;
-	packet->address_sum = (__u64)ip->saddr + ip->daddr;
-	if (sum_fold(sum_words(words, 3) + packet->address_sum) != 0xffff)
+	packet->address_sum = sum_narrow(addresses);
+	if (!sum_is_multiple(addresses + words[0] + words[1] + words[2]))
 		return OUTCOME(pass_unusual);
 	if (!ipv4_source_usable(ip) || total < sizeof(*ip) || total > room)
 		return OUTCOME(pass_unusual);
@@ -59,34 +60,32 @@ static __always_inline enum outcome check_ipv6(const struct ipv6hdr *ip, struct 
 	return GO_ON;
 }
 
-/* Sets packet->address_sum, source_port, source_end, and request_length to the whole message's. */
-static __always_inline enum outcome check_datagram(struct xdp_md *ctx, struct packet *packet)
+/* By the UDP header. */
+static __always_inline __u32 message_length(const struct packet *packet)
 {
-	__u64 whole = bpf_xdp_get_buff_len(ctx);
-	__u64 buffer = frame_length(ctx);
-	const struct ethernet_header *ethernet = frame_start(ctx);
-	const struct udphdr *udp;
+	const struct udphdr *udp = udp_header(packet);
+
+	return (const void *)(udp + 1) > packet->end ? 0 : bpf_ntohs(udp->len) - sizeof(*udp);
+}
+
+/* Sets packet->address_sum, source_port, source_end, and request_length to the whole message's. */
+static __always_inline enum outcome check_datagram(struct packet *packet)
+{
+	__u64 buffer = frame_length(packet);
+	const struct ethernet_header *ethernet = packet->start;
+	const struct udphdr *udp = udp_header(packet);
 	enum outcome outcome;
-	const void *ip;
 	__u32 length;
 
-	/* Frames in several buffers cannot be made longer or shorter like others. */
-	if (packet->unusual || buffer != whole)
-		return OUTCOME(pass_unusual);
-	/* Without options: constant on each way that the verifier looks at. */
-	packet->transport =
-		packet->network + (packet->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	ip = frame_start(ctx) + packet->network;
-	udp = frame_start(ctx) + packet->transport;
-	if ((const void *)(udp + 1) > frame_end(ctx))
+	if ((const void *)(udp + 1) > packet->end || (const void *)(ethernet + 1) > packet->end)
 		return OUTCOME(pass_unusual);
 	if (*(const __u8 *)ethernet->source & 1 || !udp->source)
 		return OUTCOME(pass_unusual);
 
 	if (packet->ipv6)
-		outcome = check_ipv6(ip, packet, buffer - packet->network, &length);
+		outcome = check_ipv6(packet->ip, packet, buffer - packet->network, &length);
 	else
-		outcome = check_ipv4(ip, packet, buffer - packet->network, &length);
+		outcome = check_ipv4(packet->ip, packet, buffer - packet->network, &length);
 	if (outcome != GO_ON)
 		return outcome;
 	if (length < sizeof(*udp) || bpf_ntohs(udp->len) != length)

@@ -9,6 +9,7 @@
 
 #include <linux/in.h>
 #include "checksum.h"
+#include "datagram.h"
 #include "guard.h"
 #include "maps.h"
 #include "packet.h"
@@ -32,7 +33,14 @@ _Static_assert(sizeof(struct coax_exchange_record) == 256, "each record begins a
 _Static_assert(__builtin_offsetof(struct coax_exchange_record, reply_sum) == 64,
 	       "what decides is in one cache line");
 
-/* What is known of a message that came before. */
+/*
+ * What functions of their own are told of a message that came before: the number of its record, and
+ * above it the sequence under which that was found, an even number.
+ */
+#define SEQUENCE_SHIFT 32
+#define NO_DUPLICATE   0xffffffffffffffffULL
+
+/* What is known of it. */
 struct repeated {
 	struct coax_exchange_record *record;
 	__u64 length; /* of the reply; 0: there is none */
@@ -64,16 +72,13 @@ static __always_inline const struct coax_digest_secret *digest_secret(void)
 /* Whether a packet that goes up for this reason may be a duplicate. */
 static __always_inline bool may_be_duplicate(enum outcome outcome)
 {
-	switch (outcome) {
-	case OUTCOME(pass_method):
-	case OUTCOME(pass_long):
-	case OUTCOME(pass_unknown):
-	case OUTCOME(pass_withdrawn):
-		return true;
-	default:
-		return false;
-	}
+	return outcome >= OUTCOME(pass_method) && outcome <= OUTCOME(pass_withdrawn);
 }
+
+_Static_assert(OUTCOME(pass_long) == OUTCOME(pass_method) + 1 &&
+		       OUTCOME(pass_unknown) == OUTCOME(pass_method) + 2 &&
+		       OUTCOME(pass_withdrawn) == OUTCOME(pass_method) + 3,
+	       "those are all");
 
 /*
  * The whole message's. A function of its own, that the verifier looks at once. Returns 0, or
@@ -142,21 +147,18 @@ static __always_inline bool name_ipv6(const struct xdp_md *ctx, const struct ipv
 static __always_inline bool read_name(const struct xdp_md *ctx, const struct packet *packet,
 				      union exchange_name *name)
 {
-	const void *ip = frame_start(ctx) + packet->network;
-	const struct udphdr *udp = frame_start(ctx) + packet->transport;
+	const void *ip = packet->ip;
+	const struct udphdr *udp = udp_header(packet);
 	const struct coap_header *coap = (const void *)(udp + 1);
 	__u16 zone = 0;
 
-	OPAQUE(udp);
-	coap = (const void *)(udp + 1);
-	if ((const void *)(coap + 1) > frame_end(ctx))
+	if ((const void *)(coap + 1) > packet->end)
 		return false;
 	if (packet->ipv6) {
-		if (ip + sizeof(struct ipv6hdr) > frame_end(ctx) ||
-		    !name_ipv6(ctx, ip, name, &zone))
+		if (ip + sizeof(struct ipv6hdr) > packet->end || !name_ipv6(ctx, ip, name, &zone))
 			return false;
 	} else {
-		if (ip + sizeof(struct iphdr) > frame_end(ctx))
+		if (ip + sizeof(struct iphdr) > packet->end)
 			return false;
 		name_ipv4(ip, name);
 	}
@@ -207,23 +209,56 @@ static __always_inline bool read_record(__u32 number, const union exchange_name 
 	return record_unchanged(repeated);
 }
 
-static __always_inline bool find_record(const struct xdp_md *ctx, const struct packet *packet,
-					__u64 now, __u32 records, struct repeated *repeated)
+static __always_inline __u64 name_record(__u32 number, const struct repeated *repeated)
+{
+	return (__u64)repeated->sequence << SEQUENCE_SHIFT | number;
+}
+
+/* The other way round. What is read is to be confirmed by record_unchanged(). */
+static __always_inline bool recall(__u64 duplicate, struct repeated *repeated)
+{
+	__u32 number = duplicate;
+	struct coax_exchange_record *record = bpf_map_lookup_elem(&exchanges, &number);
+
+	if (!record)
+		return false;
+	repeated->record = record;
+	repeated->sequence = duplicate >> SEQUENCE_SHIFT;
+	repeated->length = record->reply_length;
+	repeated->sum = record->reply_sum;
+	return true;
+}
+
+/*
+ * These are functions of their own, as there is more than one way to here, and as the stack would
+ * not hold them all.
+ */
+
+/* Which record is this very message's, or NO_DUPLICATE. */
+__noinline __u64 find_duplicate(struct xdp_md *ctx, __u64 place, __u64 now, __u32 records)
 {
 	const struct coax_digest_secret *key = digest_secret();
 	struct coax_digest_sums sums = {};
+	struct repeated repeated;
 	union exchange_name name;
-	__u32 first;
+	struct packet packet;
+	__u32 number;
 
-	if (!key || !read_name(ctx, packet, &name))
-		return false;
+	find_place(ctx, place, &packet);
+	if (!key || !read_name(ctx, &packet, &name))
+		return NO_DUPLICATE;
 #pragma unroll
 	for (int i = 0; i < 5; i++)
 		coax_digest_add(&sums, key, i, name.words[i]);
-	first = coax_digest_end(&sums, key, sizeof(name)) & (records - 1) &
-		~(COAX_EXCHANGE_WAYS - 1);
-	return read_record(first, &name, now, repeated) ||
-	       read_record(first + 1, &name, now, repeated);
+	number = coax_digest_end(&sums, key, sizeof(name)) & (records - 1) &
+		 ~(COAX_EXCHANGE_WAYS - 1);
+	if (!read_record(number, &name, now, &repeated) &&
+	    !read_record(++number, &name, now, &repeated))
+		return NO_DUPLICATE;
+	if (digest_message(ctx, packet.transport + sizeof(struct udphdr), message_length(&packet),
+			   repeated.digest))
+		return NO_DUPLICATE;
+	return name_record(number, &repeated);
 }
 
 _Static_assert(COAX_EXCHANGE_WAYS == 2, "find_record() looks at both");
@@ -232,17 +267,17 @@ _Static_assert(COAX_EXCHANGE_WAYS == 2, "find_record() looks at both");
 static __always_inline bool write_repeat(struct xdp_md *ctx, const struct packet *packet,
 					 const struct repeated *repeated, __u32 length)
 {
-	void *frame = frame_start(ctx);
-	struct udphdr *udp = frame + packet->transport;
+	struct udphdr *udp = udp_header(packet);
 	__u64 last = repeated->length - 1;
 	__u64 sum;
 
-	if ((void *)(udp + 1) > frame_end(ctx))
+	if ((void *)(udp + 1) > packet->end)
 		return false;
 	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
 	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
 	      repeated->sum;
-	write_transport(frame, packet, udp, length, sum);
+	if (!write_transport(packet, udp, length, sum))
+		return false;
 	OPAQUE(last);
 	if (last >= COAX_REPEAT_MAX)
 		return false;
@@ -252,76 +287,75 @@ static __always_inline bool write_repeat(struct xdp_md *ctx, const struct packet
 				    last);
 }
 
-static __always_inline enum outcome send_repeat(struct xdp_md *ctx, const struct packet *packet,
-						const struct repeated *repeated)
+__noinline int send_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u32 otherwise)
 {
-	__u32 length = packet->transport + sizeof(struct udphdr) + repeated->length;
-	struct next_hop hop;
+	struct repeated repeated;
 	enum outcome outcome;
+	struct packet packet;
+	union next_hop hop;
+	__u32 length;
 
-	outcome = make_way(ctx, packet, length, &hop);
+	find_place(ctx, place, &packet);
+	if (!recall(duplicate, &repeated) || repeated.length > COAX_REPEAT_MAX ||
+	    check_datagram(&packet) != GO_ON)
+		return otherwise;
+	if (!repeated.length)
+		return record_unchanged(&repeated) ? OUTCOME(drop_duplicate) : otherwise;
+	/* Header and token are replaced like the rest. */
+	packet.request = packet.transport + sizeof(struct udphdr);
+	length = packet.request + repeated.length;
+	outcome = make_way(ctx, &packet, length, &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (!turn_to(ctx, &hop) || !write_repeat(ctx, packet, repeated, length) ||
-	    !record_unchanged(repeated))
+	if (!turn_to(&packet, &hop) || !write_repeat(ctx, &packet, &repeated, length) ||
+	    !record_unchanged(&repeated))
 		return OUTCOME(drop_raced);
 	return OUTCOME(repeat);
 }
 
-/*
- * That it was sent before says nothing of who is sent it: it counts like any other reply. Functions
- * of their own, as the verifier would look at all that follows twice.
- */
-__noinline int limit_repeat(struct xdp_md *ctx, __u64 place, __u64 request, __u64 reply, __u64 now)
+/* That it was sent before says nothing of who is sent it: it counts like any other reply. */
+__noinline int limit_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u64 now)
 {
 	const struct coax_guard_config *guard = guard_config();
+	struct repeated repeated;
+	struct packet packet;
 
-	if (!guard || !coax_is_amplified(guard, request, reply))
+	find_place(ctx, place, &packet);
+	if (!guard || !recall(duplicate, &repeated) ||
+	    !coax_is_amplified(guard, message_length(&packet), repeated.length))
 		return GO_ON;
-	return limit_reply(ctx, place, reply, now);
+	return limit_reply(ctx, place, repeated.length, now);
 }
 
-__noinline int refund_repeat(struct xdp_md *ctx, __u64 place, __u64 request, __u64 reply)
+__noinline int refund_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate)
 {
 	const struct coax_guard_config *guard = guard_config();
+	struct repeated repeated;
+	struct packet packet;
 
-	if (guard && coax_is_amplified(guard, request, reply))
-		refund_reply(ctx, place, reply);
+	find_place(ctx, place, &packet);
+	if (guard && recall(duplicate, &repeated) &&
+	    coax_is_amplified(guard, message_length(&packet), repeated.length))
+		refund_reply(ctx, place, repeated.length);
 	return 0;
 }
 
-static __always_inline enum outcome repeat_limited(struct xdp_md *ctx, const struct packet *packet,
-						   const struct repeated *repeated, __u32 length,
-						   __u64 now)
+/* `otherwise`: what becomes of a packet that is no duplicate, one for which may_be_duplicate(). */
+static __always_inline enum outcome repeat(struct xdp_md *ctx, __u64 place, __u64 now,
+					   __u32 records, enum outcome otherwise)
 {
+	__u64 duplicate = records ? find_duplicate(ctx, place, now, records) : NO_DUPLICATE;
 	enum outcome outcome;
 
-	outcome = limit_repeat(ctx, address_place(packet), length, repeated->length, now);
+	if (duplicate == NO_DUPLICATE)
+		return otherwise;
+	outcome = limit_repeat(ctx, place, duplicate, now + TICK_MAX);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = send_repeat(ctx, packet, repeated);
+	outcome = send_repeat(ctx, place, duplicate, otherwise);
 	if (action_of(outcome) == XDP_PASS)
-		refund_repeat(ctx, address_place(packet), length, repeated->length);
+		refund_repeat(ctx, place, duplicate);
 	return outcome;
-}
-
-/* `otherwise`: what becomes of a packet that is no duplicate. */
-static __always_inline enum outcome repeat(struct xdp_md *ctx, const struct packet *packet,
-					   __u64 now, __u32 records, enum outcome otherwise)
-{
-	__u32 message = packet->transport + sizeof(struct udphdr);
-	__u32 length = packet->request + packet->request_length - message;
-	struct repeated repeated;
-
-	if (!records || !find_record(ctx, packet, now, records, &repeated))
-		return otherwise;
-	if (digest_message(ctx, message, length, repeated.digest))
-		return otherwise;
-	if (!repeated.length)
-		return OUTCOME(drop_duplicate);
-	if (repeated.length > COAX_REPEAT_MAX)
-		return otherwise;
-	return repeat_limited(ctx, packet, &repeated, length, now + TICK_MAX);
 }
 
 #endif

@@ -44,23 +44,19 @@ static __always_inline void ipv4_destination(const struct iphdr *ip, union endpo
 	endpoint->words[3] = ip->daddr;
 }
 
-static __always_inline bool read_destination(const struct xdp_md *ctx, const struct packet *packet,
+static __always_inline bool read_destination(const struct packet *packet, const struct udphdr *udp,
 					     union endpoint_key *endpoint)
 {
-	const void *ip = frame_start(ctx) + packet->network;
-	const struct udphdr *udp = frame_start(ctx) + packet->transport;
-
-	OPAQUE(udp);
-	if ((const void *)(udp + 1) > frame_end(ctx))
+	if ((const void *)(udp + 1) > packet->end)
 		return false;
 	/* In one piece: a word that was written in two is slow to read back. */
 	endpoint->words[4] = bpf_htonl((__u32)bpf_ntohs(udp->dest) << 16);
 	if (packet->ipv6)
-		return ip + sizeof(struct ipv6hdr) <= frame_end(ctx) &&
-		       ipv6_destination(ip, endpoint);
-	if (ip + sizeof(struct iphdr) > frame_end(ctx))
+		return packet->ip + sizeof(struct ipv6hdr) <= packet->end &&
+		       ipv6_destination(packet->ip, endpoint);
+	if (packet->ip + sizeof(struct iphdr) > packet->end)
 		return false;
-	ipv4_destination(ip, endpoint);
+	ipv4_destination(packet->ip, endpoint);
 	return true;
 }
 
@@ -108,22 +104,27 @@ static __always_inline enum outcome look_nearby(const union endpoint_key *endpoi
 }
 
 /* Sets packet->service. */
-static __always_inline enum outcome find_endpoint(const struct xdp_md *ctx, struct packet *packet)
+static __always_inline enum outcome look_far(const union endpoint_key *endpoint,
+					     struct packet *packet)
 {
-	const struct coax_endpoint_value *value;
-	union endpoint_key endpoint;
-	enum outcome outcome;
+	const union endpoint_key key = *endpoint;
+	const struct coax_endpoint_value *value = bpf_map_lookup_elem(&endpoints, &key);
 
-	if (!read_destination(ctx, packet, &endpoint))
-		return OUTCOME(pass_not_ours);
-	outcome = look_nearby(&endpoint, packet);
-	if (outcome != OUTCOME(pass_unknown))
-		return outcome;
-	value = bpf_map_lookup_elem(&endpoints, &endpoint);
 	if (!value)
 		return OUTCOME(pass_not_ours);
 	packet->service = value->service;
 	return GO_ON;
+}
+
+static __always_inline enum outcome find_endpoint(struct packet *packet, const struct udphdr *udp)
+{
+	union endpoint_key endpoint;
+	enum outcome outcome;
+
+	if (!read_destination(packet, udp, &endpoint))
+		return OUTCOME(pass_not_ours);
+	outcome = look_nearby(&endpoint, packet);
+	return outcome == OUTCOME(pass_unknown) ? look_far(&endpoint, packet) : outcome;
 }
 
 #endif

@@ -45,12 +45,6 @@ struct places {
 	__u32 name;
 };
 
-/* What functions of their own are told of a packet. The verifier looks at each of them once. */
-static __always_inline __u64 address_place(const struct packet *packet)
-{
-	return packet->network << 1 | packet->ipv6;
-}
-
 static __always_inline const void *ip_header(const struct xdp_md *ctx, __u64 place)
 {
 	__u64 network = place >> 1;
@@ -370,12 +364,14 @@ static __always_inline bool is_time_to_note(const struct coax_guard_config *guar
 	return !(now >> 22 & 3) && guard->strangers.cost;
 }
 
+/* Whether the reply draws on a budget, so that somebody has to look at it. */
 static __always_inline bool is_amplified(const struct packet *packet, const struct reply *reply,
 					 const struct coax_guard_config *guard)
 {
 	__u32 before = sizeof(struct coap_header) + packet->token_length;
 
-	return coax_is_amplified(guard, before + packet->request_length, before + reply->length);
+	return coax_is_amplified(guard, before + packet->request_length, before + reply->length) &&
+	       guard->replies.cost | guard->replies_total.cost;
 }
 
 /* Work for userspace, which has less room than the wire: strangers share what there is. */

@@ -12,6 +12,7 @@
 #include <linux/in.h>
 #include <coax/cookie.h>
 #include "checksum.h"
+#include "datagram.h"
 #include "guard.h"
 #include "maps.h"
 #include "packet.h"
@@ -125,46 +126,13 @@ static __always_inline __u32 message_place(__u64 place)
 	       sizeof(struct udphdr);
 }
 
-static __always_inline const struct udphdr *udp_header(const struct xdp_md *ctx, __u64 place)
+static __always_inline const struct udphdr *udp_at(const struct xdp_md *ctx, __u64 place)
 {
 	const struct udphdr *udp =
 		ip_header(ctx, place) + (place & 1 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 
 	OPAQUE(udp);
 	return udp;
-}
-
-/* Once more: what a function is told of a packet are numbers, of which the verifier knows none. */
-static __always_inline bool locate(const struct xdp_md *ctx, __u64 place, struct packet *packet)
-{
-	const struct ethernet_header *ethernet = frame_start(ctx);
-	__u64 network = place >> 1;
-	const void *ip;
-
-	packet->network = sizeof(*ethernet);
-	if (network >= sizeof(*ethernet) + sizeof(struct vlan_tag))
-		packet->network += sizeof(struct vlan_tag);
-	if (network >= sizeof(*ethernet) + 2 * sizeof(struct vlan_tag))
-		packet->network += sizeof(struct vlan_tag);
-	packet->ipv6 = place & 1;
-	OPAQUE(packet->ipv6);
-	ip = frame_start(ctx) + packet->network;
-	if (packet->ipv6) {
-		const struct ipv6hdr *ipv6 = ip;
-
-		packet->transport = packet->network + sizeof(*ipv6);
-		if ((const void *)(ipv6 + 1) > frame_end(ctx))
-			return false;
-		packet->address_sum = sum_words(ipv6->saddr.in6_u.u6_addr32, 8);
-	} else {
-		const struct iphdr *ipv4 = ip;
-
-		packet->transport = packet->network + sizeof(*ipv4);
-		if ((const void *)(ipv4 + 1) > frame_end(ctx))
-			return false;
-		packet->address_sum = (__u64)ipv4->saddr + ipv4->daddr;
-	}
-	return true;
 }
 
 /*
@@ -184,7 +152,7 @@ __noinline int check_session(struct xdp_md *ctx, __u64 place)
 {
 	union source_key source;
 	union session_key session;
-	const struct udphdr *udp = udp_header(ctx, place);
+	const struct udphdr *udp = udp_at(ctx, place);
 
 	if (!sessions_are_known())
 		return OUTCOME(pass_record);
@@ -220,7 +188,7 @@ __noinline __u64 hash_hello(void)
 static __always_inline bool read_input(struct xdp_md *ctx, __u64 place, __u32 at,
 				       __u32 session_length, struct coax_cookie_input *input)
 {
-	const struct udphdr *udp = udp_header(ctx, place);
+	const struct udphdr *udp = udp_at(ctx, place);
 	union source_key source;
 	const struct client_hello *hello = (const void *)(udp + 1);
 
@@ -268,17 +236,16 @@ static __always_inline void make_verify(const struct client_hello *hello, union 
 static __always_inline bool write_verify(struct xdp_md *ctx, const struct packet *packet,
 					 union verify *verify, __u32 length)
 {
-	void *frame = frame_start(ctx);
-	struct udphdr *udp = frame + packet->transport;
+	struct udphdr *udp = udp_header(packet);
 	__u64 sum;
 
-	if ((void *)(udp + 1) > frame_end(ctx))
+	if ((void *)(udp + 1) > packet->end)
 		return false;
 	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
 	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
 	      sum_words(verify->words, VERIFY_WORDS);
-	write_transport(frame, packet, udp, length, sum);
-	return !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), &verify->message,
+	return write_transport(packet, udp, length, sum) &&
+	       !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), &verify->message,
 				    sizeof(verify->message));
 }
 
@@ -286,22 +253,23 @@ static __always_inline bool write_verify(struct xdp_md *ctx, const struct packet
 __noinline int send_verify(struct xdp_md *ctx, __u64 place)
 {
 	struct hello_scratch *hello = scratch();
-	struct packet packet = {};
-	struct next_hop hop;
 	enum outcome outcome;
+	struct packet packet;
+	union next_hop hop;
 	__u32 length;
 
-	if (!hello || !locate(ctx, place, &packet))
+	find_place(ctx, place, &packet);
+	if (!hello || check_datagram(&packet) != GO_ON)
 		return OUTCOME(pass_unusual);
-	/* Not the end of the frame as it was read before: half of a pointer is kept of that. */
-	OPAQUE(ctx);
-	length = message_place(place) + sizeof(struct hello_verify);
+	packet.request = packet.transport + sizeof(struct udphdr);
+	length = packet.request + sizeof(struct hello_verify);
 	outcome = find_route(ctx, &packet, length - packet.network, &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (bpf_xdp_adjust_tail(ctx, (int)(length - frame_length(ctx))))
-		return OUTCOME(pass_no_room);
-	if (!turn_to(ctx, &hop) || !write_verify(ctx, &packet, &hello->verify, length))
+	outcome = make_room(ctx, &packet, length);
+	if (outcome != GO_ON)
+		return outcome;
+	if (!turn_to(&packet, &hop) || !write_verify(ctx, &packet, &hello->verify, length))
 		return OUTCOME(drop_raced);
 	return OUTCOME(hello);
 }
@@ -380,8 +348,7 @@ __noinline int check_cookie(struct xdp_md *ctx, __u64 place, __u64 now)
 /* Is it one? GO_ON: it is, and its beginning is in the scratch. `length`: of the datagram's. */
 __noinline int classify_record(struct xdp_md *ctx, __u64 place, __u64 length)
 {
-	const struct client_hello *hello =
-		(const void *)udp_header(ctx, place) + sizeof(struct udphdr);
+	const struct client_hello *hello = (const void *)udp_at(ctx, place) + sizeof(struct udphdr);
 	struct hello_scratch *kept = scratch();
 
 	if (!kept || length < sizeof(*hello) || (const void *)(hello + 1) > frame_end(ctx) ||
@@ -394,15 +361,15 @@ __noinline int classify_record(struct xdp_md *ctx, __u64 place, __u64 length)
 	return GO_ON;
 }
 
-static __always_inline enum outcome check_record(struct xdp_md *ctx, const struct packet *packet,
-						 const struct coax_config *config, __u64 now)
+/* `length`: of the datagram's. */
+__noinline int check_record(struct xdp_md *ctx, __u64 place, __u64 length, __u64 now)
 {
-	__u64 place = address_place(packet);
-	enum outcome outcome = classify_record(ctx, place, packet->request_length);
+	const struct coax_guard_config *guard = guard_config();
+	enum outcome outcome = classify_record(ctx, place, length);
 
 	if (outcome == OUTCOME(pass_record))
 		return check_session(ctx, place);
-	if (outcome == GO_ON && config->guard.requests.cost) {
+	if (outcome == GO_ON && guard && guard->requests.cost) {
 		outcome = limit_requests(ctx, place, now + TICK_MAX);
 		/* Nobody is told of it: DTLS has no word for that. */
 		if (outcome == OUTCOME(pass_limited))

@@ -86,6 +86,7 @@ static __always_inline enum outcome check_empty(struct packet *packet)
 	return reject(packet, 0, OUTCOME(pong), OUTCOME(drop_empty));
 }
 
+/* Of what is no short request. */
 static __always_inline enum outcome check_code(struct packet *packet)
 {
 	__u8 code = packet->code;
@@ -98,21 +99,49 @@ static __always_inline enum outcome check_code(struct packet *packet)
 	if (is_reaction(packet) || COAX_CODE_CLASS(code))
 		return OUTCOME(pass_message);
 	/* The safe ones (RFC 7252 section 5.1, RFC 8132 section 2). */
-	if (code != COAX_GET && code != COAX_FETCH)
-		return OUTCOME(pass_method);
-	if (packet->request_length > COAX_KEY_MAX)
-		return OUTCOME(pass_long);
-	return GO_ON;
+	return code == COAX_GET || code == COAX_FETCH ? OUTCOME(pass_long) : OUTCOME(pass_method);
+}
+
+static __always_inline const struct coap_header *coap_header(const struct packet *packet)
+{
+	return udp_header(packet) + sizeof(struct udphdr);
 }
 
 /*
- * Sets type, code, token_length, request, request_length and reset of the packet. What goes on is
- * either a request that may have been published, or to be answered by RST.
+ * What is asked most: GET or FETCH in a CON or NON, with nothing odd about it, and no longer than
+ * what may have been published. Sets type, code, token_length, request and request_length, if it
+ * is one.
  */
-static __always_inline enum outcome parse_message(const struct xdp_md *ctx, struct packet *packet)
+static __always_inline bool parse_short_request(struct packet *packet)
 {
-	const struct coap_header *coap =
-		frame_start(ctx) + packet->transport + sizeof(struct udphdr);
+	const struct coap_header *coap = coap_header(packet);
+	__u64 token_length, rest;
+
+	if ((const void *)(coap + 1) > packet->end)
+		return false;
+	token_length = coap->first & 0xf;
+	rest = packet->request_length - sizeof(*coap) - token_length;
+	if ((coap->first & ~(COAX_TYPE_NON << 4 | 0xf)) != COAX_VERSION << 6 ||
+	    (coap->code & ~(COAX_GET ^ COAX_FETCH)) != COAX_GET || token_length > COAX_TOKEN_MAX ||
+	    rest > COAX_KEY_MAX)
+		return false;
+	packet->type = coap->first >> 4 & COAX_TYPE_NON;
+	packet->code = coap->code;
+	packet->token_length = token_length;
+	packet->request = packet->transport + sizeof(struct udphdr) + sizeof(*coap) + token_length;
+	packet->request_length = rest;
+	return true;
+}
+
+_Static_assert(COAX_TYPE_CON == 0 && COAX_TYPE_NON == 1, "they differ in one bit");
+_Static_assert((COAX_GET & COAX_FETCH) == COAX_GET, "what FETCH has more is not in GET");
+
+/*
+ * The same for any other message, and `reset`. GO_ON: RST is what answers it.
+ */
+static __always_inline enum outcome parse_message(struct packet *packet)
+{
+	const struct coap_header *coap = coap_header(packet);
 	__u32 header_length;
 
 	/* Undefined on no way: compilers copy such a value, and the verifier refuses that. */
@@ -121,7 +150,7 @@ static __always_inline enum outcome parse_message(const struct xdp_md *ctx, stru
 	packet->request = 0;
 	packet->type = 0;
 	packet->code = 0;
-	if ((const void *)(coap + 1) > frame_end(ctx))
+	if ((const void *)(coap + 1) > packet->end)
 		return OUTCOME(drop_short);
 	packet->type = coap->first >> 4 & 3;
 	packet->token_length = coap->first & 0xf;

@@ -41,14 +41,16 @@ struct coap_header {
 
 /* Words, because the verifier of Linux 6.1 forgets what it knew of less when that is spilled. */
 struct packet {
-	__u64 network;	 /* where the IP header begins */
+	void *start;	 /* of its first buffer, which is nearly always all of it */
+	void *end;	 /* of that */
+	void *ip;	 /* the IP header */
+	__u64 network;	 /* where that begins */
 	__u64 transport; /* the UDP header */
 	__u64 request;	 /* the bytes after the token */
 	__u64 request_length;
 	__u64 token_length;
 	__u64 ipv6;	   /* or IPv4 */
-	__u64 unusual;	   /* a fragment, or IP options */
-	__u64 address_sum; /* one's-complement sum of both IP addresses, not folded */
+	__u64 address_sum; /* one's-complement sum of both IP addresses, in 18 bits */
 	__u64 source_port; /* host order */
 	__u64 source_end;  /* the last four bytes of the source address, as they lie there */
 	__u32 service;
@@ -90,13 +92,58 @@ static __always_inline bool load_bytes(struct xdp_md *ctx, __u32 at, __u64 lengt
 	return !bpf_xdp_load_bytes(ctx, at, to, last);
 }
 
-/* Of its first buffer, which is nearly always all of it. */
-static __always_inline __u64 frame_length(const struct xdp_md *ctx)
+/* At the beginning, and whenever it has been resized. */
+static __always_inline void find_frame(const struct xdp_md *ctx, struct packet *packet)
 {
-	__u64 length = frame_end(ctx) - frame_start(ctx);
+	packet->start = frame_start(ctx);
+	packet->end = frame_end(ctx);
+}
+
+/* Sets what follows from `network` and `ipv6`, in a frame that has been found. */
+static __always_inline void find_headers(struct packet *packet)
+{
+	packet->ip = packet->start + packet->network;
+	packet->transport =
+		packet->network + (packet->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+}
+
+/* Relative to the IP header, whose distance from the frame's start the verifier need not know. */
+static __always_inline void *udp_header(const struct packet *packet)
+{
+	return packet->ip + (packet->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+}
+
+/* What functions of their own are told of a packet. The verifier looks at each of them once. */
+static __always_inline __u64 address_place(const struct packet *packet)
+{
+	return packet->network << 1 | packet->ipv6;
+}
+
+/* The other way round. */
+static __always_inline void find_place(const struct xdp_md *ctx, __u64 place, struct packet *packet)
+{
+	__u64 network = place >> 1;
+
+	OPAQUE(network);
+	find_frame(ctx, packet);
+	packet->network = network & 0x1f;
+	packet->ipv6 = place & 1;
+	OPAQUE(packet->ipv6);
+	find_headers(packet);
+	OPAQUE(packet->ip);
+}
+
+static __always_inline __u64 frame_length(const struct packet *packet)
+{
+	__u64 length = packet->end - packet->start;
 
 	OPAQUE(length);
 	return length;
+}
+
+static __always_inline bool is_one_buffer(struct xdp_md *ctx, const struct packet *packet)
+{
+	return bpf_xdp_get_buff_len(ctx) == frame_length(packet);
 }
 
 #endif

@@ -14,15 +14,37 @@
 
 #define IP_MORE_FRAGMENTS  0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
+/* Version 4, a header of five words. */
+#define IP_WITHOUT_OPTIONS 0x45
 
-static __always_inline bool is_our_mac(const struct ethernet_header *ethernet)
+static __always_inline bool is_our_mac(const struct packet *packet)
 {
 	const volatile __u16 *mac = (const volatile __u16 *)coax_link.mac;
+	const struct ethernet_header *ethernet = packet->start;
+	const void *destination = ethernet->destination;
 	__u32 first = *(const volatile __u32 *)mac;
 	__u16 last = mac[2];
 
-	return *(const __u32 *)ethernet->destination == first && ethernet->destination[2] == last &&
+	return *(const __u32 *)destination == first && ethernet->destination[2] == last &&
 	       (first | last);
+}
+
+/*
+ * IPv4 without options in a frame without tags, which most packets are: the program has a copy of
+ * all that follows for those alone, in which each offset is a constant. Needs the frame found.
+ */
+static __always_inline bool parse_usual(struct packet *packet)
+{
+	const struct ethernet_header *ethernet = packet->start;
+	const struct iphdr *ip = (const void *)(ethernet + 1);
+
+	packet->ipv6 = 0;
+	packet->network = sizeof(*ethernet);
+	find_headers(packet);
+	return udp_header(packet) + sizeof(struct udphdr) <= packet->end &&
+	       ethernet->protocol == bpf_htons(ETH_P_IP) &&
+	       *(const __u8 *)ip == IP_WITHOUT_OPTIONS && ip->protocol == IPPROTO_UDP &&
+	       !(ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET));
 }
 
 static __always_inline bool is_vlan(__be16 protocol)
@@ -41,81 +63,49 @@ static __always_inline bool is_our_vlan(__be16 protocol, const struct vlan_tag *
 }
 
 /* Ethernet and up to two tags. Sets packet->network and *protocol. */
-static __always_inline enum outcome parse_ethernet(const struct xdp_md *ctx, struct packet *packet,
-						   __be16 *protocol)
+static __always_inline bool parse_ethernet(struct packet *packet, __be16 *protocol)
 {
-	const struct ethernet_header *ethernet = frame_start(ctx);
+	const struct ethernet_header *ethernet = packet->start;
 	const struct vlan_tag *tag = (const void *)(ethernet + 1);
-	const void *end = frame_end(ctx);
 
-	if ((const void *)(ethernet + 1) > end || !is_our_mac(ethernet))
-		return OUTCOME(pass_not_ours);
+	if ((const void *)tag > packet->end)
+		return false;
 	packet->network = sizeof(*ethernet);
 	*protocol = ethernet->protocol;
 	for (int tags = 0; tags < 2 && is_vlan(*protocol); tags++, tag++) {
-		if ((const void *)(tag + 1) > end)
-			return OUTCOME(pass_not_ours);
+		if ((const void *)(tag + 1) > packet->end)
+			return false;
 		/* The host is in no VLAN within another: such frames are the stack's. */
 		if (coax_place.vlans_known && (tags || !is_our_vlan(*protocol, tag)))
-			return OUTCOME(pass_not_ours);
+			return false;
 		packet->network += sizeof(*tag);
 		*protocol = tag->protocol;
 	}
-	return GO_ON;
+	return true;
 }
 
-static __always_inline enum outcome parse_ipv4(const struct xdp_md *ctx, struct packet *packet)
+/* No ports are to be seen in any fragment but the first. */
+static __always_inline bool parse_ipv4(const struct packet *packet)
 {
-	const struct iphdr *ip = frame_start(ctx) + packet->network;
+	const struct iphdr *ip = packet->ip;
 
-	if ((const void *)(ip + 1) > frame_end(ctx))
-		return OUTCOME(pass_not_ours);
-	if (ip->version != 4 || ip->protocol != IPPROTO_UDP)
-		return OUTCOME(pass_not_ours);
-	/* No ports to be seen in any fragment but the first. */
-	if (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET))
-		return OUTCOME(pass_not_ours);
-	packet->ipv6 = 0;
-	packet->unusual = ip->ihl != 5 || ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS);
-	packet->transport = packet->network + ip->ihl * 4;
-	return GO_ON;
+	return (const void *)(ip + 1) <= packet->end && ip->version == 4 &&
+	       ip->protocol == IPPROTO_UDP && !(ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET));
 }
 
-static __always_inline enum outcome parse_ipv6(const struct xdp_md *ctx, struct packet *packet)
+/* Neither a first fragment nor with options, if parse_ipv4() has been content. */
+static __always_inline bool is_plain_ipv4(const struct iphdr *ip)
 {
-	const struct ipv6hdr *ip = frame_start(ctx) + packet->network;
-
-	if ((const void *)(ip + 1) > frame_end(ctx))
-		return OUTCOME(pass_not_ours);
-	if (ip->version != 6 || ip->nexthdr != IPPROTO_UDP)
-		return OUTCOME(pass_not_ours);
-	packet->ipv6 = 1;
-	packet->unusual = 0;
-	packet->transport = packet->network + sizeof(*ip);
-	return GO_ON;
+	return *(const __u8 *)ip == IP_WITHOUT_OPTIONS &&
+	       !(ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS));
 }
 
-static __always_inline enum outcome parse_packet(const struct xdp_md *ctx, struct packet *packet)
+static __always_inline bool parse_ipv6(const struct packet *packet)
 {
-	enum outcome outcome;
-	__be16 protocol;
+	const struct ipv6hdr *ip = packet->ip;
 
-	outcome = parse_ethernet(ctx, packet, &protocol);
-	if (outcome != GO_ON)
-		return outcome;
-	switch (protocol) {
-	case bpf_htons(ETH_P_IP):
-		outcome = parse_ipv4(ctx, packet);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		outcome = parse_ipv6(ctx, packet);
-		break;
-	default:
-		return OUTCOME(pass_not_ours);
-	}
-	/* Not to be inferred from the protocol: the verifier would not follow. */
-	OPAQUE(packet->ipv6);
-	return outcome;
+	return (const void *)(ip + 1) <= packet->end && ip->version == 6 &&
+	       ip->nexthdr == IPPROTO_UDP;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef COAX_BPF_REPLY_H
 #define COAX_BPF_REPLY_H
 
+#include <linux/if_ether.h>
 #include <linux/in.h>
 #include "age.h"
 #include "cache.h"
@@ -16,19 +17,23 @@
 #include "stats.h"
 
 #define REPLY_TTL 64
-/* Bodies up to here are copied by words, which is faster than the call that takes longer ones. */
-#define SHORT_BODY	 96
+/* Bodies of so many pieces are copied by words, which is faster than the call that takes others. */
+#define PIECES		 4
+#define SMALL_PIECE	 8
+#define LARGE_PIECE	 32
 #define IP_DONT_FRAGMENT 0x4000
 
-static __always_inline void swap_macs(struct ethernet_header *ethernet)
+/* By words of 4 and 2 bytes: both lie at odd multiples of two. */
+static __always_inline void swap_macs(void *destination)
 {
-#pragma unroll
-	for (int i = 0; i < 3; i++) {
-		__u16 word = ethernet->destination[i];
+	void *source = destination + ETH_ALEN;
+	__u32 first = *(__u32 *)destination;
+	__u16 last = *(__u16 *)(destination + 4);
 
-		ethernet->destination[i] = ethernet->source[i];
-		ethernet->source[i] = word;
-	}
+	*(__u32 *)destination = *(__u32 *)source;
+	*(__u16 *)(destination + 4) = *(__u16 *)(source + 4);
+	*(__u32 *)source = first;
+	*(__u16 *)(source + 4) = last;
 }
 
 static __always_inline void write_ipv4(struct iphdr *ip, const struct packet *packet, __u16 length)
@@ -38,10 +43,10 @@ static __always_inline void write_ipv4(struct iphdr *ip, const struct packet *pa
 
 	words[0] = bpf_htons(0x4500);
 	words[1] = bpf_htons(length);
-	words[2] = 0;
-	words[3] = bpf_htons(IP_DONT_FRAGMENT);
+	*(__be32 *)(void *)(words + 2) = bpf_htonl(IP_DONT_FRAGMENT);
 	words[4] = bpf_htons(REPLY_TTL << 8 | IPPROTO_UDP);
-	words[5] = ~sum_fold(packet->address_sum + words[0] + words[1] + words[3] + words[4]);
+	words[5] = ~sum_fold(packet->address_sum + words[1] + bpf_htons(0x4500) +
+			     bpf_htons(IP_DONT_FRAGMENT) + bpf_htons(REPLY_TTL << 8 | IPPROTO_UDP));
 	ip->saddr = ip->daddr;
 	ip->daddr = source;
 }
@@ -63,11 +68,19 @@ static __always_inline void write_ipv6(struct ipv6hdr *ip, __u16 length)
 	}
 }
 
+/* How the reply's message differs from the request's, apart from its length. */
+struct change {
+	__u8 type;
+	__u8 code;
+	__u16 request_sum; /* of the bytes after the token */
+	__u16 sum;	   /* of those that replace them */
+};
+
 /* Type and code, which is what changes in the CoAP header. */
-static __always_inline __u16 type_and_code(const struct packet *packet, const struct reply *reply)
+static __always_inline __u16 type_and_code(const struct packet *packet, const struct change *change)
 {
-	return bpf_htons((COAX_VERSION << 6 | reply->type << 4 | packet->token_length) << 8 |
-			 reply->code);
+	return bpf_htons((COAX_VERSION << 6 | change->type << 4 | packet->token_length) << 8 |
+			 change->code);
 }
 
 static __always_inline bool sum_token(struct xdp_md *ctx, const struct packet *packet, __u64 *sum)
@@ -91,15 +104,15 @@ static __always_inline bool sum_token(struct xdp_md *ctx, const struct packet *p
  * that the frame never met (veth, virtio): then it is the folded sum of the pseudo header.
  */
 static __always_inline bool sum_reply(struct xdp_md *ctx, const struct packet *packet,
-				      const struct reply *reply, const struct udphdr *udp,
+				      const struct change *change, const struct udphdr *udp,
 				      const struct coap_header *coap, __be16 length, __u64 *sum)
 {
 	__u64 pseudo = packet->address_sum + bpf_htons(IPPROTO_UDP);
-	__u16 changed = type_and_code(packet, reply);
-	__u16 body = reply->sum;
+	__u16 changed = type_and_code(packet, change);
+	__u32 body = change->sum;
 
-	if (udp->check && udp->check != sum_fold(pseudo + udp->len)) {
-		body = sum_fold((__u64)body + sum_without(reply->request_sum));
+	if (udp->check && !sum_is_multiple(pseudo + udp->len + sum_without(udp->check))) {
+		body += sum_without(change->request_sum);
 		*sum = (__u64)sum_without(udp->check) +
 		       2 * ((__u64)length + sum_without(udp->len)) + changed +
 		       sum_without(*(const __u16 *)coap);
@@ -125,65 +138,76 @@ static __always_inline void write_udp(struct udphdr *udp, __be16 length, __u64 s
 	udp->check = check ? check : 0xffff;
 }
 
-/* All that stands before the message. The frame has room for it. */
-static __always_inline void write_transport(void *frame, const struct packet *packet,
-					    struct udphdr *udp, __u32 length, __u64 sum)
+/* All that stands before the message; up to there, the caller has looked whether there is room. */
+static __always_inline bool write_transport(const struct packet *packet, struct udphdr *udp,
+					    __u32 length, __u64 sum)
 {
-	void *ip = frame + packet->network;
+	void *ip = packet->ip;
 
-	swap_macs(frame);
+	if (packet->start + sizeof(struct ethernet_header) > packet->end)
+		return false;
+	swap_macs(packet->start);
 	if (packet->ipv6)
 		write_ipv6(ip, length - packet->network);
 	else
 		write_ipv4(ip, packet, length - packet->network);
 	write_udp(udp, bpf_htons(length - packet->transport), sum);
+	return true;
 }
 
 static __always_inline bool write_headers(struct xdp_md *ctx, const struct packet *packet,
-					  const struct reply *reply, __u32 length)
+					  const struct change *change, __u32 length)
 {
-	void *frame = frame_start(ctx);
-	struct udphdr *udp = frame + packet->transport;
+	struct udphdr *udp = udp_header(packet);
 	struct coap_header *coap = (void *)(udp + 1);
 	__be16 udp_length = bpf_htons(length - packet->transport);
 	__u64 sum;
 
-	if ((void *)(coap + 1) > frame_end(ctx))
+	if ((void *)(coap + 1) > packet->end)
 		return false;
-	if (!sum_reply(ctx, packet, reply, udp, coap, udp_length, &sum))
+	if (!sum_reply(ctx, packet, change, udp, coap, udp_length, &sum))
 		return false;
-	write_transport(frame, packet, udp, length, sum);
-	*(__u16 *)coap = type_and_code(packet, reply);
+	if (!write_transport(packet, udp, length, sum))
+		return false;
+	*(__u16 *)coap = type_and_code(packet, change);
 	return true;
 }
 
-/* Words from the start, and the one that ends with the last byte. */
-static __always_inline bool write_short_body(struct xdp_md *ctx, const struct packet *packet,
-					     const struct reply *reply)
+static __always_inline bool copy_piece(void *to, const void *end, const void *from, __u64 size)
+{
+	if (to + size > end)
+		return false;
+#pragma unroll
+	for (__u32 i = 0; i < size / 8; i++)
+		((__u64 *)to)[i] = ((const __u64 *)from)[i];
+	return true;
+}
+
+/* Pieces from the start, and the one that ends with the last byte. `size`, of each, is a constant.
+ */
+static __always_inline bool write_pieces(const struct packet *packet, const struct reply *reply,
+					 __u64 size)
 {
 	const __u8 *from = reply->slot->reply;
-	const void *end = frame_end(ctx);
-	void *word = frame_start(ctx) + packet->request;
-	void *last = frame_start(ctx) + packet->request;
-	__u64 last_at = reply->length - sizeof(__u64);
+	void *to = packet->start + packet->request;
+	void *last = packet->start + packet->request;
+	__u64 last_at = reply->length - size;
+	__u64 whole = reply->length / size;
 
 	OPAQUE(last_at);
-	if (last_at > SHORT_BODY - sizeof(__u64))
+	if (last_at > (PIECES - 1) * size)
 		return false;
 	last += last_at;
 	OPAQUE(last);
-	if (last + sizeof(__u64) > end)
+	if (!copy_piece(last, packet->end, from + last_at, size))
 		return false;
-	*(__u64 *)last = *(const __u64 *)(from + last_at);
-
-	OPAQUE(word);
+	OPAQUE(to);
 #pragma unroll
-	for (__u32 i = 0; i < SHORT_BODY / 8; i++, word += sizeof(__u64)) {
-		if (8 * i + 8 > reply->length)
+	for (__u32 i = 0; i < PIECES - 1; i++) {
+		if (i >= whole)
 			break;
-		if (word + sizeof(__u64) > end)
+		if (!copy_piece(to + i * size, packet->end, from + i * size, size))
 			return false;
-		*(__u64 *)word = ((const __u64 *)from)[i];
 	}
 	return true;
 }
@@ -195,8 +219,10 @@ static __always_inline bool write_body(struct xdp_md *ctx, const struct packet *
 
 	if (!reply->length)
 		return true;
-	if (reply->length >= sizeof(__u64) && reply->length <= SHORT_BODY)
-		return write_short_body(ctx, packet, reply);
+	if (reply->length >= SMALL_PIECE && reply->length <= PIECES * SMALL_PIECE)
+		return write_pieces(packet, reply, SMALL_PIECE);
+	if (reply->length > PIECES * SMALL_PIECE && reply->length <= PIECES * LARGE_PIECE)
+		return write_pieces(packet, reply, LARGE_PIECE);
 	OPAQUE(last);
 	if (last >= COAX_REPLY_MAX)
 		return false;
@@ -206,8 +232,8 @@ static __always_inline bool write_body(struct xdp_md *ctx, const struct packet *
 }
 
 /* Whether a reply of this length can leave, and room for it. Nothing is touched unless GO_ON. */
-static __always_inline enum outcome make_way(struct xdp_md *ctx, const struct packet *packet,
-					     __u32 length, struct next_hop *hop)
+static __always_inline enum outcome make_way(struct xdp_md *ctx, struct packet *packet,
+					     __u32 length, union next_hop *hop)
 {
 	enum outcome outcome;
 
@@ -219,17 +245,31 @@ static __always_inline enum outcome make_way(struct xdp_md *ctx, const struct pa
 	return make_room(ctx, packet, length);
 }
 
-static __always_inline enum outcome send_reply(struct xdp_md *ctx, const struct packet *packet,
+/* Separate, or piggybacked on the acknowledgement (RFC 7252 section 5.2). */
+static __always_inline struct change change_to(const struct packet *packet,
+					       const struct coax_slot *slot)
+{
+	return (struct change){
+		.type = packet->type == COAX_TYPE_CON ? COAX_TYPE_ACK : COAX_TYPE_NON,
+		.code = slot->reply_code,
+		.request_sum = slot->key_sum,
+		.sum = slot->reply_sum,
+	};
+}
+
+static __always_inline enum outcome send_reply(struct xdp_md *ctx, struct packet *packet,
 					       const struct reply *reply)
 {
 	__u32 length = packet->request + reply->length;
-	struct next_hop hop;
 	enum outcome outcome;
+	struct change change;
+	union next_hop hop;
 
 	outcome = make_way(ctx, packet, length, &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (!turn_to(ctx, &hop) || !write_headers(ctx, packet, reply, length))
+	change = change_to(packet, reply->slot);
+	if (!turn_to(packet, &hop) || !write_headers(ctx, packet, &change, length))
 		return OUTCOME(drop_raced);
 	if (!write_body(ctx, packet, reply))
 		return OUTCOME(drop_raced);

@@ -13,27 +13,37 @@
 #include "reply.h"
 #include "stats.h"
 
+/* Of what is behind the header, or a negative errno. A function of its own, for the stack's sake.
+ */
+__noinline int sum_rejected(struct xdp_md *ctx, __u64 from, __u64 length)
+{
+	__u32 words[REJECTED_MAX / sizeof(__u32)] = {};
+
+	if (!load_bytes(ctx, from, length, words, REJECTED_MAX))
+		return -1;
+	return sum_fold(sum_words(words, REJECTED_MAX / sizeof(__u32)));
+}
+
 /*
  * What is left out is taken out of the checksum, so that a message damaged on its way to us is not
  * rejected: its RST is damaged as well.
  */
-static __always_inline enum outcome send_reset(struct xdp_md *ctx, const struct packet *packet)
+static __always_inline enum outcome send_reset(struct xdp_md *ctx, struct packet *packet)
 {
-	__u32 words[REJECTED_MAX / sizeof(__u32)] = {};
-	struct reply reply = {.type = COAX_TYPE_RST, .code = COAX_EMPTY};
-	int growth = packet->request - frame_length(ctx);
-	struct next_hop hop;
+	int sum = sum_rejected(ctx, packet->request, packet->request_length);
+	struct change change = {.type = COAX_TYPE_RST, .code = COAX_EMPTY, .request_sum = sum};
+	union next_hop hop;
 	enum outcome outcome;
 
-	if (!load_bytes(ctx, packet->request, packet->request_length, words, REJECTED_MAX))
+	if (sum < 0)
 		return OUTCOME(pass_unusual);
-	reply.request_sum = sum_fold(sum_words(words, REJECTED_MAX / sizeof(__u32)));
 	outcome = find_route(ctx, packet, packet->request - packet->network, &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (growth && bpf_xdp_adjust_tail(ctx, growth))
-		return OUTCOME(pass_no_room);
-	if (!turn_to(ctx, &hop) || !write_headers(ctx, packet, &reply, packet->request))
+	outcome = make_room(ctx, packet, packet->request);
+	if (outcome != GO_ON)
+		return outcome;
+	if (!turn_to(packet, &hop) || !write_headers(ctx, packet, &change, packet->request))
 		return OUTCOME(drop_raced);
 	return packet->reset;
 }

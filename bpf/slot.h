@@ -12,6 +12,14 @@
 
 _Static_assert(__builtin_offsetof(struct coax_slot, key) == 64,
 	       "what decides is in one cache line");
+_Static_assert(__builtin_offsetof(struct coax_slot, service) % 8 == 0 &&
+		       __builtin_offsetof(struct coax_slot, key_code) -
+				       __builtin_offsetof(struct coax_slot, service) ==
+			       __builtin_offsetof(struct coax_index_key, code) &&
+		       __builtin_offsetof(struct coax_slot, key_length) -
+				       __builtin_offsetof(struct coax_slot, service) ==
+			       __builtin_offsetof(struct coax_index_key, length),
+	       "slot_head() is laid out like struct coax_index_key");
 _Static_assert(sizeof(struct coax_slot) % 64 == 0, "each slot begins a cache line");
 
 /* What is to be sent. */
@@ -19,32 +27,21 @@ struct reply {
 	struct coax_slot *slot;
 	__u32 sequence;
 	__u32 length; /* of the bytes after the token */
-	__u16 sum;
-	__u16 request_sum;
-	__u8 type;
-	__u8 code;
 };
 
-static __always_inline bool slot_has_key(const struct coax_slot *slot, const union request_key *key)
+/* As it stands before a request in struct coax_index_key. */
+static __always_inline __u64 slot_head(const struct coax_slot *slot)
 {
-	const __u64 *words = (const __u64 *)slot->key;
-	__u64 difference = 0;
-
-	if (slot->service != key->key.service || slot->key_length != key->key.length ||
-	    slot->key_code != key->key.code)
-		return false;
-#pragma unroll
-	for (int i = 0; i < KEY_WORDS; i++)
-		difference |= words[i] ^ key->request[i];
-	return !difference;
+	return *(const __u64 *)(const void *)&slot->service;
 }
 
 /*
- * Read what the slot says of its reply, if that is live and answers `key`. Until slot_unchanged()
- * confirms it, all that is read may be a mixture; only the length is safe to use, being checked.
+ * Read what the slot says of its reply, if that is live and answers the request. Until
+ * slot_unchanged() confirms it, all that is read may be a mixture; only the length is safe to use,
+ * being checked.
  */
-static __always_inline bool read_slot(__u32 number, const union request_key *key, __u64 now,
-				      struct reply *reply)
+static __always_inline bool read_slot(__u32 number, const struct packet *packet,
+				      const struct request *request, __u64 now, struct reply *reply)
 {
 	struct coax_slot *slot = bpf_map_lookup_elem(&slots, &number);
 
@@ -55,12 +52,10 @@ static __always_inline bool read_slot(__u32 number, const union request_key *key
 	if (reply->sequence & 1)
 		return false;
 	read_barrier();
-	if (now >= slot->deadline || !slot_has_key(slot, key))
+	if (now >= slot->deadline || slot_head(slot) != request->head ||
+	    !is_request(slot->key, packet, request))
 		return false;
 	reply->length = slot->reply_length;
-	reply->sum = slot->reply_sum;
-	reply->request_sum = slot->key_sum;
-	reply->code = slot->reply_code;
 	return reply->length <= COAX_REPLY_MAX;
 }
 
@@ -73,8 +68,8 @@ static __always_inline bool slot_unchanged(const struct reply *reply)
 /* Most often it is marked already, and its cache line is shared by all CPUs. */
 static __always_inline void slot_mark_used(struct coax_slot *slot)
 {
-	if (!slot->used)
-		slot->used = 1;
+	if (slot->used != COAX_SLOT_USED)
+		slot->used = COAX_SLOT_USED;
 }
 
 #endif

@@ -27,6 +27,7 @@ LAB_SERVER_MAC=02:00:00:00:00:02
 LAB_REFERENCE_NEAR=near0
 LAB_REFERENCE_FAR=far0
 LAB_DIR=       # a directory for the script's files, while the lab stands
+LAB_COAP_SERVER=coap-server-notls # libcoap's, or another build of it
 LAB_PID=       # what lab_start_client or lab_start_server started last
 LAB_A=         # the namespaces' names
 LAB_B=
@@ -269,7 +270,7 @@ lab_coap_server() {
 	lab_name=$1
 	lab_text=$2
 	shift 2
-	lab_start_server coap-server-notls -A "$LAB_SERVER_4" -d 10 "$@"
+	lab_start_server "$LAB_COAP_SERVER" -A "$LAB_SERVER_4" -d 10 "$@"
 	lab_wait_for 10 lab_created "coap://$LAB_SERVER_4/$lab_name" "$lab_text" ||
 		lab_fail "coap-server does not serve"
 }

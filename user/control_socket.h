@@ -5,6 +5,8 @@
  *
  *	attach NAME, detach NAME, flush [PATH]
  *		answered by "ok COUNT" or "error WHY"
+ *	figures
+ *		answered by "ok BYTES" with a descriptor to read as many from: a JSON object
  *	replace
  *		answered by "hand-over SOCKETS", with the kernel half's lock if there is one, and
  *		by packets "sockets" with these. "ready" from the one side, "go" from the other,

@@ -18,6 +18,7 @@
 
 struct coax_context;
 struct coax_credentials;
+struct coax_stats; /* <coax/maps.h> */
 struct coax_succession;
 
 /*
@@ -230,5 +231,24 @@ in_port_t coax_context_secure_port(const struct coax_context *context);
  * coax_context_stats_read - sum up the counters. Any thread.
  */
 void coax_context_stats_read(const struct coax_context *context, struct coax_context_stats *stats);
+
+/**
+ * coax_context_worker_stats_read - the counters of one worker; they are numbered from 0 on. Any
+ * thread. Returns 0, or -ENOENT: there are not so many.
+ */
+int coax_context_worker_stats_read(const struct coax_context *context, unsigned int worker,
+				   struct coax_context_stats *stats);
+
+/**
+ * coax_context_kernel_stats_read - sum up the kernel half's counters over all CPUs. Any thread.
+ * Returns 0 or a negative errno: -EOPNOTSUPP (there is no kernel half), -ENOMEM.
+ */
+int coax_context_kernel_stats_read(const struct coax_context *context, struct coax_stats *stats);
+
+/**
+ * coax_context_kernel_answers - whether the kernel half answers now: there is one, it is not
+ * switched off, and its lease has not run out. Any thread.
+ */
+bool coax_context_kernel_answers(const struct coax_context *context);
 
 #endif

@@ -30,6 +30,13 @@ int coax_context_detach(struct coax_context *context, const char *interface);
  */
 size_t coax_context_flush(struct coax_context *context, const char *path);
 
+/**
+ * coax_context_probe - wait for a sign of life of each worker, as the kernel half's lease does:
+ * that it does what others leave for it. Any thread but a worker's. Returns 0, -ETIMEDOUT, -ENOMEM
+ * or -EOPNOTSUPP (the application's own loop).
+ */
+int coax_context_probe(struct coax_context *context, uint32_t timeout_ms);
+
 /* For a Context that is to take another's place; what it points to is needed during the call. */
 struct coax_succession {
 	/*

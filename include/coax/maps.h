@@ -112,11 +112,9 @@ struct coax_nearby {
 /* Which bucket is an endpoint's, by its key as words. The host's own addresses: nobody aims. */
 static inline __attribute__((always_inline)) __u32 coax_nearby_bucket(const __u32 *key)
 {
-	__u64 sum = key[0] * 0x9ae16a3b2f90404fULL + key[1] * 0xc949c7defebe6b31ULL +
-		    key[2] * 0xd6d018f597b91f2bULL + key[3] * 0x8f462907f9e1d4c5ULL +
-		    key[4] * 0xb36a80d2fe6c9ab7ULL;
+	__u64 all = key[0] ^ key[1] ^ key[2] ^ key[3] ^ key[4];
 
-	return sum >> 54;
+	return all * 0x9ae16a3b2f90404fULL >> 54;
 }
 
 /* `index`: hash. A request as it stands, found by its bytes after the token. */
@@ -141,25 +139,31 @@ struct coax_index_value {
  * remembers where it found a request). So a reply is withdrawn here, and no two live slots have the
  * same key.
  */
+#define COAX_SLOT_USED 1
+#define COAX_SLOT_COUNTED \
+	2 /* used as well; whoever counts has seen it, and waits for the next one */
+
 struct coax_slot {
 	__u32 sequence;
-	__u32 service;
-	__u64 deadline; /* not sent from then on; 0: withdrawn, COAX_NEVER: until withdrawn */
-	__u16 key_length;
 	__u16 reply_length;
-	__u16 key_sum;
 	__u16 reply_sum;
+	__u64 deadline; /* not sent from then on; 0: withdrawn, COAX_NEVER: until withdrawn */
+	/* Laid out like the start of struct coax_index_key. */
+	__u32 service;
 	__u8 key_code;
+	__u8 reserved_key; /* zero */
+	__u16 key_length;
+	__u16 key_sum;
 	__u8 reply_code;
-	__u8 used; /* set by the kernel when it sends the reply, cleared by eviction and renewal */
+	__u8 used; /* COAX_SLOT_USED when the kernel sends the reply; 0 by eviction and renewal */
 	/*
 	 * What was fetched from another origin ages: there the program writes the seconds that are
 	 * left until the deadline, big-endian. In `reply`, and so in its sum, are zeros. Length 0:
 	 * the reply goes out as it is.
 	 */
-	__u8 max_age_length;
 	__u16 max_age_at; /* in `reply` */
-	__u8 reserved[2];
+	__u8 max_age_length;
+	__u8 reserved;
 	__u64 published; /* when userspace wrote this reply, for people; 0: never */
 	__u8 reserved_end[24];
 	__u8 key[COAX_KEY_MAX]; /* zero padded */
@@ -365,23 +369,34 @@ struct coax_config {
 
 /*
  * `stats`: per-CPU array of one. Every packet that the program sees adds one to `packets` and
- * one to exactly one of the others.
+ * one to exactly one of the others: first those of packets that are answered, then of those that
+ * are dropped, then of those that pass; the last of these have a right to, so that strangers' share
+ * is not theirs.
  */
 #define COAX_STATS(X)                                                                    \
 	X(packets, "packets seen")                                                       \
 	X(reply, "requests answered from a slot")                                        \
 	X(pong, "pings answered with RST")                                               \
 	X(repeat, "duplicates that got the reply of the first")                          \
-	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON")   \
 	X(reset_token, "RST to a CON: a reserved token length, or a token cut short")    \
 	X(reset_code, "RST to a CON: a code of a reserved class")                        \
 	X(reset_empty, "RST to a CON: Empty, but with more than a header")               \
+	X(hello, "ClientHellos answered with a HelloVerifyRequest")                      \
+	X(drop_duplicate, "dropped: duplicates of what is being handled, or of a NON")   \
 	X(drop_raced, "dropped: the slot changed under the reply, the client repeats")   \
 	X(drop_short, "dropped: to us, shorter than a CoAP header")                      \
 	X(drop_version, "dropped: to us, another version of CoAP than 1")                \
 	X(drop_token, "dropped: no CON, a reserved token length, or a token cut short")  \
 	X(drop_code, "dropped: no CON, a code of a reserved class")                      \
 	X(drop_empty, "dropped: an Empty NON; an ACK or RST, Empty with more behind it") \
+	X(drop_denied, "dropped: from a prefix that is denied")                          \
+	X(drop_reflector, "dropped: from a port whose service answers anything")         \
+	X(drop_own, "dropped: from another interface, as if from an endpoint of ours")   \
+	X(drop_source, "dropped: the way back to its source is another interface")       \
+	X(drop_requests, "dropped: more requests than its prefix may make")              \
+	X(drop_strangers, "dropped: for userspace, from one of too many strangers")      \
+	X(drop_amplified, "dropped: too many large replies to unverified sources")       \
+	X(drop_record, "dropped: a DTLS record from a peer without a session")           \
 	X(pass_disabled, "passed: switched off")                                         \
 	X(pass_lease, "passed: to us, while the lease had run out")                      \
 	X(pass_not_ours, "passed: not UDP over IP to an endpoint of ours")               \
@@ -396,22 +411,13 @@ struct coax_config {
 	X(pass_no_room, "passed: the reply fits neither the frame nor the MTU")          \
 	X(pass_checksum, "passed: UDP over IPv6 without a checksum")                     \
 	X(pass_server_port, "passed: a request from a CoAP server's port")               \
-	X(pass_limited, "passed: one of many over a limit, for userspace to say so")     \
 	X(pass_unchecked, "passed: its source cannot be checked: no forwarding, VLAN")   \
-	X(drop_denied, "dropped: from a prefix that is denied")                          \
-	X(drop_reflector, "dropped: from a port whose service answers anything")         \
-	X(drop_own, "dropped: from another interface, as if from an endpoint of ours")   \
-	X(drop_source, "dropped: the way back to its source is another interface")       \
-	X(drop_requests, "dropped: more requests than its prefix may make")              \
-	X(drop_strangers, "dropped: for userspace, from one of too many strangers")      \
-	X(drop_amplified, "dropped: too many large replies to unverified sources")       \
 	X(pass_route, "passed: the reply would leave by another interface")              \
-	X(hello, "ClientHellos answered with a HelloVerifyRequest")                      \
-	X(pass_cookie, "passed: a ClientHello that has the right cookie")                \
 	X(pass_hello, "passed: a ClientHello that is continued, or odd in its lengths")  \
-	X(pass_session, "passed: a DTLS record from a peer with a session")              \
 	X(pass_record, "passed: a DTLS record, while not all sessions are known")        \
-	X(drop_record, "dropped: a DTLS record from a peer without a session")
+	X(pass_limited, "passed: one of many over a limit, for userspace to say so")     \
+	X(pass_cookie, "passed: a ClientHello that has the right cookie")                \
+	X(pass_session, "passed: a DTLS record from a peer with a session")
 
 struct coax_stats {
 #define COAX_STATS_FIELD(name, text) __u64 name;

@@ -238,7 +238,7 @@ static void another_first_byte(struct coax_slot *slot)
 
 static void another_last_byte(struct coax_slot *slot)
 {
-	slot->key[COAX_KEY_MAX - 1] ^= 1;
+	slot->key[slot->key_length - 1] ^= 1;
 }
 
 static void reply_too_long(struct coax_slot *slot)
@@ -273,6 +273,33 @@ TEST("an index entry that leads to another request's slot answers nothing")
 			kernel.slots[EXCHANGE_SLOT] = saved;
 			exchange_expect(&kernel, &exchange, "restored");
 		}
+	}
+	kernel_close(&kernel);
+}
+
+TEST("of a request of any length, each byte decides")
+{
+	uint8_t request[COAX_KEY_MAX];
+	struct kernel kernel;
+	struct frame frame;
+
+	exchange_open(&kernel);
+	exchange_fill(request, sizeof(request), 7);
+	for (size_t length = 1; length <= sizeof(request); length++) {
+		struct exchange exchange = exchange_default(length % 2);
+		struct coax_slot *slot = &kernel.slots[EXCHANGE_SLOT];
+
+		exchange.request = request;
+		exchange.request_length = length;
+		exchange_publish(&kernel, EXCHANGE_SLOT, &exchange);
+		exchange_expect(&kernel, &exchange, "published");
+		exchange_request(&exchange, &frame);
+		for (size_t at = 0; at < length; at++) {
+			slot->key[at] ^= 1;
+			EXPECT_OUTCOME(&kernel, &frame, pass_withdrawn);
+			slot->key[at] ^= 1;
+		}
+		exchange_expect(&kernel, &exchange, "restored");
 	}
 	kernel_close(&kernel);
 }

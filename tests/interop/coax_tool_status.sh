@@ -74,6 +74,13 @@ expect_out_line '  "entries": [1-9][0-9]*,'
 expect_out_line '    "reply": [1-9][0-9]*,'
 result "status -j counts the entry and the reply"
 
+expect_out_line '  "figures": \{'
+expect_out_line '    "coax_kernel_answering": 1,'
+expect_out_line '      "reply": [1-9][0-9]*,'
+expect_out_line '    "coax_requests_total": [1-9][0-9]*,'
+expect_out_line '    "coax_workers": [1-9][0-9]*'
+result "status -j has the daemon's own figures"
+
 ask get "$uri/hello.txt" --accept text/plain
 expect_status 0
 run cache -i edge
@@ -289,6 +296,7 @@ run status -i edge -j
 expect_out_line '  "answering": false,'
 expect_out_line '  "lease_ms": -[0-9]+,|  "lease_ms": 0,'
 expect_out_line '    "alive": false'
+grep -q figures "$work/out" && fault "there are figures of a daemon that is gone"
 result "status tells a lease that has run out and an owner that is gone"
 
 run on -i edge

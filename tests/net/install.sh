@@ -11,23 +11,25 @@ build=${COAX_BUILD:-build}
 cd "$root" || exit 1
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
-usr_later=/opt/coax
-usr=$scratch$usr_later
+prefix=/opt/coax
+usr=$scratch$prefix
 
 installed() {
-	make -s install B="$build" DESTDIR="$scratch" PREFIX="$usr_later" &&
+	make -s install B="$build" DESTDIR="$scratch" PREFIX="$prefix" &&
 		[ -x "$usr/bin/coax" ] && [ -x "$usr/bin/coax-bench" ] && [ -x "$usr/sbin/coaxd" ] &&
 		"$usr/bin/coax" --version && "$usr/sbin/coaxd" --version &&
 		[ -e "$scratch/etc/coax/coaxd.conf" ] &&
-		[ -e "$usr/share/man/man8/coaxd.8" ] && [ -e "$usr/share/man/man3/coax_context_create.3" ] &&
+		[ -e "$usr/share/doc/coax/coaxd.conf" ] &&
+		[ -e "$usr/share/man/man8/coaxd.8" ] && [ -e "$usr/share/man/man5/coaxd.conf.5" ] &&
+		[ -e "$usr/share/man/man3/coax_context_create.3" ] &&
 		[ -e "$usr/share/bash-completion/completions/coaxd" ] &&
-		grep -q "=$usr_later/sbin/coaxd" "$usr/lib/systemd/system/coaxd.service"
+		grep -q "=$prefix/sbin/coaxd" "$usr/lib/systemd/system/coaxd.service"
 }
 
 # What its owner has made of the configuration stays.
 installed_again() {
 	echo '# mine' >>"$scratch/etc/coax/coaxd.conf"
-	make -s install B="$build" DESTDIR="$scratch" PREFIX="$usr_later" && grep -q '# mine' "$scratch/etc/coax/coaxd.conf"
+	make -s install B="$build" DESTDIR="$scratch" PREFIX="$prefix" && grep -q '# mine' "$scratch/etc/coax/coaxd.conf"
 }
 
 flags() {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# timeout: 180
+# timeout: 300
 #
 # The demo and the measurements run to their ends, and coax-bench tells good from bad.
 set -u
@@ -14,8 +14,10 @@ figures_are_printed() {
 	for figure in kernel_64_ratio_reflector kernel_1024_ratio_reflector kernel_cpu_ratio_libcoap \
 		user_cpu_ratio_libcoap get_cpu_ratio_libcoap put_cpu_ratio_libcoap \
 		block_get_cpu_ratio_libcoap block_put_cpu_ratio_libcoap notify_cpu_ratio_libcoap \
+		dtls_psk_handshake_cpu_ratio_libcoap dtls_ecdsa_handshake_cpu_ratio_libcoap \
+		dtls_resumed_handshakes_per_second dtls_get_cpu_ratio_libcoap dtls_session_bytes \
 		flood_real_clients_percent user_peers_10000_over_64; do
-		grep -E "^figure $figure [0-9]+\.[0-9]+$" "$LAB_DIR/bench" | grep -q '[1-9]' || return 1
+		grep -E "^figure $figure -?[0-9]+(\.[0-9]+)?$" "$LAB_DIR/bench" | grep -q '[1-9]' || return 1
 	done
 }
 
@@ -141,11 +143,61 @@ unobservable_is_a_failure() {
 	! notify --path /data --observers 2
 }
 
+dtls() {
+	lab_client "$bench" dtls --destination "$LAB_SERVER_4" --sessions 4 "$@"
+}
+
+by_key() {
+	dtls --identity bench --key secret "$@"
+}
+
+# Handshakes end well by a key, a certificate, and what a former one has agreed on.
+handshakes_are_exact() {
+	line=$(by_key --count 20) || return 1
+	echo "$line"
+	[ "$(lab_field done "$line")" -ge 20 ] && [ "$(lab_field resumed "$line")" -eq 0 ] &&
+		[ "$(lab_field failed "$line")" -eq 0 ] || return 1
+	line=$(dtls --count 20 --cipher ECDHE-ECDSA-AES128-GCM-SHA256) || return 1
+	echo "$line"
+	[ "$(lab_field done "$line")" -ge 20 ] && [ "$(lab_field failed "$line")" -eq 0 ] || return 1
+	line=$(by_key --count 20 --resume) || return 1
+	echo "$line"
+	[ "$(lab_field resumed "$line")" -eq "$(lab_field done "$line")" ]
+}
+
+requests_in_sessions_are_exact() {
+	line=$(by_key --requests --count 100) || return 1
+	echo "$line"
+	[ "$(lab_field sent "$line")" -eq 100 ] && [ "$(lab_field replies "$line")" -eq 100 ] &&
+		[ "$(lab_field lost "$line")" -eq 0 ] && [ "$(lab_field ended "$line")" -eq 0 ]
+}
+
+idle_sessions_are_weighed() {
+	line=$(by_key --idle --sessions 100 --seconds 0.1 --server-pid "$server") || return 1
+	echo "$line"
+	[ "$(lab_field session_bytes "$line")" -gt 0 ] && [ "$(lab_field openssl_bytes "$line")" -gt 0 ]
+}
+
+# Each of them is answered, at a pace that the server keeps up with.
+hellos_are_exact() {
+	line=$(dtls --hellos --count 200) || return 1
+	echo "$line"
+	[ "$(lab_field sent "$line")" -eq 200 ] && [ "$(lab_field answered "$line")" -eq 200 ]
+}
+
+# Another key, a path that is not there.
+insecure_is_a_failure() {
+	! dtls --identity bench --key wrong --seconds 0.5 2>"$LAB_DIR/complaint" &&
+		cat "$LAB_DIR/complaint" && grep -q 'no handshake' "$LAB_DIR/complaint" &&
+		! by_key --requests --path /nothing --count 10
+}
+
 nobody_is_a_failure() {
+	! dtls --seconds 0.5 && ! dtls --requests --seconds 0.5 && ! dtls --hellos --seconds 0.5 || return 1
 	! socket /x --seconds 0.5 && ! blocks --seconds 0.5 && ! notify --seconds 0.5
 }
 
-plan 15
+plan 20
 check "the demo sees all that it shows" "$root/tools/demo"
 lab_begin
 lab_reference
@@ -169,5 +221,21 @@ check "blocks mode notices a body that is another" other_bodies_are_noticed
 check "notify mode counts each change and each notification once" notifications_are_exact
 check "what cannot be observed is a failure" unobservable_is_a_failure
 check "coax-bench serve ends on a signal" lab_stop "$server" 5
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bench \
+	-keyout "$LAB_DIR/key.pem" -out "$LAB_DIR/certificate.pem" 2>/dev/null
+cat >"$LAB_DIR/credentials.json" <<EOF
+{
+  ":bench": {"dtls": {"psk": {"ascii": "secret"}, "client-identity": {"ascii": "bench"}}},
+  ":own": {"certificate": {"chain": {"file": "certificate.pem"}, "key": {"file": "key.pem"}}}
+}
+EOF
+lab_bench_server data x --credentials "$LAB_DIR/credentials.json"
+server=$LAB_PID
+check "dtls mode counts each handshake once" handshakes_are_exact
+check "dtls mode counts each request in sessions and each reply once" requests_in_sessions_are_exact
+check "dtls mode weighs idle sessions" idle_sessions_are_weighed
+check "dtls mode counts each ClientHello and its answer once" hellos_are_exact
+check "a wrong key and an answer that is not 2.xx are failures" insecure_is_a_failure
+lab_stop "$server"
 check "nobody there is a failure" nobody_is_a_failure
 finish

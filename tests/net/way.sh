@@ -167,7 +167,7 @@ readable() {
 	bpftool map dump pinned "$pins/index" | grep -q '"/hello"' &&
 		bpftool map dump pinned "$pins/endpoints" | grep -qF "\"$LAB_SERVER_4:5683\"" &&
 		bpftool map dump pinned "$pins/exchanges" | grep -q '"COAX_EXCHANGE_ANSWERED"' &&
-		bpftool map dump pinned "$pins/config" | grep -q '"layout": 2'
+		bpftool map dump pinned "$pins/config" | grep -q '"layout": 3'
 }
 
 plan 20

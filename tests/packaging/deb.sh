@@ -111,9 +111,11 @@ install_packages() {
 	everything >"$LAB_DIR/before"
 	# As an operator does: which interface, and what may be changed.
 	mkdir -p "$system/etc/systemd/system/coaxd.service.d"
-	echo "COAXD_OPTIONS='--interface $LAB_SERVER_LINK --writable'" >"$system/etc/default/coaxd"
+	mkdir -p "$system/etc/coax"
+	sed -e "s/#interface = .*/interface = \"$LAB_SERVER_LINK\"/" -e 's/#writable = .*/writable = yes/' \
+		"$root/tools/packaging/coaxd.conf" >"$system/etc/coax/coaxd.conf"
 	printf '[Service]\nReadWritePaths=/srv/coap\n' >"$system/etc/systemd/system/coaxd.service.d/write.conf"
-	in_system sh -c 'DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+	in_system sh -c 'DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold \
 		/root/coax_0*.deb /root/libcoax0_0*.deb'
 }
 
@@ -196,7 +198,7 @@ removes() {
 # What is served is the operator's.
 purges() {
 	in_system sh -c 'DEBIAN_FRONTEND=noninteractive apt-get purge -y coax libcoax0' || return 1
-	everything | grep -v -e /srv/coap -e /etc/default/coaxd -e /etc/systemd/system/coaxd.service.d >"$LAB_DIR/after"
+	everything | grep -v -e /srv/coap -e /etc/systemd/system/coaxd.service.d >"$LAB_DIR/after"
 	comm -13 "$LAB_DIR/before" "$LAB_DIR/after" | grep -i coa && return 1
 	in_system test -e /srv/coap/hello
 }

@@ -216,8 +216,8 @@ static void *charge_often(void *arg)
 	struct coax_limit a = {0}, b = {0};
 
 	for (uint32_t i = 0; i < CHARGES; i++) {
-		coax_limit_charge_reply(guard->config, &a, &b, total, 1, START, 1000);
-		coax_limit_admits(guard->config, &a, &b, total, 2 * i + 3, START);
+		coax_limit_charge_reply(&guard->rules->config, &a, &b, total, 1, START, 1000);
+		coax_limit_admits(&guard->rules->config, &a, &b, total, 2 * i + 3, START);
 	}
 	return NULL;
 }
@@ -229,7 +229,7 @@ TEST("what several take of a total at the same time is all counted")
 	struct coax_limit *total = &guard->limits[COAX_LIMITS_TOTAL];
 	pthread_t threads[2];
 
-	guard->config->strangers = (struct coax_rate){2 << COAX_COST_SHIFT, 1ULL << 40};
+	guard->rules->config.strangers = (struct coax_rate){2 << COAX_COST_SHIFT, 1ULL << 40};
 	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(pthread_create(&threads[i], NULL, charge_often, guard), 0);
 	for (int i = 0; i < 2; i++)
@@ -297,7 +297,7 @@ TEST("a flood of strangers does not keep those from being served who were there 
 }
 
 /* Of 1000 strangers at once that come by interface 7. */
-static unsigned int crowded(const struct coax_config *kernel)
+static unsigned int crowded(struct coax_config *kernel)
 {
 	struct coax_guard_options options = {.strangers = 1000};
 	struct coax_guard *guard = make(&options);
@@ -412,6 +412,30 @@ TEST("the longest prefix says whether a source is allowed or denied")
 		EXPECT_EQ(judged(guard, cases[i].from, 3, START, COAX_GUARD_TOO_MANY),
 			  cases[i].limited ? 2U : 0U);
 	}
+	coax_guard_destroy(guard);
+}
+
+TEST("set otherwise, other limits and lists count, and who was verified stays so")
+{
+	static const char *const denied[] = {"192.0.2.0/24"}, *const wrong[] = {"192.0.2.0/33"};
+	const struct coax_guard_options narrow = {.requests = 2, .reply_bytes = 1};
+	const struct coax_guard_options wide = {.deny = denied, .deny_count = 1, .requests = 50};
+	const struct coax_guard_options bad = {.deny = wrong, .deny_count = 1};
+	struct coax_guard *guard = make(&narrow);
+	union coax_address verified = at("203.0.113.1");
+	union coax_address other = at("192.0.2.1");
+
+	coax_guard_verify(guard, &verified, START);
+	EXPECT_EQ(judged(guard, "198.51.100.1", 10, START, COAX_GUARD_SERVE), 2U);
+	EXPECT_TRUE(coax_guard_admit(guard, &other, 0, START) == COAX_GUARD_ADMIT);
+	EXPECT_EQ(coax_guard_set(guard, &bad), -EINVAL);
+	EXPECT_EQ(judged(guard, "198.51.100.1", 1, START, COAX_GUARD_TOO_MANY), 1U);
+	ASSERT_EQ(coax_guard_set(guard, &wide), 0);
+	EXPECT_GT(judged(guard, "198.51.100.1", 60, START + SECOND, COAX_GUARD_SERVE), 40U);
+	EXPECT_TRUE(coax_guard_admit(guard, &other, 0, START) == COAX_GUARD_IGNORE);
+	EXPECT_TRUE(coax_guard_judge(guard, &verified, true, START) == COAX_GUARD_SERVE);
+	ASSERT_EQ(coax_guard_set(guard, &narrow), 0);
+	EXPECT_TRUE(coax_guard_admit(guard, &other, 0, START) == COAX_GUARD_ADMIT);
 	coax_guard_destroy(guard);
 }
 

@@ -21,6 +21,7 @@ int bench_flood(int argc, char **argv);
 int bench_socket(int argc, char **argv);
 int bench_blocks(int argc, char **argv);
 int bench_notify(int argc, char **argv);
+int bench_dtls(int argc, char **argv);
 int bench_serve(int argc, char **argv);
 
 /* Set by SIGINT and SIGTERM: finish, clean up, report what there is. */
@@ -45,6 +46,7 @@ double bench_cpu_busy(unsigned int cpu);
 
 /* User and system seconds of all threads of a process, 0 for this one, or below 0. */
 double bench_process_cpu(pid_t pid);
+double bench_process_user(pid_t pid); /* without what the kernel did for it */
 
 /* What is asked, again and again. */
 struct bench_request {

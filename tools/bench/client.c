@@ -18,7 +18,7 @@ bool client_take_option(struct client_options *o, int option)
 	switch (option) {
 	case 'd':
 		/* client_begin() complains of what this leaves. */
-		if (coax_address_parse(&o->destination, optarg, COAX_PORT) < 0)
+		if (coax_address_parse(&o->destination, optarg, o->port ? o->port : COAX_PORT) < 0)
 			o->destination.sa.sa_family = AF_UNSPEC;
 		return true;
 	case 'u':

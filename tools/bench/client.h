@@ -16,6 +16,7 @@
 
 struct client_options {
 	union coax_address destination;
+	in_port_t port; /* of the destination, when it comes without one; 0: COAX_PORT */
 	const char *path;
 	unsigned int sockets;
 	double seconds;

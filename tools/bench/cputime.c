@@ -31,12 +31,11 @@ double bench_cpu_busy(unsigned int cpu)
 	return busy;
 }
 
-double bench_process_cpu(pid_t pid)
+/* In clock ticks. */
+static bool read_process(pid_t pid, unsigned long long *user, unsigned long long *system)
 {
-	unsigned long long user, system;
 	char path[64], text[1024];
 	const char *fields;
-	double seconds = -1;
 	size_t length;
 	FILE *file;
 
@@ -46,14 +45,29 @@ double bench_process_cpu(pid_t pid)
 		snprintf(path, sizeof(path), "/proc/self/stat");
 	file = fopen(path, "re");
 	if (!file)
-		return -1;
+		return false;
 	length = fread(text, 1, sizeof(text) - 1, file);
 	text[length] = '\0';
 	fclose(file);
 	/* The second field, the name, may hold anything: the rest begins behind its last ')'. */
 	fields = strrchr(text, ')');
-	if (fields && sscanf(fields + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
-			     &user, &system) == 2)
-		seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-	return seconds;
+	return fields &&
+	       sscanf(fields + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", user,
+		      system) == 2;
+}
+
+double bench_process_cpu(pid_t pid)
+{
+	unsigned long long user, system;
+
+	if (!read_process(pid, &user, &system))
+		return -1;
+	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+double bench_process_user(pid_t pid)
+{
+	unsigned long long user, system;
+
+	return read_process(pid, &user, &system) ? (double)user / (double)sysconf(_SC_CLK_TCK) : -1;
 }

@@ -30,7 +30,12 @@ static const char usage[] =
 	"       coax-bench notify --destination ADDRESS[:PORT] [--path /state] [--observers 200]\n"
 	"                  [--payload-size 64] [--seconds 3] [--changes N] [--cpu N]\n"
 	"                  [--server-pid PID]\n"
-	"       coax-bench serve [--bind *] [--interface NAME [--instance default] [--slots N]]\n"
+	"       coax-bench dtls --destination ADDRESS[:PORT] [--handshakes|--requests|--idle|--hellos]\n"
+	"                  [--identity NAME --key TEXT] [--cipher NAME] [--resume] [--sessions 64]\n"
+	"                  [--path /data] [--window 1] [--seconds 3] [--count N] [--cpu N]\n"
+	"                  [--server-pid PID|--server-cpu N]\n"
+	"       coax-bench serve [--bind *] [--credentials FILE]\n"
+	"                  [--interface NAME [--instance default] [--slots N]]\n"
 	"\n"
 	"kernel     sends GETs out of one end of a veth pair from within the kernel and counts the\n"
 	"           replies there, all on one CPU; what answers is at the other end. rate is in\n"
@@ -54,9 +59,20 @@ static const char usage[] =
 	"notify     observes one resource from many sockets and changes it by PUT; the next change\n"
 	"           follows when all observers have heard of the one before. rate and per_cpu_s are\n"
 	"           notifications; to_last is the time from a change until all have heard of it.\n"
+	"dtls       speaks DTLS 1.2 (port 5684) as OpenSSL does: by a pre-shared key, or with a server\n"
+	"           that has a certificate for ECDSA, which is not checked. The cipher is\n"
+	"           PSK-AES128-CCM8 or ECDHE-ECDSA-AES128-CCM8, or another by its name in OpenSSL.\n"
+	"           --handshakes: over and over, each from another port, so many sessions at a time;\n"
+	"           --resume: they go on with what the first one agreed on. --requests: GETs in\n"
+	"           sessions that stay, with up to WINDOW unanswered in each. --idle: what they take\n"
+	"           of the server's memory (resident set): session_bytes once they are there,\n"
+	"           later_bytes after SECONDS; openssl_bytes is what a bare SSL object takes with the\n"
+	"           same cipher, own_bytes the rest of the larger one. --hellos: ClientHellos without\n"
+	"           a cookie, as fast as they can be sent; us is what one that is answered takes of\n"
+	"           the server's processor time, user_us without what the kernel does for it.\n"
 	"serve      is a server to measure, until it is interrupted: one worker, /data, /body and\n"
 	"           /state in memory, the last can be observed; /names/ANYTHING, cacheable. With\n"
-	"           --interface there is a kernel half.\n"
+	"           --credentials it speaks DTLS, too; with --interface there is a kernel half.\n"
 	"\n"
 	"--names    lets requests go to PATH/00000000 and so on, N of them: in order by socket, at random\n"
 	"           by kernel.\n"
@@ -149,7 +165,7 @@ int main(int argc, char **argv)
 	} modes[] = {
 		{"kernel", bench_kernel}, {"flood", bench_flood},   {"reflector", bench_reflector},
 		{"socket", bench_socket}, {"blocks", bench_blocks}, {"notify", bench_notify},
-		{"serve", bench_serve},
+		{"dtls", bench_dtls},	  {"serve", bench_serve},
 	};
 	struct sigaction action = {.sa_handler = on_signal};
 

@@ -126,12 +126,24 @@ static int add_resources(struct coax_site *site, struct stored *stored, size_t c
 	return error;
 }
 
-static int serve(const char *address, const struct coax_accel_options *accel)
+/* Returns 0 or the exit status of a complaint. NULL: none. */
+static int load_credentials(struct coax_credentials **credentials, const char *file)
+{
+	char error[COAX_CREDENTIALS_ERROR_MAX];
+
+	if (!file || !coax_credentials_load(credentials, file, error))
+		return 0;
+	return bench_fail("%s", error);
+}
+
+static int serve(const char *address, struct coax_credentials *credentials,
+		 const struct coax_accel_options *accel)
 {
 	/* One worker, so that what is stored needs no lock. */
 	struct coax_context_options options = {
 		.bind = &address,
 		.bind_count = 1,
+		.server_credentials = credentials,
 		.workers = 1,
 		.accel = *accel,
 		.tuning = {.exchanges_max = EXCHANGES_MAX,
@@ -174,11 +186,13 @@ int bench_serve(int argc, char **argv)
 		{"interface", required_argument, NULL, 'i'},
 		{"instance", required_argument, NULL, 'I'},
 		{"slots", required_argument, NULL, 's'},
+		{"credentials", required_argument, NULL, 'c'},
 		{NULL, 0, NULL, 0},
 	};
-	const char *address = "*", *interface;
+	const char *address = "*", *interface, *file = NULL;
 	struct coax_accel_options accel = {.interfaces = &interface};
-	int option;
+	struct coax_credentials *credentials = NULL;
+	int error, option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
@@ -195,9 +209,16 @@ int bench_serve(int argc, char **argv)
 		case 's':
 			accel.slots = (uint32_t)bench_number("--slots", optarg, 1, 1U << 22);
 			break;
+		case 'c':
+			file = optarg;
+			break;
 		default:
 			return bench_usage_error("serve");
 		}
 	}
-	return serve(address, &accel);
+	error = load_credentials(&credentials, file);
+	if (!error)
+		error = serve(address, credentials, &accel);
+	coax_credentials_release(credentials);
+	return error;
 }

@@ -13,6 +13,9 @@
 
 /* Attaching takes the verifier some of it. */
 #define ANSWER_TIMEOUT_MS 30000
+/* Who asks for figures has others to show. */
+#define FIGURES_TIMEOUT_MS 2000
+#define FIGURES_MAX	   (1 << 20)
 
 static int unreachable(const struct tool *tool, const char *instance, int error)
 {
@@ -34,22 +37,63 @@ static int unreachable(const struct tool *tool, const char *instance, int error)
 	}
 }
 
+/* Send a line, and wait for another in its place. Returns 0 or a negative errno. */
+static int send_errand(const char *instance, char line[COAX_CONTROL_LINE_MAX], int *fds,
+		       size_t *count, int timeout_ms)
+{
+	int connection = coax_control_connect(instance);
+	int err;
+
+	if (connection < 0)
+		return connection;
+	err = coax_control_send(connection, line, NULL, 0);
+	if (!err)
+		err = coax_control_receive(connection, line, fds, count, timeout_ms, -1);
+	close(connection);
+	return err;
+}
+
+/* Returns NULL when there is no memory, or it is no JSON. */
+static json_t *read_figures(int fd, size_t length)
+{
+	char *text = length && length <= FIGURES_MAX ? malloc(length) : NULL;
+	json_t *figures = NULL;
+
+	if (text && pread(fd, text, length, 0) == (ssize_t)length)
+		figures = json_loadb(text, length, 0, NULL);
+	free(text);
+	if (json_is_object(figures))
+		return figures;
+	json_decref(figures);
+	return NULL;
+}
+
+json_t *control_figures(const char *instance)
+{
+	char line[COAX_CONTROL_LINE_MAX] = "figures";
+	json_t *figures = NULL;
+	size_t count = 1;
+	int fd = -1;
+
+	if (send_errand(instance, line, &fd, &count, FIGURES_TIMEOUT_MS) == 0 && count &&
+	    strncmp(line, "ok ", 3) == 0)
+		figures = read_figures(fd, strtoull(line + 3, NULL, 10));
+	if (fd >= 0)
+		close(fd);
+	return figures;
+}
+
 int control_ask(const struct tool *tool, const char *instance, const char *verb,
 		const char *argument, size_t *count)
 {
 	char line[COAX_CONTROL_LINE_MAX], *note;
-	int connection = coax_control_connect(instance);
-	int err = connection < 0 ? connection : 0;
+	int err = 0;
 
-	if (!err && snprintf(line, sizeof(line), "%s%s%s", verb, argument ? " " : "",
-			     argument ? argument : "") >= (int)sizeof(line))
+	if (snprintf(line, sizeof(line), "%s%s%s", verb, argument ? " " : "",
+		     argument ? argument : "") >= (int)sizeof(line))
 		err = -ENAMETOOLONG;
 	if (!err)
-		err = coax_control_send(connection, line, NULL, 0);
-	if (!err)
-		err = coax_control_receive(connection, line, NULL, NULL, ANSWER_TIMEOUT_MS, -1);
-	if (connection >= 0)
-		close(connection);
+		err = send_errand(instance, line, NULL, NULL, ANSWER_TIMEOUT_MS);
 	if (err)
 		return unreachable(tool, instance, err);
 	if (strncmp(line, "ok ", 3) == 0) {

@@ -5,6 +5,7 @@
 #ifndef COAX_TOOL_CONTROL_H
 #define COAX_TOOL_CONTROL_H
 
+#include <jansson.h>
 #include "tool.h"
 
 /*
@@ -13,5 +14,11 @@
  */
 int control_ask(const struct tool *tool, const char *instance, const char *verb,
 		const char *argument, size_t *count);
+
+/*
+ * What the daemon counts, an object by the names that its /metrics has too. NULL: it does not
+ * answer, is of a version that does not know, or does not let us.
+ */
+json_t *control_figures(const char *instance);
 
 #endif

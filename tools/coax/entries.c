@@ -138,3 +138,10 @@ bool entry_request(const struct entry *entry, struct coax_message *request,
 	return entry->key.length <= COAX_KEY_MAX &&
 	       parse_rest(request, buffer, entry->key.code, entry->key.request, entry->key.length);
 }
+
+bool slot_request(const struct coax_slot *slot, struct coax_message *request,
+		  uint8_t buffer[COAX_HEADER_SIZE + COAX_KEY_MAX])
+{
+	return slot->key_length <= COAX_KEY_MAX &&
+	       parse_rest(request, buffer, slot->key_code, slot->key, slot->key_length);
+}

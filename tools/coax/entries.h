@@ -47,5 +47,8 @@ void entries_free(struct entries *entries);
 /* See the request as a message in `buffer`, with an empty token. Returns whether it is one. */
 bool entry_request(const struct entry *entry, struct coax_message *request,
 		   uint8_t buffer[COAX_HEADER_SIZE + COAX_KEY_MAX]);
+/* The same of the request that a slot is for. */
+bool slot_request(const struct coax_slot *slot, struct coax_message *request,
+		  uint8_t buffer[COAX_HEADER_SIZE + COAX_KEY_MAX]);
 
 #endif

@@ -11,7 +11,7 @@ static const struct command *const commands[] = {
 	&request_get,	 &request_put,	  &request_post,      &request_delete,	 &request_fetch,
 	&request_patch,	 &request_ipatch, &observe_command,   &discover_command, &ping_command,
 	&status_command, &cache_command,  &exchanges_command, &peers_command,	 &on_command,
-	&off_command,	 &attach_command, &detach_command,    &reload_command,
+	&off_command,	 &attach_command, &detach_command,    &reload_command,	 &top_command,
 };
 
 enum {

@@ -10,7 +10,8 @@
 /* How often what is being rewritten is looked at again. */
 #define COPY_TRIES 1000
 
-int map_view_open(struct map_view *view, const struct instance *instance, const char *map, int fd)
+static int open_view(struct map_view *view, const struct instance *instance, const char *map,
+		     int fd, int protection)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct bpf_map_info info = {0};
@@ -21,11 +22,22 @@ int map_view_open(struct map_view *view, const struct instance *instance, const 
 		return instance_unreadable(instance, map, -errno);
 	view->count = info.max_entries;
 	view->bytes = ((size_t)info.max_entries * info.value_size + page - 1) & -page;
-	at = mmap(NULL, view->bytes, PROT_READ, MAP_SHARED, fd, 0);
+	at = mmap(NULL, view->bytes, protection, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return instance_unreadable(instance, map, -errno);
 	view->at = at;
 	return TOOL_OK;
+}
+
+int map_view_open(struct map_view *view, const struct instance *instance, const char *map, int fd)
+{
+	return open_view(view, instance, map, fd, PROT_READ);
+}
+
+int map_view_open_writable(struct map_view *view, const struct instance *instance, const char *map,
+			   int fd)
+{
+	return open_view(view, instance, map, fd, PROT_READ | PROT_WRITE);
 }
 
 void map_view_close(struct map_view *view)

@@ -16,6 +16,9 @@ struct map_view {
 
 /* Returns TOOL_OK or, having said why, TOOL_LOCAL_ERROR. */
 int map_view_open(struct map_view *view, const struct instance *instance, const char *map, int fd);
+/* The same, to be written to by who casts the const away. */
+int map_view_open_writable(struct map_view *view, const struct instance *instance, const char *map,
+			   int fd);
 void map_view_close(struct map_view *view);
 
 /*

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "accel/accel.h"
+#include "control.h"
 #include "maps.h"
 #include "output.h"
 
@@ -295,6 +296,7 @@ static int show_json(const struct instance *instance, const struct picture *pict
 	const struct coax_config *config = &picture->config;
 	/* Negative: so long ago. */
 	int64_t lease_ms = (int64_t)(config->lease - picture->now) / 1000000;
+	json_t *figures = control_figures(instance->name);
 	json_t *object = json_object();
 
 	json_object_set_new(object, "instance", json_string(instance->name));
@@ -311,6 +313,8 @@ static int show_json(const struct instance *instance, const struct picture *pict
 	json_object_set_new(object, "entries", json_integer((json_int_t)picture->entries));
 	json_object_set_new(object, "slots", json_integer(config->slots));
 	json_object_set_new(object, "counters", counters_json(&picture->stats));
+	if (figures)
+		json_object_set_new(object, "figures", figures);
 	return output_json(instance->tool, object, TOOL_OK);
 }
 
@@ -344,7 +348,8 @@ const struct command status_command = {
 		"Options:\n" INSTANCE_HELP
 		"  -j, --json           print JSON: instance, answering, enabled, lease_ms (negative:\n"
 		"                       ran out so long ago; null: not begun), lease_length_ms, owner,\n"
-		"                       interfaces, endpoints, entries, slots, counters\n"
+		"                       interfaces, endpoints, entries, slots, counters, and when the\n"
+		"                       daemon answers figures, by their names for Prometheus\n"
 		"  -h, --help           this text\n"
 		"\n"
 		"Exit status:\n"

@@ -46,7 +46,7 @@ extern const struct command request_get, request_put, request_post, request_dele
 extern const struct command request_fetch, request_patch, request_ipatch, observe_command;
 extern const struct command ping_command, discover_command, status_command, cache_command;
 extern const struct command exchanges_command, peers_command, on_command, off_command;
-extern const struct command attach_command, detach_command, reload_command;
+extern const struct command attach_command, detach_command, reload_command, top_command;
 
 /* "coax get: ..." on stderr, made safe for a terminal. Returns TOOL_LOCAL_ERROR. */
 __attribute__((format(printf, 2, 3))) int tool_fail(const struct tool *tool, const char *format,

@@ -248,6 +248,11 @@ bool coax_subject_is_watched(struct coax_subject *subject);
 int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
 			bool last);
 
+/* Sum of its counters over all CPUs. Any thread. Returns 0 or a negative errno. */
+int coax_accel_stats(const struct coax_accel *accel, struct coax_stats *stats);
+/* Whether it answers: it is not switched off, and the lease holds at `now`. Any thread. */
+bool coax_accel_answers(const struct coax_accel *accel, uint64_t now);
+
 /*
  * Make the directory of all instances a user's, and all that is in one's, if they are there or can
  * be: for who begins as root and goes on as somebody else.

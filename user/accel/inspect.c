@@ -5,6 +5,7 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include "accel/internal.h"
+#include "bpf/coax.skel.h"
 
 int coax_accel_open_map(const char *instance, const char *map)
 {
@@ -43,4 +44,15 @@ int coax_accel_read_stats(int stats_fd, struct coax_stats *stats)
 	}
 	free(each);
 	return err;
+}
+
+int coax_accel_stats(const struct coax_accel *accel, struct coax_stats *stats)
+{
+	return coax_accel_read_stats(bpf_map__fd(accel->shared->maps.stats), stats);
+}
+
+bool coax_accel_answers(const struct coax_accel *accel, uint64_t now)
+{
+	return __atomic_load_n(&accel->config->enabled, __ATOMIC_RELAXED) &&
+	       __atomic_load_n(&accel->config->lease, __ATOMIC_RELAXED) > now;
 }

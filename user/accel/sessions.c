@@ -3,6 +3,7 @@
  * Who has a DTLS session with us, for the program: what others send to secure endpoints it drops.
  * So a session that is not in the map is counted as missing, for as long as it lasts.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <bpf/bpf.h>
@@ -19,11 +20,11 @@ static void make_key(struct coax_session_key *key, const union coax_address *rem
 /* Without the interface of a link-local address: the program does not tell those apart. */
 static void name_session(struct coax_session_value *value, const struct coax_session_key *key)
 {
+	bool ipv4 = coax_mapped_is_ipv4(key->address);
 	char address[INET6_ADDRSTRLEN] = "";
 
 	coax_mapped_text(key->address, address);
-	snprintf(value->text, sizeof(value->text),
-		 coax_mapped_is_ipv4(key->address) ? "%s:%u" : "[%s]:%u", address,
+	snprintf(value->text, sizeof(value->text), ipv4 ? "%s:%u" : "[%s]:%u", address,
 		 ntohs(key->port_be));
 }
 
@@ -32,7 +33,7 @@ void coax_accel_session_add(struct coax_accel *accel, const union coax_address *
 	struct coax_session_value value = {0};
 	struct coax_session_key key;
 
-	if (!accel->session_count || accel->handed_over)
+	if (!accel->session_count)
 		return;
 	make_key(&key, remote);
 	pthread_mutex_lock(&accel->sessions_lock);
@@ -56,7 +57,7 @@ void coax_accel_session_remove(struct coax_accel *accel, const union coax_addres
 	struct coax_session_value value;
 	struct coax_session_key key;
 
-	if (!accel->session_count || accel->handed_over)
+	if (!accel->session_count)
 		return;
 	make_key(&key, remote);
 	pthread_mutex_lock(&accel->sessions_lock);

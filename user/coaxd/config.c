@@ -13,7 +13,8 @@
 
 #define KEYS_MAX 16
 
-static const char *const sections[] = {"serve", "kernel", "security", "access", "limits", "log"};
+static const char *const sections[] = {"serve",	 "kernel",  "security", "access",
+				       "limits", "monitor", "log"};
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
 struct reading {

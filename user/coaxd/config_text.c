@@ -68,7 +68,7 @@ struct scan {
 	char *at;
 	unsigned int line;
 	unsigned int depth;  /* of braces */
-	unsigned int opened; /* the line of the last one that opened */
+	unsigned int opened; /* the line of the outermost one */
 };
 
 /* At a quote. Returns false when there is no other one on its line. */
@@ -106,8 +106,8 @@ static const char *step(struct scan *scan)
 			       "wants quotes";
 		break;
 	case '{':
-		scan->depth++;
-		scan->opened = scan->line;
+		if (!scan->depth++)
+			scan->opened = scan->line;
 		break;
 	case '}':
 		if (!scan->depth--)

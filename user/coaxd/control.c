@@ -4,11 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <coax/control.h>
 #include "coaxd/control.h"
+#include "coaxd/figures.h"
+#include "coaxd/notify.h"
 #include "control_socket.h"
 
 /* What is asked for is asked at once, and another daemon has time to start. */
@@ -61,10 +65,20 @@ static void answer(int connection, int err, const char *advice, size_t count)
 	coax_control_send(connection, line, NULL, 0);
 }
 
+static int take_up_changes(const struct coaxd_control *control, char answer[COAXD_ANSWER_MAX])
+{
+	int err;
+
+	coaxd_notify_reloading();
+	err = coaxd_reload(control->served, answer);
+	coaxd_notify("READY=1");
+	return err;
+}
+
 static void reload(const struct coaxd_control *control, int connection)
 {
 	char text[COAXD_ANSWER_MAX], line[COAX_CONTROL_LINE_MAX];
-	int err = coaxd_reload(control->served, text);
+	int err = take_up_changes(control, text);
 
 	snprintf(line, sizeof(line), "%s%s", err ? "error " : *text ? "ok 0 " : "ok 0", text);
 	coax_control_send(connection, line, NULL, 0);
@@ -161,6 +175,29 @@ static bool hand_over(const struct coaxd_control *control, struct coax_context *
 	return !err;
 }
 
+/* They are longer than a line. */
+static void send_figures(const struct coax_context *context, int connection)
+{
+	int fd = memfd_create("figures", MFD_CLOEXEC);
+	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+	char line[COAX_CONTROL_LINE_MAX];
+
+	if (!to) {
+		answer(connection, -errno, "", 0);
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	coaxd_figures_json(context, to);
+	if (fflush(to) == 0) {
+		snprintf(line, sizeof(line), "ok %ld", ftell(to));
+		coax_control_send(connection, line, &fd, 1);
+	} else {
+		answer(connection, -errno, "", 0);
+	}
+	fclose(to);
+}
+
 /* The rest of a line behind a word, or NULL. */
 static const char *after(const char *line, const char *word)
 {
@@ -179,6 +216,10 @@ static bool run_errand(const struct coaxd_control *control, struct coax_context 
 
 	if (coax_control_receive(connection, line, NULL, NULL, ERRAND_TIMEOUT_MS, control->signals))
 		return false;
+	if (strcmp(line, "figures") == 0) {
+		send_figures(context, connection);
+		return false;
+	}
 	coax_log(control->logger, COAX_LOG_INFO, "asked to %s", line);
 	if (strcmp(line, "replace") == 0)
 		return hand_over(control, context, connection);
@@ -238,21 +279,42 @@ static bool take_signal(const struct coaxd_control *control)
 	if (read(control->signals, &info, sizeof(info)) != sizeof(info))
 		return false;
 	if (info.ssi_signo == SIGHUP) {
-		coaxd_reload(control->served, text);
+		take_up_changes(control, text);
 		return false;
 	}
 	coax_log(control->logger, COAX_LOG_INFO, "ending on %s", strsignal((int)info.ssi_signo));
 	return true;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The service manager's watchdog: each `interval` ms, which is half of its patience. */
+static uint64_t show_life(struct coax_context *context, uint64_t interval)
+{
+	/* A worker that is busy now gets another chance before it is too late. */
+	return now_ms() + (coaxd_notify_alive(context) ? interval : interval / 4 + 1);
+}
+
 void coaxd_control_run(struct coaxd_control *control, struct coax_context *context)
 {
 	struct pollfd fds[] = {{.fd = control->signals, .events = POLLIN},
 			       {.fd = control->listener, .events = POLLIN}};
+	uint64_t interval = coaxd_notify_interval(), due = now_ms() + interval, now;
+	int timeout;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		now = now_ms();
+		timeout = interval ? (int)(now < due ? due - now : 0) : -1;
+		if (poll(fds, 2, timeout) < 0 && errno != EINTR)
 			return;
+		if (interval && now_ms() >= due)
+			due = show_life(context, interval);
 		if (fds[0].revents && take_signal(control))
 			return;
 		if (fds[1].revents && take_errand(control, context))

@@ -8,9 +8,15 @@
 #include <stdbool.h>
 #include <coax/log.h>
 
+enum coaxd_log_format {
+	COAXD_LOG_AUTO, /* for the journal if stderr leads there */
+	COAXD_LOG_PLAIN,
+	COAXD_LOG_JOURNAL, /* the priority before the line (sd-daemon(3)) */
+};
+
 struct coaxd_log_options {
 	enum coax_log_level level;
-	bool journal; /* lines for journald: the priority before them (sd-daemon(3)) */
+	enum coaxd_log_format format;
 };
 
 /* A logger whose level coaxd_log_set_level() sets, whoever has a copy; WARNING until then. */

@@ -15,6 +15,7 @@
 #include "coaxd/check.h"
 #include "coaxd/control.h"
 #include "coaxd/files.h"
+#include "coaxd/notify.h"
 #include "coaxd/options.h"
 #include "coaxd/privileges.h"
 #include "coaxd/replace.h"
@@ -107,8 +108,22 @@ static int open_context(struct coax_context **context, struct coaxd_options *opt
 	return err;
 }
 
+/* What 0 in --bind has become is known now. */
+static void tell_ports(const struct coaxd_served *served)
+{
+	const char *directory = served->started->files.directory;
+	unsigned int port = coax_context_port(served->context);
+	unsigned int secure = coax_context_secure_port(served->context);
+
+	if (port)
+		coax_log(served->logger, COAX_LOG_INFO, "serving %s on port %u", directory, port);
+	if (secure)
+		coax_log(served->logger, COAX_LOG_INFO, "serving %s by coaps at port %u", directory,
+			 secure);
+}
+
 static int serve(struct coaxd_served *served, struct coaxd_options *options,
-		 const sigset_t *signals)
+		 struct coaxd_monitor *monitor, const sigset_t *signals)
 {
 	const struct coaxd_arguments *arguments = served->arguments;
 	struct coaxd_control control = {.served = served};
@@ -126,15 +141,19 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 		coax_context_shutdown(served->context);
 		return err;
 	}
-	coax_log(served->logger, COAX_LOG_INFO, "serving %s on port %u", options->files.directory,
-		 coax_context_port(served->context));
+	tell_ports(served);
 	if (!options->context.accel.interface_count)
 		coax_log(served->logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
+	coaxd_monitor_begin(monitor, &options->monitor, served->context, served->logger);
 	tell_ready(arguments, served->logger);
+	coaxd_notify("READY=1\nSTATUS=Serving %s on port %u", options->files.directory,
+		     coax_context_port(served->context));
 
 	coaxd_control_run(&control, served->context);
+	coaxd_notify("STOPPING=1");
+	coaxd_monitor_end(monitor);
 	coaxd_control_close(&control);
 	coax_context_shutdown(served->context);
 	return 0;
@@ -157,18 +176,20 @@ static int create_files_unprivileged(struct coaxd_files **files,
 				     const struct coaxd_files_options *options)
 {
 	struct files_creation creation = {.options = options};
-	int err = coaxd_privileges_do_without(create_files, &creation);
+	int err = coaxd_privileges_without(create_files, &creation);
 
 	*files = creation.files;
 	return err;
 }
 
-static int build_site(struct coaxd_served *served)
+static int build_site(struct coaxd_served *served, struct coaxd_monitor *monitor)
 {
 	int err = coax_site_create(&served->site);
 
 	if (!err)
 		err = coaxd_files_add(served->files, served->site);
+	if (!err)
+		err = coaxd_monitor_add(monitor, &served->started->monitor, served->site);
 	if (err)
 		coax_log(served->logger, COAX_LOG_ERROR, "cannot build the site: %s",
 			 strerror(-err));
@@ -186,6 +207,7 @@ static int run(const struct coaxd_arguments *arguments, struct coaxd_options *op
 		.options = options,
 		.logger = &options->context.logger,
 	};
+	struct coaxd_monitor monitor;
 	sigset_t signals;
 	int err;
 
@@ -195,9 +217,9 @@ static int run(const struct coaxd_arguments *arguments, struct coaxd_options *op
 	if (!err)
 		err = create_files_unprivileged(&served.files, &options->files);
 	if (!err)
-		err = build_site(&served);
+		err = build_site(&served, &monitor);
 	if (!err)
-		err = serve(&served, options, &signals);
+		err = serve(&served, options, &monitor, &signals);
 	coax_site_destroy(served.site);
 	coaxd_files_destroy(served.files);
 	if (served.options != options)

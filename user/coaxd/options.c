@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "coaxd/config.h"
+#include "coaxd/metrics.h"
 
 #define EXIT_USAGE 2
 
@@ -91,6 +92,10 @@ static const char help[] =
 	"                             which the daemon refuses or challenges (64)\n"
 	"      --strict-source        let the kernel drop what comes by another interface than the\n"
 	"                             way back to its source (which has to forward)\n"
+	"      --figures PATH         have a resource there with the daemon's counters in JSON\n"
+	"      --metrics ADDRESS:PORT|unix:/PATH\n"
+	"                             have them for Prometheus there, by HTTP at /metrics\n"
+	"      --metrics-anywhere     allow that at addresses other than loopback, too\n"
 	"      --ready-fd N           write a newline to this file descriptor once serving\n"
 	"  -v, --verbose              say more: once for INFO, twice for DEBUG\n"
 	"  -q, --quiet                say errors only\n"
@@ -162,6 +167,9 @@ static const char *contradiction(const struct coaxd_options *options)
 	if ((options->context.bind_secure_count || options->context.transport_count) &&
 	    !options->security.file)
 		return "bind-secure and secure-only need credentials";
+	if (options->monitor.metrics)
+		return coaxd_metrics_check(options->monitor.metrics,
+					   options->monitor.metrics_anywhere);
 	return NULL;
 }
 

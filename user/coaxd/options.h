@@ -7,6 +7,7 @@
 
 #include <coax/context.h>
 #include "coaxd/files.h"
+#include "coaxd/monitor.h"
 #include "coaxd/log.h"
 #include "coaxd/problems.h"
 #include "coaxd/security.h"
@@ -22,6 +23,7 @@ struct coaxd_options {
 	struct coax_context_options context; /* without its site */
 	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
 	struct coaxd_security security;
+	struct coaxd_monitor_options monitor;
 	struct coaxd_log_options log;
 	const char *bind[COAXD_LIST_MAX];
 	const char *bind_secure[COAXD_LIST_MAX];

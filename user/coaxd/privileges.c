@@ -155,7 +155,7 @@ static void *run_errand(void *arg)
 	return NULL;
 }
 
-int coaxd_privileges_do_without(int (*run)(void *arg), void *arg)
+int coaxd_privileges_without(int (*run)(void *arg), void *arg)
 {
 	struct errand errand = {.run = run, .arg = arg};
 	pthread_t thread;

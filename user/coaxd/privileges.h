@@ -33,7 +33,7 @@ int coaxd_privileges_check(const char *user, const struct coax_logger *logger);
  * Run a function on a thread that has no capabilities, nor have those that it starts. Returns what
  * that does, or a negative errno.
  */
-int coaxd_privileges_do_without(int (*run)(void *arg), void *arg);
+int coaxd_privileges_without(int (*run)(void *arg), void *arg);
 
 /*
  * Give up what is not needed any more. For this thread, and those that it starts. Returns 0 or

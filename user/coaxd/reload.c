@@ -125,7 +125,7 @@ static void use_files(struct reload *reload)
 	uint32_t former = served->options->files.max_age;
 
 	reload->wanted->files.directory = served->started->files.directory;
-	if (coaxd_privileges_do_without(set_files, reload) ||
+	if (coaxd_privileges_without(set_files, reload) ||
 	    former == reload->wanted->files.max_age)
 		return;
 	/* Whoever has begun to render with the former one has published then. */

@@ -24,7 +24,7 @@ static int add_method(const char *name, uint32_t *methods)
 		{"ipatch", COAX_ACCESS_METHOD(COAX_IPATCH)},
 		{"read", COAX_ACCESS_READ},
 		{"all", COAX_ACCESS_ALL},
-		{"none", 0},
+		{"none", COAX_ACCESS_METHOD(COAX_EMPTY)}, /* which no request has */
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

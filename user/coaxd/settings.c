@@ -9,6 +9,7 @@
 #include <strings.h>
 #include "accel/accel.h"
 #include "accel/guard.h"
+#include "coaxd/metrics.h"
 #include "coaxd/options.h"
 
 #define LEASE_MIN	  100
@@ -215,11 +216,43 @@ static int take_level(struct coaxd_options *options, const struct coaxd_setting 
 static int take_format(struct coaxd_options *options, const struct coaxd_setting *setting,
 		       const char *text, char problem[COAXD_PROBLEM_MAX])
 {
+	static const char *const formats[] = {
+		[COAXD_LOG_AUTO] = "auto",
+		[COAXD_LOG_PLAIN] = "plain",
+		[COAXD_LOG_JOURNAL] = "journal",
+	};
+
 	(void)setting;
-	options->log.journal = strcmp(text, "journal") == 0;
-	if (options->log.journal || strcmp(text, "plain") == 0)
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(text, formats[i]) != 0)
+			continue;
+		options->log.format = (enum coaxd_log_format)i;
 		return 0;
-	return refuse(problem, "takes plain or journal, not \"%s\"", text);
+	}
+	return refuse(problem, "takes auto, plain or journal, not \"%s\"", text);
+}
+
+static int take_figures(struct coaxd_options *options, const struct coaxd_setting *setting,
+			const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	(void)setting;
+	if (*text != '/')
+		return refuse(problem, "takes a path that begins with a slash, not \"%s\"", text);
+	options->monitor.path = text;
+	return 0;
+}
+
+static int take_metrics(struct coaxd_options *options, const struct coaxd_setting *setting,
+			const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	/* Whether it may be is seen when all is known. */
+	const char *what = coaxd_metrics_check(text, true);
+
+	(void)setting;
+	if (what)
+		return refuse(problem, "takes %s, not \"%s\"", what, text);
+	options->monitor.metrics = text;
+	return 0;
 }
 
 /*
@@ -233,6 +266,7 @@ static int take_format(struct coaxd_options *options, const struct coaxd_setting
 #define KERNEL			   .section = "kernel"
 #define SECURITY		   .section = "security"
 #define LIMITS			   .section = "limits"
+#define MONITOR			   .section = "monitor"
 #define NUMBER(field, least, most) .take = take_number, .min = (least), .max = (most), AT(field)
 #define LIMIT(field, most)	   .take = take_limit, .max = (most), AT(context.guard.field)
 #define FLAG(field)		   .take = take_flag, .flag = true, AT(field)
@@ -311,6 +345,11 @@ const struct coaxd_setting coaxd_settings[] = {
 	 NUMBER(context.guard.pass_every, 1, LIMIT_MAX)},
 	{LIMITS, .key = "strict-source", .option = "strict-source",
 	 FLAG(context.guard.strict_source)},
+
+	{MONITOR, .key = "figures", .option = "figures", .take = take_figures, .fixed = true},
+	{MONITOR, .key = "metrics", .option = "metrics", .take = take_metrics, .fixed = true},
+	{MONITOR, .key = "metrics-anywhere", .option = "metrics-anywhere",
+	 FLAG(monitor.metrics_anywhere), .fixed = true},
 
 	{.section = "log", .key = "level", .take = take_level},
 	{.section = "log", .key = "format", .take = take_format, .fixed = true},

@@ -60,8 +60,9 @@ size_t coax_context_sockets(const struct coax_context *context, int *sockets, si
 }
 
 /*
- * Pausing: each worker looks away from its sockets itself, when it has time. Nobody waits for one
- * that has not: its turn comes, and the last one ends what they share.
+ * Each worker does something itself, when it has time: looks away from its sockets, or shows that
+ * it is alive. Nobody waits for one that has not: its turn comes, and the last one ends what they
+ * share.
  */
 
 struct turn {
@@ -73,11 +74,12 @@ struct everyone {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	unsigned int left; /* workers; and who waits for them */
-	bool paused;
+	void (*each)(struct coax_worker *worker);
 	struct turn turns[];
 };
 
-static struct everyone *create_everyone(const struct coax_context *context, bool paused)
+static struct everyone *create_everyone(const struct coax_context *context,
+					void (*each)(struct coax_worker *worker))
 {
 	struct everyone *everyone =
 		calloc(1, sizeof(*everyone) + context->worker_count * sizeof(struct turn));
@@ -91,7 +93,7 @@ static struct everyone *create_everyone(const struct coax_context *context, bool
 	pthread_cond_init(&everyone->done, &attributes);
 	pthread_condattr_destroy(&attributes);
 	everyone->left = context->worker_count + 1;
-	everyone->paused = paused;
+	everyone->each = each;
 	return everyone;
 }
 
@@ -113,27 +115,19 @@ static void turn(struct coax_worker *worker, struct coax_work *work)
 {
 	struct everyone *everyone = caa_container_of(work, struct turn, work)->everyone;
 
-	for (uint32_t i = 0; i < worker->watched_count; i++) {
-		uint32_t socket = worker->watched_about[i];
-
-		if (socket >= COAX_SOCKETS_MAX || !coax_is_serving_socket(worker->context, socket))
-			continue;
-		/* poll() leaves out what is negative. */
-		worker->watched[i].fd =
-			everyone->paused ? -1
-					 : worker->transport->ops->fd(worker->transport, socket);
-		worker->watched[i].revents = 0;
-	}
+	if (everyone->each)
+		everyone->each(worker);
 	pthread_mutex_lock(&everyone->lock);
 	leave(everyone);
 }
 
 /* Returns 0, -ENOMEM, or -ETIMEDOUT: some workers have not come to it by the deadline. */
-static int set_paused(struct coax_context *context, bool paused, uint64_t deadline)
+static int have_each(struct coax_context *context, void (*each)(struct coax_worker *worker),
+		     uint64_t deadline)
 {
 	const struct timespec until = {.tv_sec = (time_t)(deadline / NS_PER_SEC),
 				       .tv_nsec = (long)(deadline % NS_PER_SEC)};
-	struct everyone *everyone = create_everyone(context, paused);
+	struct everyone *everyone = create_everyone(context, each);
 	int err = 0;
 
 	if (!everyone)
@@ -150,6 +144,36 @@ static int set_paused(struct coax_context *context, bool paused, uint64_t deadli
 	return err;
 }
 
+int coax_context_probe(struct coax_context *context, uint32_t timeout_ms)
+{
+	return context->own_loop ? -EOPNOTSUPP
+				 : have_each(context, NULL, coax_now() + timeout_ms * NS_PER_MS);
+}
+
+static void watch_sockets(struct coax_worker *worker, bool watched)
+{
+	for (uint32_t i = 0; i < worker->watched_count; i++) {
+		uint32_t socket = worker->watched_about[i];
+
+		if (socket >= COAX_SOCKETS_MAX || !coax_is_serving_socket(worker->context, socket))
+			continue;
+		/* poll() leaves out what is negative. */
+		worker->watched[i].fd =
+			watched ? worker->transport->ops->fd(worker->transport, socket) : -1;
+		worker->watched[i].revents = 0;
+	}
+}
+
+static void look_away(struct coax_worker *worker)
+{
+	watch_sockets(worker, false);
+}
+
+static void look_again(struct coax_worker *worker)
+{
+	watch_sockets(worker, true);
+}
+
 int coax_context_pause(struct coax_context *context, uint32_t timeout_ms)
 {
 	static const struct timespec interval = {.tv_nsec = PAUSE_INTERVAL_MS * NS_PER_MS};
@@ -158,7 +182,7 @@ int coax_context_pause(struct coax_context *context, uint32_t timeout_ms)
 
 	if (context->own_loop)
 		return -EOPNOTSUPP;
-	err = set_paused(context, true, deadline);
+	err = have_each(context, look_away, deadline);
 	if (err)
 		return err;
 	while (atomic_load(&context->deferred)) {
@@ -173,6 +197,6 @@ void coax_context_resume(struct coax_context *context, pid_t successor)
 {
 	if (context->accel)
 		coax_accel_reclaim(context->accel, (uint32_t)successor);
-	if (!context->own_loop && set_paused(context, false, 0) == -ENOMEM)
+	if (!context->own_loop && have_each(context, look_again, 0) == -ENOMEM)
 		coax_log(&context->logger, COAX_LOG_ERROR, "no memory to go on receiving with");
 }

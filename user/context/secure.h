@@ -28,6 +28,7 @@ struct coax_secure_waiter {
 	struct cds_list_head node;
 	struct coax_timer patience;
 	struct coax_secure *secure; /* while it waits */
+	uint64_t session;
 };
 
 /* With the Context's `dtls`. Returns 0 or a negative errno. */

@@ -185,7 +185,7 @@ int coax_dtls_send(struct coax_dtls *dtls, uint64_t now, const struct coax_path 
 	dtls->now = now;
 	if (!session)
 		return -ENOTCONN;
-	if (length == 0 || length > COAX_DATAGRAM_OUT_MAX - COAX_DTLS_OVERHEAD_MAX)
+	if (length == 0 || length > COAX_DATAGRAM_OUT_MAX)
 		return -EMSGSIZE;
 	if (session->handshake)
 		return coax_dtls_handshake_wait(session, data, length) ? -ENOBUFS : 0;
@@ -220,6 +220,13 @@ const struct coax_claims *coax_dtls_claims(const struct coax_dtls *dtls, uint64_
 	const struct coax_dtls_session *session = coax_dtls_named(dtls, name);
 
 	return session ? session->claims : NULL;
+}
+
+const char *coax_dtls_silence(const struct coax_dtls *dtls, uint64_t name)
+{
+	const struct coax_dtls_session *session = coax_dtls_named(dtls, name);
+
+	return session && session->handshake ? coax_dtls_handshake_silence(session) : NULL;
 }
 
 static uint64_t idle_at(const struct coax_dtls *dtls, const struct coax_dtls_session *session)

@@ -6,6 +6,9 @@
 #include <openssl/evp.h>
 #include "dtls_internal.h"
 
+/* With the zero behind it, a name that stands for itself is shorter than a digest. */
+#define SHORT_NAME_MAX 32
+
 static struct coax_dtls_session *session_of(const SSL *ssl)
 {
 	return SSL_get_app_data(ssl);
@@ -54,8 +57,10 @@ static const struct coax_credential *choose_own(const struct coax_dtls_contexts 
 static bool bind_to_name(SSL *ssl, const char *name)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int length;
+	unsigned int length = (unsigned int)strlen(name) + 1;
 
+	if (length < SHORT_NAME_MAX)
+		return SSL_set_session_id_context(ssl, (const unsigned char *)name, length);
 	return EVP_Digest(name, strlen(name), digest, &length, EVP_sha256(), NULL) &&
 	       SSL_set_session_id_context(ssl, digest, length);
 }

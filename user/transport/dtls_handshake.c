@@ -162,7 +162,7 @@ void coax_dtls_handshake_advance(struct coax_dtls_session *session)
 	struct coax_dtls_handshake *handshake = session->handshake;
 	int result, state;
 
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	result = SSL_do_handshake(session->ssl);
 	session->dtls->input_length = 0;
 	if (result == 1) {
@@ -182,7 +182,7 @@ void coax_dtls_handshake_advance(struct coax_dtls_session *session)
 }
 
 /* Some servers say nothing when they cannot read the Finished. */
-static const char *silence(const struct coax_dtls_session *session)
+const char *coax_dtls_handshake_silence(const struct coax_dtls_session *session)
 {
 	if (!session->client)
 		return "the client did not go on with the handshake";
@@ -197,11 +197,11 @@ void coax_dtls_handshake_tick(struct coax_dtls_session *session)
 {
 	struct coax_dtls_handshake *handshake = session->handshake;
 
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	if (session->dtls->now >= handshake->progress + COAX_HANDSHAKE_NS ||
 	    DTLSv1_handle_timeout(session->ssl) < 0) {
 		coax_dtls_memory_forget(session);
-		coax_dtls_session_end(session, -ETIMEDOUT, silence(session));
+		coax_dtls_session_end(session, -ETIMEDOUT, coax_dtls_handshake_silence(session));
 		return;
 	}
 	set_due(session);
@@ -222,7 +222,7 @@ void coax_dtls_handshake_accept(struct coax_dtls *dtls, const struct coax_path *
 	/* Its only use here: OpenSSL goes on from the ClientHello's sequence numbers. */
 	dtls->input = record->data;
 	dtls->input_length = record->length;
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	if (DTLSv1_listen(session->ssl, dtls->nobody) != 1) {
 		dtls->input_length = 0;
 		coax_dtls_session_free(session);

@@ -6,6 +6,7 @@
 #define COAX_DTLS_INTERNAL_H
 
 #include <pthread.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <urcu/list.h>
 #include "clock.h"
@@ -131,6 +132,14 @@ struct coax_dtls {
 #define coax_dtls_count(dtls, field) \
 	__atomic_store_n(&(dtls)->stats->field, (dtls)->stats->field + 1, __ATOMIC_RELAXED)
 
+/* What an earlier call left in OpenSSL's queue is not to be taken for an error of the next one. */
+static inline void coax_dtls_clear_errors(void)
+{
+	/* To look is a tenth of the work of clearing, which there is rarely a need for. */
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 /* dtls_context.c */
 
 /* Returns 0, -ENOMEM, or -EINVAL with a line at ERROR. NULL credentials: *contexts is NULL. */
@@ -216,6 +225,8 @@ int coax_dtls_session_write(struct coax_dtls_session *session, const uint8_t *da
 void coax_dtls_handshake_advance(struct coax_dtls_session *session);
 /* OpenSSL's timer, or our patience, may have run out. The session may have ended. */
 void coax_dtls_handshake_tick(struct coax_dtls_session *session);
+/* What it means, for people, that the handshake has not ended yet. */
+const char *coax_dtls_handshake_silence(const struct coax_dtls_session *session);
 /* Have a message wait for the end of the handshake. Returns 0 or -ENOMEM. */
 int coax_dtls_handshake_wait(struct coax_dtls_session *session, const uint8_t *data, size_t length);
 void coax_dtls_handshake_free(struct coax_dtls_handshake *handshake);

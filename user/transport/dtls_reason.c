@@ -44,9 +44,35 @@ static const struct {
 	{SSL_AD_UNKNOWN_PSK_IDENTITY, "unknown_psk_identity", "does not know the identity"},
 };
 
+static const char *alert_name(int alert)
+{
+	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
+		if (alerts[i].alert == alert)
+			return alerts[i].name;
+	}
+	return "none";
+}
+
+/* Servers have several alerts for it: TLS 1.2 has none of its own. */
+static bool wants_certificate(const struct coax_dtls_session *session)
+{
+	return session->client && session->credential->kind == COAX_CREDENTIAL_CERTIFICATES &&
+	       !session->credential->certificates.chain &&
+	       (session->alert_in == SSL_AD_HANDSHAKE_FAILURE ||
+		session->alert_in == SSL_AD_BAD_CERTIFICATE) &&
+	       SSL_get0_certificate_types(session->ssl, NULL) > 0;
+}
+
 static void by_peer(const struct coax_dtls_session *session, char reason[COAX_REASON_MAX])
 {
 	const char *peer = session->client ? "server" : "client";
+
+	if (wants_certificate(session)) {
+		snprintf(reason, COAX_REASON_MAX,
+			 "the server demands a certificate, and we have none (alert: %s)",
+			 alert_name(session->alert_in));
+		return;
+	}
 
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
 		if (alerts[i].alert == session->alert_in) {
@@ -56,15 +82,6 @@ static void by_peer(const struct coax_dtls_session *session, char reason[COAX_RE
 		}
 	}
 	snprintf(reason, COAX_REASON_MAX, "the %s refused (alert %d)", peer, session->alert_in);
-}
-
-static const char *alert_name(int alert)
-{
-	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
-		if (alerts[i].alert == alert)
-			return alerts[i].name;
-	}
-	return "none";
 }
 
 /* What OpenSSL found first says more than what came of it. */

@@ -34,14 +34,14 @@ static int read_message(struct coax_dtls_session *session, uint8_t *out, size_t 
 	char reason[COAX_REASON_MAX];
 	int length, result;
 
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	length = SSL_read(session->ssl, out, (int)room);
 	session->dtls->input_length = 0;
 	if (length > 0)
 		return length;
 	switch (SSL_get_error(session->ssl, length)) {
 	case SSL_ERROR_WANT_READ:
-		ERR_clear_error();
+		coax_dtls_clear_errors();
 		return 0;
 	case SSL_ERROR_ZERO_RETURN:
 		coax_dtls_session_notify(session);

@@ -138,7 +138,7 @@ void coax_dtls_session_free(struct coax_dtls_session *session)
 	coax_dtls_contexts_release(session->contexts);
 	free(session->host);
 	free(session);
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 }
 
 void coax_dtls_session_notify(struct coax_dtls_session *session)
@@ -212,9 +212,9 @@ int coax_dtls_session_write(struct coax_dtls_session *session, const uint8_t *da
 	if (err)
 		return err;
 	coax_dtls_session_touch(session);
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	if (SSL_write(session->ssl, data, (int)length) > 0)
 		return 0;
-	ERR_clear_error();
+	coax_dtls_clear_errors();
 	return -ENOTCONN;
 }

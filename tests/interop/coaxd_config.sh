@@ -1,0 +1,257 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# coaxd's configuration file: what it means, and that each kind of mistake is told with file, line and
+# key, by --check as at the start.
+# shellcheck disable=SC2317 # functions are called through check
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/ktap.sh
+. tests/ktap.sh
+# shellcheck source=tests/interop/coap_client.bash
+. tests/interop/coap_client.bash
+
+coax=${COAX_BUILD:-build}/coax
+mkdir -p "$served"
+give "$served"
+printf hello >"$served/hello.txt"
+file=$work/coaxd.conf
+
+# write LINE...: the file, which serves $served besides.
+write() {
+	printf '%s\n' "$@" >"$file"
+	printf 'serve "%s" { }\n' "$served" >>"$file"
+	chmod 644 "$file"
+}
+
+in_order() {
+	"$coaxd" --check --config "$file" >"$work/out" 2>"$work/err" && cat "$work/out" "$work/err" &&
+		grep -q 'all is in order' "$work/out" && [ ! -s "$work/err" ]
+}
+
+# told LINE WORDS: --check says that of this line, and so does the start, and nothing else.
+told() {
+	local status line=$1 words=$2
+	"$coaxd" --check --config "$file" >"$work/out" 2>"$work/err"
+	status=$?
+	cat "$work/out" "$work/err"
+	[ "$status" -eq 1 ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" -eq 1 ] &&
+		grep -qF -- "coaxd: ERROR: $file:$line: $words" "$work/err" || return 1
+	timeout 10 "$coaxd" --config "$file" 2>"$work/again"
+	[ $? -eq 1 ] && diff "$work/err" "$work/again"
+}
+
+# mistake WORDS LINE...: the second line is the wrong one.
+mistake() {
+	local words=$1
+	shift
+	write '# a comment' "$@"
+	told 2 "$words"
+}
+
+unknown_keys() {
+	mistake "no such option 'frob'" 'frob = 1' &&
+		mistake "log: no such option 'levl'" 'log { levl = info }' &&
+		mistake "access: no such option 'deny'" 'access "/" { deny = "*" }'
+}
+
+numbers() {
+	mistake 'workers takes a number from 1 to 256, not "0"' 'workers = 0' &&
+		mistake 'workers takes a number from 1 to 256, not "257"' 'workers = 257' &&
+		mistake 'workers takes a number from 1 to 256, not "-1"' 'workers = -1' &&
+		mistake 'workers takes a number from 1 to 256, not "4x"' 'workers = 4x' &&
+		mistake 'workers takes a number from 1 to 256, not ""' 'workers = ""' &&
+		mistake 'workers takes a number' 'workers = 99999999999999999999' &&
+		mistake 'kernel: lease takes a number from 100' 'kernel { lease = 99 }' &&
+		mistake 'limits: requests takes a number from 0' 'limits { requests = many }' &&
+		mistake 'limits: amplification takes a number from 0 to 1024' 'limits { amplification = 1025 }'
+}
+
+words() {
+	mistake 'kernel: generic takes yes or no, not "maybe"' 'kernel { generic = maybe }' &&
+		mistake 'security: secure-only takes yes or no, not "1"' 'security { secure-only = 1 }' &&
+		mistake 'log: level takes error, warning, info or debug, not "loud"' 'log { level = loud }' &&
+		mistake 'log: format takes auto, plain or journal, not "xml"' 'log { format = xml }' &&
+		mistake 'instance takes a name' 'instance = "../x"' &&
+		mistake 'user takes a name' 'user = ""' &&
+		mistake 'kernel: interface takes' 'kernel { interface = "a/b" }' &&
+		mistake 'bind takes ADDRESS' 'bind = "localhost"' &&
+		mistake 'security: bind-secure takes ADDRESS' 'security { bind-secure = "[::1" }' &&
+		mistake 'limits: deny takes a prefix' 'limits { deny = "192.0.2.0/33" }' &&
+		mistake 'limits: prefix-bits takes two numbers' 'limits { prefix-bits = 24 }'
+}
+
+rules() {
+	mistake 'access: allow "/a psk:x frob": methods are' 'access "/a" { allow = "psk:x frob" }' &&
+		mistake 'access: allow "/a frob get": the path begins' 'access "/a" { allow = "frob get" }' &&
+		mistake 'access: allow "a * get": the path begins' 'access "a" { allow = "* get" }' &&
+		mistake 'access: allow is for a path without spaces' 'access "/a b" { allow = "* get" }' &&
+		mistake 'access: allow is missing' 'access "/a" { }'
+}
+
+# In all of these nothing would be read as it was meant.
+syntax() {
+	mistake "'{' is not closed" 'kernel {' &&
+		mistake "'{' is not closed" 'bind = {' &&
+		mistake "'}' closes nothing" '}' &&
+		mistake 'a string does not end on its line' 'user = "coax' &&
+		mistake "a string does not end on its line" "user = 'coax" &&
+		mistake "comments begin with '#'" '// workers = 4' &&
+		mistake "comments begin with '#'" 'bind = coap://x' &&
+		mistake "missing equal sign after option 'workers'" 'workers 4' &&
+		mistake "missing title for section 'access'" 'access { allow = "* get" }' &&
+		mistake "unexpected token" 'workers = { 4 }' &&
+		mistake "unexpected token" 'bind = { "127.0.0.1" "127.0.0.2" }'
+}
+
+twice() {
+	write 'workers = 1' 'workers = 2' && told 2 'workers is given twice' &&
+		write 'bind = "127.0.0.1"' 'bind = "127.0.0.2"' && told 2 'bind is given twice; "+="' &&
+		write 'log { level = info }' 'log { level = info }' && told 2 'log: level is given twice' &&
+		write 'access "/" {' 'allow = "* get"' 'allow = "* put"' '}' &&
+		told 3 'access: allow is given twice' &&
+		write 'access "/" { allow = "* get" }' 'access "/" { allow = "* put" }' &&
+		told 2 "found duplicate title '/'" &&
+		write 'serve "/tmp" { }' && told 2 'serve can be there once' &&
+		write 'bind = "127.0.0.1"' 'bind += "127.0.0.2"' && in_order
+}
+
+# All of them at once, and none of them alone.
+all_are_told() {
+	write 'workers = 0' '' '# a comment' '#' 'log {' '	level = loud # and another' '}' 'user = ""'
+	"$coaxd" --check --config "$file" 2>"$work/err"
+	[ $? -eq 1 ] && cat "$work/err" && [ "$(wc -l <"$work/err")" -eq 3 ] &&
+		grep -q "$file:1: workers" "$work/err" && grep -q "$file:6: log: level" "$work/err" &&
+		grep -q "$file:8: user" "$work/err"
+}
+
+# told_of WORDS: what no line is wrong by itself for.
+told_of() {
+	"$coaxd" --check --config "$file" >"$work/out" 2>"$work/err"
+	[ $? -eq 1 ] && cat "$work/out" "$work/err" && [ ! -s "$work/out" ] && grep -qF -- "$1" "$work/err"
+}
+
+what_is_missing() {
+	write 'security { secure-only = yes }' && told_of 'need credentials' &&
+		write "security { credentials = \"$work/none.json\" }" && told_of "$work/none.json" &&
+		write 'group = "nosuch0"' && told_of 'group "nosuch0": there is no such interface' &&
+		write 'user = "nosuchuser"' && told_of 'there is no user "nosuchuser"' &&
+		write 'user = "root"' && told_of 'does not serve as root' || return 1
+	echo 'serve "/nonexistent/x" { }' >"$file" && told_of 'cannot serve "/nonexistent/x"' &&
+		echo '# nothing' >"$file" && told_of 'nothing says which directory' || return 1
+	echo '{":a": {"dtls": {"psk": {"ascii": "sesame"}, "client-identity": 5}}}' >"$work/c.json"
+	write "security { credentials = \"$work/c.json\" }" && told_of "$work/c.json:1" &&
+		! grep -q sesame "$work/err"
+}
+
+unreadable() {
+	"$coaxd" --check --config "$work" 2>"$work/err"
+	[ $? -eq 1 ] && grep -q "cannot read \"$work\": Is a directory" "$work/err" || return 1
+	"$coaxd" --check --config "$work/none" 2>"$work/err"
+	[ $? -eq 1 ] && grep -q "cannot read \"$work/none\": No such file" "$work/err" || return 1
+	mkfifo "$work/pipe"
+	timeout 5 "$coaxd" --check --config "$work/pipe" 2>"$work/err"
+	[ $? -eq 1 ] && grep -q 'Invalid argument' "$work/err" || return 1
+	printf 'workers\0= 1\n' >"$file"
+	"$coaxd" --check --config "$file" 2>"$work/err"
+	[ $? -eq 1 ] && grep -q 'it is no text' "$work/err" || return 1
+	head -c 2000000 /dev/zero | tr '\0' '\n' >"$file"
+	"$coaxd" --check --config "$file" 2>"$work/err"
+	[ $? -eq 1 ] && grep -q 'File too large' "$work/err"
+}
+
+get() {
+	"$coax" get --timeout 5 "coap://127.0.0.1:$port/hello.txt" "$@"
+}
+
+# start_configured OPTIONS...: by the file alone.
+start_configured() {
+	local ready
+	exec {ready}<> <(:)
+	: >"$work/ready"
+	"$coaxd" --config "$file" --ready-fd 7 "$@" 7>"$work/ready" 2>"$work/log" &
+	daemon=$!
+	for _ in $(seq 500); do
+		[ ! -s "$work/ready" ] && kill -0 "$daemon" 2>/dev/null || break
+		sleep 0.02
+	done
+	exec {ready}<&-
+	port=$(sed -n 's/.*serving .* on port \([0-9]*\)$/\1/p' "$work/log")
+	[ -n "$port" ]
+}
+
+configured() {
+	cat >"$file" <<-EOF
+		bind = "127.0.0.1:0"
+		serve "$served" {
+			writable = yes
+			max-age = 7
+		}
+		access "/" { allow = "* read" }
+		access "/open" { allow = { "* get,put,
+			delete" } }
+		log { level = info }
+	EOF
+	sed -i ':a; N; $!ba; s/put,\n\t*/put,/' "$file"
+	in_order && start_configured || return 1
+	get -v 2>&1 | tee "$work/out"
+	grep -q 'Max-Age.*7' "$work/out" &&
+		! "$coax" put --timeout 5 "coap://127.0.0.1:$port/new" -p x 2>"$work/err" &&
+		"$coax" put --timeout 5 "coap://127.0.0.1:$port/open" -p x &&
+		[ "$(cat "$served/open")" = x ] && stop_coaxd
+}
+
+overridden() {
+	mkdir -p "$work/other"
+	printf other >"$work/other/hello.txt"
+	give "$work/other"
+	start_configured --max-age 9 --access '/ * all' "$work/other" || return 1
+	get -v >"$work/out" 2>&1
+	cat "$work/out"
+	grep -q other "$work/out" && grep -q 'Max-Age.*9' "$work/out" &&
+		"$coax" put --timeout 5 "coap://127.0.0.1:$port/new" -p x && stop_coaxd
+}
+
+journal() {
+	write 'bind = "127.0.0.1:0"' 'log {' 'level = info' 'format = journal' '}'
+	start_configured && stop_coaxd && cat "$work/log" && grep -q "^<6>serving $served" "$work/log" &&
+		! grep -qv '^<[0-7]>' "$work/log"
+}
+
+# As it is, and with all that it says commented out: those are the defaults.
+example() {
+	mkdir "$work/srv"
+	sed "s|/srv/coap|$served|" tools/packaging/coaxd.conf >"$file"
+	in_order || return 1
+	sed "s|/srv/coap|$served|; s/^\(\t*\)#\([a-z-]* = \)/\1\2/; /credentials =/d; /bind-secure =/d" \
+		tools/packaging/coaxd.conf >"$file"
+	id coax >/dev/null 2>&1 || sed -i '/^user = /d' "$file"
+	grep -q '^	strangers = 5000' "$file" && in_order
+}
+
+# What there is to be said is in the example and the man page.
+is_documented() {
+	local key missing=0
+	for key in $(sed -n 's/.*\.key = "\([a-z-]*\)".*/\1/p' user/coaxd/settings.c | sort -u); do
+		grep -q "^#*	*#*$key =" tools/packaging/coaxd.conf || { echo "example: $key"; missing=1; }
+		grep -q "^\.It Cm $key " tools/packaging/man/coaxd.conf.5 || { echo "man page: $key"; missing=1; }
+	done
+	[ "$missing" -eq 0 ]
+}
+
+plan 14
+check "an unknown key is told with its line and section" unknown_keys
+check "a number out of its bounds, or none, is told with the bounds" numbers
+check "a value of another kind is told with what it may be" words
+check "an access rule that makes no sense is told" rules
+check "what is not closed, or reads otherwise than it looks, is told" syntax
+check "what is given twice is told" twice
+check "all mistakes are told at once, each with its line" all_are_told
+check "--check finds what the start would fail with, and shows no secret" what_is_missing
+check "a file that cannot be read is told, and waits for nobody" unreadable
+check "a file says what is served, how, and to whom" configured
+check "the command line overrides the file" overridden
+check "lines for the journal have their priority and nothing before it" journal
+check "the example is in order, and so is each default that it shows" example
+check "each setting is in the example and in the man page" is_documented
+finish

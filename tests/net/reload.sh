@@ -1,0 +1,241 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 90
+#
+# A daemon that is told to take up its configuration anew: what changes, what stays, and that nobody
+# who is being served notices.
+set -u
+
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
+
+# credentials SECRET: of those who may begin sessions.
+credentials() {
+	printf '{":devices": {"dtls": {"psk": {"ascii": "%s"}, "client-identity": {"ascii": "device"}}}}' "$1" \
+		>"$LAB_DIR/credentials.json"
+}
+
+# write LINES: the file, all but its defaults.
+write() {
+	{
+		echo "$1"
+		echo 'log { level = info }'
+	} >"$config.new"
+	chmod 644 "$config.new"
+	mv "$config.new" "$config"
+}
+
+serve() {
+	echo "serve \"$LAB_DIR/files\" { $1 }"
+}
+
+# The answer to `coax reload` is in $LAB_DIR/answer.
+reload() {
+	"$build/coax" reload >"$LAB_DIR/answer" 2>&1
+	reload_status=$?
+	cat "$LAB_DIR/answer"
+	return "$reload_status"
+}
+
+get() {
+	lab_client "$build/coax" get --timeout 3 "coap://$LAB_SERVER_4/hello" "$@"
+}
+
+put() {
+	lab_client "$build/coax" put --timeout 3 "coap://$LAB_SERVER_4/$1" -p new 2>"$LAB_DIR/err"
+}
+
+started() {
+	write "$base$(serve '')"
+	: >"$LAB_DIR/ready"
+	lab_start_server "$build/coaxd" --config "$config" --ready-fd 9 9>"$LAB_DIR/ready" 2>"$LAB_DIR/log"
+	coaxd=$LAB_PID
+	lab_wait_for 10 lab_ready_or_gone && [ -s "$LAB_DIR/ready" ] && [ "$(get)" = hello ] &&
+		reload && [ ! -s "$LAB_DIR/answer" ]
+}
+
+kernel_gets() {
+	before=$(lab_counter default reply)
+	[ "$(get)" = hello ] && [ "$(lab_counter default reply)" -gt "$before" ]
+}
+
+# What was published stays, as nothing of it has changed.
+keeps_published() {
+	lab_wait_for 5 kernel_gets || return 1
+	published=$("$build/coax" cache | wc -l)
+	write "$base$(serve 'max-open = 7')
+		limits { requests = 1000000 }"
+	reload && [ ! -s "$LAB_DIR/answer" ] && [ "$("$build/coax" cache | wc -l)" -eq "$published" ] &&
+		kernel_gets
+}
+
+mistake_changes_nothing() {
+	write "$base$(serve 'writable = yes max-age = -1')
+		limits { deny = \"$LAB_CLIENT_4\" }"
+	reload && return 1
+	grep -q "$config:[0-9]*: serve: max-age takes a number" "$LAB_DIR/answer" && ! put file &&
+		[ "$(get)" = hello ] || return 1
+	echo '{' >"$LAB_DIR/credentials.json"
+	write "$base$(serve 'writable = yes')"
+	reload && return 1
+	grep -q "$LAB_DIR/credentials.json:[0-9]" "$LAB_DIR/answer" && ! put file &&
+		grep -q 'all stays as it was' "$LAB_DIR/log" && credentials sesame
+}
+
+max_age() {
+	get -v 2>&1 | sed -n 's/.*Max-Age[: ]*\([0-9]*\).*/\1/p' | head -n 1
+}
+
+files_change() {
+	[ "$(max_age)" = 60 ] || return 1
+	write "$base$(serve 'writable = yes max-age = 9 max-size = 2000')"
+	reload && [ "$(max_age)" = 9 ] && [ "$(max_age)" = 9 ] && put file &&
+		[ "$(cat "$LAB_DIR/files/file")" = new ] || return 1
+	head -c 3000 /dev/zero >"$LAB_DIR/large"
+	lab_client "$build/coax" put --timeout 3 "coap://$LAB_SERVER_4/large" -f "$LAB_DIR/large" 2>"$LAB_DIR/err" &&
+		return 1
+	cat "$LAB_DIR/err"
+	grep -q '4\.13' "$LAB_DIR/err" || return 1
+	write "$base$(serve 'max-age = 9')"
+	reload && ! put other && grep -q '4\.05' "$LAB_DIR/err"
+}
+
+rules_change() {
+	write "$base$(serve 'writable = yes')
+		access \"/\" { allow = \"* read\" }
+		access \"/hello\" { allow = \"* none\" }"
+	reload && ! get 2>"$LAB_DIR/err" && grep -q '4\.01' "$LAB_DIR/err" && ! put file || return 1
+	write "$base$(serve 'writable = yes')"
+	reload && [ "$(get)" = hello ] && put file
+}
+
+limits_change() {
+	write "$base$(serve '')
+		limits { deny = \"$LAB_CLIENT_4/32\" }"
+	reload && ! get --timeout 1 2>/dev/null && "$build/coax" peers | grep -q "$LAB_CLIENT_4/32" || return 1
+	write "$base$(serve '')"
+	reload && kernel_gets && ! "$build/coax" peers | grep -q "$LAB_CLIENT_4/32"
+}
+
+interfaces_change() {
+	write "kernel { interface = \"nosuch0\" }
+		$(serve '')"
+	reload && ! lab_server ip -d link show dev "$LAB_SERVER_LINK" | grep -q prog/xdp &&
+		[ "$(get)" = hello ] || return 1
+	write "$base$(serve '')"
+	reload && lab_server ip -d link show dev "$LAB_SERVER_LINK" | grep -q prog/xdp &&
+		lab_wait_for 5 kernel_gets
+}
+
+level_changes() {
+	{
+		echo "$base$(serve '')"
+		echo 'log { level = error }'
+	} >"$config"
+	reload && : >"$LAB_DIR/log" && reload && [ ! -s "$LAB_DIR/log" ] || return 1
+	write "$base$(serve '')"
+	reload && grep -q 'took up its configuration' "$LAB_DIR/log"
+}
+
+# The rest is done.
+restart_is_said() {
+	write "bind = \"$LAB_SERVER_4:5690\"
+		workers = 2
+		$base$(serve 'max-age = 11')"
+	reload && grep -qx 'needs a restart: bind, workers' "$LAB_DIR/answer" &&
+		grep -q 'WARNING: .*needs a restart: bind, workers' "$LAB_DIR/log" &&
+		[ "$(max_age)" = 11 ] || return 1
+	# Until it is done, and not when that is taken back.
+	reload && grep -qx 'needs a restart: bind, workers' "$LAB_DIR/answer" || return 1
+	write "$base$(serve 'max-age = 11')"
+	reload && [ ! -s "$LAB_DIR/answer" ]
+}
+
+# load METHOD PATH: requests all the time, none of which is repeated.
+load() {
+	lab_start_client "$build/coax-bench" socket --destination "$LAB_SERVER_4" --method "$1" \
+		--path "$2" --payload-size 5 --sockets 8 --rate 300 --seconds 4 >"$LAB_DIR/load.$1"
+	lab_forget "$LAB_PID"
+	loads="$loads $LAB_PID"
+}
+
+# Whoever asks, in userspace and in the kernel, is answered each time.
+loses_nothing() {
+	write "$base$(serve 'writable = yes')"
+	reload || return 1
+	loads=
+	load get /hello
+	load put /changed
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		write "$base$(serve "writable = yes max-age = $((round + 20))")
+			limits { requests = $((round + 1000000)) }"
+		[ $((round % 2)) -eq 0 ] || echo 'access "/" { allow = "* all" }' >>"$config"
+		kill -HUP "$coaxd"
+		sleep 0.3
+	done
+	for load in $loads; do
+		wait "$load" || return 1
+	done
+	cat "$LAB_DIR/load.get" "$LAB_DIR/load.put"
+	[ "$(grep -c 'took up its configuration' "$LAB_DIR/log")" -ge 10 ] || return 1
+	for method in get put; do
+		grep -q ' lost=0' "$LAB_DIR/load.$method" && grep -q ' sent=1[0-9][0-9][0-9]' "$LAB_DIR/load.$method" ||
+			return 1
+	done
+}
+
+observed() {
+	[ "$(tail -n 1 "$LAB_DIR/observed")" = "$1" ]
+}
+
+ended() {
+	! lab_running "$observer"
+}
+
+# A new session would have needed another one.
+registrations() {
+	grep -c '^>.*GET' "$LAB_DIR/observer"
+}
+
+# An observer's session outlives what does not concern it, and not its key.
+keeps_sessions() {
+	write "$base$(serve '')"
+	reload || return 1
+	lab_start_client "$build/coax" observe -v --user device --psk sesame \
+		"coaps://$LAB_SERVER_4/state" >"$LAB_DIR/observed" 2>"$LAB_DIR/observer"
+	observer=$LAB_PID
+	lab_wait_for 5 observed one || return 1
+	write "$base$(serve 'max-age = 33')
+		limits { requests = 1000 }"
+	reload || return 1
+	echo two >"$LAB_DIR/files/state"
+	lab_wait_for 5 observed two && ! ended && [ "$(registrations)" -eq 1 ] || return 1
+	credentials other
+	reload && lab_wait_for 10 ended
+}
+
+plan 12
+lab_begin
+config=$LAB_DIR/coaxd.conf
+base="kernel { interface = \"$LAB_SERVER_LINK\" }
+security { credentials = \"$LAB_DIR/credentials.json\" }
+"
+mkdir "$LAB_DIR/files"
+printf hello >"$LAB_DIR/files/hello"
+echo one >"$LAB_DIR/files/state"
+chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$LAB_DIR/files"
+credentials sesame
+
+check "a daemon serves by its file, and reloading what has not changed says nothing" started
+check "what the kernel answers stays when nothing of it has changed" keeps_published
+check "with a mistake in a file all stays as it is, and the mistake is answered" mistake_changes_nothing
+check "how the files are served changes, Max-Age in the kernel, too" files_change
+check "access rules change" rules_change
+check "limits and lists change, in the kernel, too" limits_change
+check "interfaces come and go" interfaces_change
+check "the log's level changes" level_changes
+check "what takes a restart is said, and the rest is done" restart_is_said
+check "no request is lost while the daemon reloads again and again" loses_nothing
+check "a session outlives what does not concern it, and not its credentials" keeps_sessions
+check "the daemon ends in order" lab_stop "$coaxd"
+finish

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "coaxd/figures.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/types.h>
+#include <coax/maps.h>
+
+/* One of the Context's counters. */
+struct counter {
+	const char *name;
+	const char *help;
+	enum coaxd_figure_type type;
+	struct coaxd_label label;
+	size_t offset;
+};
+
+#define FIELD(name) offsetof(struct coax_context_stats, name)
+#define DATAGRAMS   "Datagrams of CoAP and DTLS"
+#define MALFORMED   "Datagrams that are no CoAP message"
+#define RESETS	    "Resets"
+#define GUARDED	    "Requests and datagrams that the guard turned away"
+#define BLOCKS	    "Blocks of bodies"
+#define HANDSHAKES  "DTLS handshakes"
+
+/* clang-format off */
+static const struct counter counters[] = {
+	{"coax_datagrams_total", DATAGRAMS, COAXD_COUNTER, {"direction", "in"}, FIELD(datagrams_in)},
+	{"coax_datagrams_total", DATAGRAMS, COAXD_COUNTER, {"direction", "out"}, FIELD(datagrams_out)},
+	{"coax_datagrams_unsent_total", "Datagrams not sent, for want of room in the network stack",
+	 COAXD_COUNTER, {0}, FIELD(datagrams_dropped)},
+	{"coax_requests_total", "Requests that userspace handled", COAXD_COUNTER, {0}, FIELD(requests)},
+	{"coax_responses_total", "Responses that userspace sent", COAXD_COUNTER, {0}, FIELD(responses)},
+	{"coax_duplicates_total", "Requests that came to userspace again", COAXD_COUNTER, {0},
+	 FIELD(duplicates)},
+	{"coax_retransmissions_total", "Own confirmable messages sent again", COAXD_COUNTER, {0},
+	 FIELD(retransmissions)},
+	{"coax_timeouts_total", "Own confirmable messages that nobody acknowledged", COAXD_COUNTER, {0},
+	 FIELD(timeouts)},
+	{"coax_malformed_total", MALFORMED, COAXD_COUNTER, {"reason", "short"}, FIELD(malformed_short)},
+	{"coax_malformed_total", MALFORMED, COAXD_COUNTER, {"reason", "token"}, FIELD(malformed_token)},
+	{"coax_malformed_total", MALFORMED, COAXD_COUNTER, {"reason", "empty"}, FIELD(malformed_empty)},
+	{"coax_malformed_total", MALFORMED, COAXD_COUNTER, {"reason", "options"},
+	 FIELD(malformed_options)},
+	{"coax_malformed_total", MALFORMED, COAXD_COUNTER, {"reason", "marker"},
+	 FIELD(malformed_marker)},
+	{"coax_ignored_total", "Messages ignored: unmatched ones, other versions, reserved codes",
+	 COAXD_COUNTER, {0}, FIELD(ignored)},
+	{"coax_ignored_version_total", "Of those ignored, other versions of CoAP", COAXD_COUNTER, {0},
+	 FIELD(ignored_version)},
+	{"coax_ignored_code_total", "Of those ignored, codes of reserved classes", COAXD_COUNTER, {0},
+	 FIELD(ignored_code)},
+	{"coax_resets_total", RESETS, COAXD_COUNTER, {"direction", "in"}, FIELD(resets_in)},
+	{"coax_resets_total", RESETS, COAXD_COUNTER, {"direction", "out"}, FIELD(resets_out)},
+	{"coax_pings_total", "Pings that userspace answered", COAXD_COUNTER, {0}, FIELD(pings)},
+	{"coax_published_total", "Replies given to the kernel half", COAXD_COUNTER, {0},
+	 FIELD(published)},
+	{"coax_refused_total", "Requests not run because a limit was reached", COAXD_COUNTER, {0},
+	 FIELD(refused)},
+	{"coax_guarded_total", GUARDED, COAXD_COUNTER, {"verdict", "denied"}, FIELD(denied)},
+	{"coax_guarded_total", GUARDED, COAXD_COUNTER, {"verdict", "limited"}, FIELD(limited)},
+	{"coax_guarded_total", GUARDED, COAXD_COUNTER, {"verdict", "challenged"}, FIELD(challenged)},
+	{"coax_observers", "Observers registered now", COAXD_GAUGE, {0}, FIELD(observers)},
+	{"coax_notifications_total", "Notifications sent", COAXD_COUNTER, {0}, FIELD(notifications)},
+	{"coax_observers_lost_total", "Observers ended by a reset, a network error or no acknowledgement",
+	 COAXD_COUNTER, {0}, FIELD(observers_lost)},
+	{"coax_blocks_total", BLOCKS, COAXD_COUNTER, {"direction", "in"}, FIELD(blocks_in)},
+	{"coax_blocks_total", BLOCKS, COAXD_COUNTER, {"direction", "out"}, FIELD(blocks_out)},
+	{"coax_bodies_bytes", "Memory that bodies on their way take now", COAXD_GAUGE, {0},
+	 FIELD(bodies)},
+	{"coax_sessions", "Secure sessions established now", COAXD_GAUGE, {0}, FIELD(sessions)},
+	{"coax_handshakes_total", HANDSHAKES, COAXD_COUNTER, {"result", "established"},
+	 FIELD(handshakes)},
+	{"coax_handshakes_total", HANDSHAKES, COAXD_COUNTER, {"result", "failed"},
+	 FIELD(handshakes_failed)},
+	{"coax_handshakes_resumed_total", "Of the handshakes established, those of former sessions",
+	 COAXD_COUNTER, {0}, FIELD(handshakes_resumed)},
+	{"coax_hellos_verified_total", "ClientHellos answered with a HelloVerifyRequest in userspace",
+	 COAXD_COUNTER, {0}, FIELD(hellos_verified)},
+	{"coax_records_dropped_total", "DTLS records of no session, damaged, or replayed",
+	 COAXD_COUNTER, {0}, FIELD(records_dropped)},
+};
+
+static const struct counter worker_counters[] = {
+	{"coax_worker_datagrams_total", "Datagrams that a worker received", COAXD_COUNTER,
+	 {"worker", NULL}, FIELD(datagrams_in)},
+	{"coax_worker_requests_total", "Requests that a worker handled", COAXD_COUNTER,
+	 {"worker", NULL}, FIELD(requests)},
+	{"coax_worker_sessions", "Secure sessions that a worker has now", COAXD_GAUGE,
+	 {"worker", NULL}, FIELD(sessions)},
+};
+/* clang-format on */
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* All there are, but for the sum of the malformed ones. */
+_Static_assert(COUNT(counters) == sizeof(struct coax_context_stats) / sizeof(uint64_t) - 1,
+	       "each of the Context's counters is a figure");
+
+struct kernel_counter {
+	const char *reason;
+	size_t offset;
+};
+
+static const struct kernel_counter kernel_counters[] = {
+#define KERNEL_COUNTER(name, text) {#name, offsetof(struct coax_stats, name)},
+	COAX_STATS(KERNEL_COUNTER)
+#undef KERNEL_COUNTER
+};
+
+struct visitor {
+	coaxd_figure_fn visit;
+	void *arg;
+};
+
+static void show(const struct visitor *visitor, const struct counter *counter, const char *value,
+		 const struct coax_context_stats *stats)
+{
+	struct coaxd_figure figure = {.name = counter->name,
+				      .help = counter->help,
+				      .type = counter->type,
+				      .labels = {counter->label}};
+
+	if (value)
+		figure.labels[0].value = value;
+	memcpy(&figure.value, (const char *)stats + counter->offset, sizeof(figure.value));
+	visitor->visit(visitor->arg, &figure);
+}
+
+static void show_gauge(const struct visitor *visitor, const char *name, const char *help,
+		       uint64_t value)
+{
+	const struct coaxd_figure figure = {
+		.name = name, .help = help, .type = COAXD_GAUGE, .value = value};
+
+	visitor->visit(visitor->arg, &figure);
+}
+
+static void show_version(const struct visitor *visitor)
+{
+	const struct coaxd_figure figure = {.name = "coax_build_info",
+					    .help = "The version that runs",
+					    .type = COAXD_GAUGE,
+					    .labels = {{"version", COAX_VERSION_TEXT}},
+					    .value = 1};
+
+	visitor->visit(visitor->arg, &figure);
+}
+
+/* Those of one name come one behind the other. */
+static void show_workers(const struct visitor *visitor, const struct coax_context *context)
+{
+	struct coax_context_stats stats;
+	unsigned int worker = 0;
+	char number[12];
+
+	for (size_t i = 0; i < COUNT(worker_counters); i++)
+		for (worker = 0; !coax_context_worker_stats_read(context, worker, &stats);
+		     worker++) {
+			snprintf(number, sizeof(number), "%u", worker);
+			show(visitor, &worker_counters[i], number, &stats);
+		}
+	show_gauge(visitor, "coax_workers", "Threads that serve", worker);
+}
+
+/* The counter's name says it: each packet is counted once. */
+static const char *kernel_result(const char *reason)
+{
+	if (strncmp(reason, "drop_", 5) == 0)
+		return "dropped";
+	return strncmp(reason, "pass_", 5) == 0 ? "passed" : "answered";
+}
+
+static void show_kernel(const struct visitor *visitor, const struct coax_context *context)
+{
+	struct coaxd_figure figure = {
+		.name = "coax_kernel_packets_total",
+		.help = "Packets that the kernel half saw, by what it did and why; since its maps "
+			"were made",
+		.type = COAXD_COUNTER,
+	};
+	struct coax_stats stats;
+
+	show_gauge(visitor, "coax_kernel_answering", "Whether the kernel half answers now",
+		   coax_context_kernel_answers(context));
+	if (coax_context_kernel_stats_read(context, &stats))
+		return;
+	/* The first one is the sum of the others. */
+	for (size_t i = 1; i < COUNT(kernel_counters); i++) {
+		const struct kernel_counter *counter = &kernel_counters[i];
+
+		figure.labels[0] = (struct coaxd_label){"result", kernel_result(counter->reason)};
+		figure.labels[1] = (struct coaxd_label){"reason", counter->reason};
+		memcpy(&figure.value, (const char *)&stats + counter->offset, sizeof(figure.value));
+		visitor->visit(visitor->arg, &figure);
+	}
+}
+
+void coaxd_figures_visit(const struct coax_context *context, coaxd_figure_fn visit, void *arg)
+{
+	const struct visitor visitor = {visit, arg};
+	struct coax_context_stats stats;
+
+	show_version(&visitor);
+	show_kernel(&visitor, context);
+	coax_context_stats_read(context, &stats);
+	for (size_t i = 0; i < COUNT(counters); i++)
+		show(&visitor, &counters[i], NULL, &stats);
+	show_workers(&visitor, context);
+}
+
+/* Where a writer is. */
+struct writing {
+	FILE *to;
+	const char *name; /* of the figure before */
+	bool nested;
+};
+
+static bool begins(struct writing *writing, const struct coaxd_figure *figure)
+{
+	bool begins = !writing->name || strcmp(writing->name, figure->name) != 0;
+
+	writing->name = figure->name;
+	return begins;
+}
+
+static void write_prometheus(void *arg, const struct coaxd_figure *figure)
+{
+	struct writing *writing = arg;
+	FILE *to = writing->to;
+	char before = '{';
+
+	if (begins(writing, figure))
+		fprintf(to, "# HELP %s %s.\n# TYPE %s %s\n", figure->name, figure->help,
+			figure->name, figure->type == COAXD_COUNTER ? "counter" : "gauge");
+	fputs(figure->name, to);
+	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++) {
+		fprintf(to, "%c%s=\"%s\"", before, figure->labels[i].name, figure->labels[i].value);
+		before = ',';
+	}
+	fprintf(to, "%s %" PRIu64 "\n", before == ',' ? "}" : "", figure->value);
+}
+
+void coaxd_figures_prometheus(const struct coax_context *context, FILE *to)
+{
+	struct writing writing = {.to = to};
+
+	coaxd_figures_visit(context, write_prometheus, &writing);
+}
+
+static void write_json(void *arg, const struct coaxd_figure *figure)
+{
+	const struct coaxd_label *last = NULL;
+	struct writing *writing = arg;
+	FILE *to = writing->to;
+	bool first = !writing->name;
+
+	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++)
+		last = &figure->labels[i];
+	if (begins(writing, figure)) {
+		fprintf(to, "%s%s\"%s\":%s", writing->nested ? "}" : "", first ? "{" : ",",
+			figure->name, last ? "{" : "");
+		writing->nested = last;
+	} else {
+		fputc(',', to);
+	}
+	if (last)
+		fprintf(to, "\"%s\":", last->value);
+	fprintf(to, "%" PRIu64, figure->value);
+}
+
+void coaxd_figures_json(const struct coax_context *context, FILE *to)
+{
+	struct writing writing = {.to = to};
+
+	coaxd_figures_visit(context, write_json, &writing);
+	fputs(writing.nested ? "}}" : "}", to);
+}
+
+int coaxd_figures_text(const struct coax_context *context,
+		       void (*write)(const struct coax_context *context, FILE *to), char **text,
+		       size_t *length)
+{
+	FILE *to = open_memstream(text, length);
+	bool failed;
+
+	if (!to)
+		return -ENOMEM;
+	write(context, to);
+	failed = ferror(to);
+	if (!fclose(to) && !failed)
+		return 0;
+	free(*text);
+	return -ENOMEM;
+}
