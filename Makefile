@@ -3,6 +3,11 @@
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+MANDIR  ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
+COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 DESTDIR ?=
 B       ?= build
 CC      ?= gcc
@@ -179,28 +184,48 @@ demo: all ## the main job, shown on a network of its own
 bench: all ## measure, side by side with coap-server; ends with lines "figure NAME VALUE"
 	$(Q)COAX_BUILD=$(B) tools/bench/run
 
-install: all ## into DESTDIR/PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/coax $(DESTDIR)$(PREFIX)/lib/systemd/system \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
-		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/coax
-	install -m 644 tools/packaging/coax.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/coax.conf
-	install -m 644 tools/packaging/coax.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coax.conf
-	install -m 644 tools/packaging/grafana.json $(DESTDIR)$(PREFIX)/share/doc/coax
-	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/coaxd.service \
-		> $(DESTDIR)$(PREFIX)/lib/systemd/system/coaxd.service
-	sed -e 's|/usr/local|$(PREFIX)|' tools/packaging/man/coaxd.conf.5 \
-		> $(DESTDIR)$(PREFIX)/share/man/man5/coaxd.conf.5
-	install -m 644 tools/packaging/coaxd.conf $(DESTDIR)$(PREFIX)/share/doc/coax
+# What --help says is in the pages of the programs, what the headers say in those of the library.
+man: $(B)/man/libcoax.3 ## the man pages (in build/man/)
+$(B)/man/libcoax.3: $(B)/coax $(B)/coaxd $(B)/coax-bench $(wildcard include/coax/*.h tools/packaging/man/*)
+	$(call say,MAN,$(@D))tools/packaging/man/pages $(B) $(VERSION) $(@D)
+
+# A file of the programs' with the paths of this installation in it.
+installed = sed -e 's|/usr/local|$(PREFIX)|g' $(1) > $(DESTDIR)$(2)/$(notdir $(1))
+
+# Anew each time: it says what PREFIX is this time.
+$(B)/libcoax.pc: user/libcoax.pc.in
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)%=$${prefix}%)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@REQUIRES@|$(PKGS)|' $< > $@
+
+install: all man $(B)/libcoax.pc ## into DESTDIR/PREFIX
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/libexec/coax $(LIBDIR)/pkgconfig \
+		$(PREFIX)/include/coax $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d \
+		$(PREFIX)/share/doc/coax $(SYSCONFDIR)/coax $(UNITDIR) $(COMPLETIONS) $(addprefix $(MANDIR)/man,1 3 5 8))
+	$(call installed,tools/packaging/coaxd.service,$(UNITDIR))
+	install -m 755 tools/packaging/upgrade $(DESTDIR)$(PREFIX)/libexec/coax
 	install -m 755 $(B)/coax $(B)/coax-bench $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/coaxd $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 include/coax/*.h $(DESTDIR)$(PREFIX)/include/coax
-	install -m 644 $(B)/libcoax.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(B)/libcoax.so $(DESTDIR)$(PREFIX)/lib/libcoax.so.$(VERSION)
-	ln -sf libcoax.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcoax.so.0
-	ln -sf libcoax.so.0 $(DESTDIR)$(PREFIX)/lib/libcoax.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(PKGS)|' \
-		user/libcoax.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libcoax.pc
+	install -m 644 $(B)/libcoax.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(B)/libcoax.so $(DESTDIR)$(LIBDIR)/libcoax.so.$(VERSION)
+	ln -sf libcoax.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcoax.so.0
+	ln -sf libcoax.so.0 $(DESTDIR)$(LIBDIR)/libcoax.so
+	install -m 644 $(B)/libcoax.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 tools/packaging/coax.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/coax.conf
+	install -m 644 tools/packaging/coax.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coax.conf
+	install -m 644 tools/packaging/grafana.json tools/packaging/coaxd.conf $(DESTDIR)$(PREFIX)/share/doc/coax
+	[ -e $(DESTDIR)$(SYSCONFDIR)/coax/coaxd.conf ] || \
+		install -m 644 tools/packaging/coaxd.conf $(DESTDIR)$(SYSCONFDIR)/coax
+	for page in $(B)/man/*.[1358]; do \
+		sed -e 's|/usr/local|$(PREFIX)|g' $$page > $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
+	install -m 644 tools/packaging/completion/coax $(DESTDIR)$(COMPLETIONS)
+	for program in coaxd coax-bench; do ln -sf coax $(DESTDIR)$(COMPLETIONS)/$$program || exit; done
+
+deb: ## Debian packages (in build/deb/)
+	$(Q)tools/packaging/deb $(B)/deb $(VERSION)
+
+test-deb: deb ## install, start, upgrade and remove them in a system of their own
+	$(Q)COAX_BUILD=$(B) tests/run tests/packaging/deb.sh
 
 clean: ## remove what was built
 	rm -rf $(B)
@@ -208,4 +233,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check torture lint demo bench install clean help
+.PHONY: $(B)/libcoax.pc all lib coaxd coax coax-bench examples tests fuzzers test test-vm test-cross check torture lint demo bench man install deb test-deb clean help

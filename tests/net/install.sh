@@ -11,13 +11,25 @@ build=${COAX_BUILD:-build}
 cd "$root" || exit 1
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
-usr=$scratch/opt/coax
+prefix=/opt/coax
+usr=$scratch$prefix
 
 installed() {
-	make -s install B="$build" DESTDIR="$scratch" PREFIX=/opt/coax &&
+	make -s install B="$build" DESTDIR="$scratch" PREFIX="$prefix" &&
 		[ -x "$usr/bin/coax" ] && [ -x "$usr/bin/coax-bench" ] && [ -x "$usr/sbin/coaxd" ] &&
-		[ -f "$usr/share/man/man5/coaxd.conf.5" ] && [ -f "$usr/share/doc/coax/coaxd.conf" ] &&
-		"$usr/bin/coax" --version && "$usr/sbin/coaxd" --version
+		"$usr/bin/coax" --version && "$usr/sbin/coaxd" --version &&
+		[ -e "$scratch/etc/coax/coaxd.conf" ] &&
+		[ -e "$usr/share/doc/coax/coaxd.conf" ] &&
+		[ -e "$usr/share/man/man8/coaxd.8" ] && [ -e "$usr/share/man/man5/coaxd.conf.5" ] &&
+		[ -e "$usr/share/man/man3/coax_context_create.3" ] &&
+		[ -e "$usr/share/bash-completion/completions/coaxd" ] &&
+		grep -q "=$prefix/sbin/coaxd" "$usr/lib/systemd/system/coaxd.service"
+}
+
+# What its owner has made of the configuration stays.
+installed_again() {
+	echo '# mine' >>"$scratch/etc/coax/coaxd.conf"
+	make -s install B="$build" DESTDIR="$scratch" PREFIX="$prefix" && grep -q '# mine' "$scratch/etc/coax/coaxd.conf"
 }
 
 flags() {
@@ -32,8 +44,16 @@ example() {
 	gcc -Wall "$scratch/lamp.c" $(flags --cflags --libs) -o "$scratch/lamp"
 }
 
+# The linker warns of what glibc loads at run time all the same.
+example_static() {
+	# shellcheck disable=SC2046 # flags are words
+	gcc -static "$scratch/lamp.c" $(flags --static --cflags --libs) -o "$scratch/static" &&
+		! readelf -d "$scratch/static" | grep NEEDED
+}
+
+# serves PROGRAM
 # shellcheck disable=SC2016 # expanded in the namespace
-example_serves() {
+serves() {
 	unshare --net sh -c '
 		ip link set lo up
 		LD_LIBRARY_PATH=$1/lib "$2" & lamp=$!
@@ -46,7 +66,7 @@ example_serves() {
 		done
 		$coax put --timeout 10 coap://127.0.0.1/lamp -p on && state=$($coax get "coap://[::1]/lamp")
 		kill $lamp
-		wait $lamp && [ "$state" = on ]' sh "$usr" "$scratch/lamp"
+		wait $lamp && [ "$state" = on ]' sh "$usr" "$1"
 }
 
 # The names of functions that the public headers declare, inline ones left out.
@@ -73,10 +93,13 @@ compiles_alone() {
 	done
 }
 
-plan 5
+plan 8
 check "make install puts the library, its headers and the programs in place" installed
+check "installed again, it leaves the configuration as it is" installed_again
 check "the README's example compiles with what pkg-config says" example
-check "the README's example serves, and ends in order" example_serves
+check "the README's example serves, and ends in order" serves "$scratch/lamp"
+check "with the static library it needs no other one" example_static
+check "so made it serves as well" serves "$scratch/static"
 check "the shared library exports what the public headers declare, and nothing else" same_names
 check "each public header stands alone" compiles_alone
 finish

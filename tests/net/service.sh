@@ -46,8 +46,8 @@ start_with() {
 
 # The unit's command, for this build, this directory and these options.
 service_command() {
-	setting ExecStart | sed "s|[^ ]*/coaxd|$build/coaxd|; s|/srv/coap|$LAB_DIR/files|
-		s|\$COAXD_OPTIONS|--ready-fd 9 -v --interface $LAB_SERVER_LINK --instance service|"
+	setting ExecStart | sed "s|[^ ]*/coaxd|$build/coaxd|
+		s|\$COAXD_OPTIONS|--ready-fd 9 -v --interface $LAB_SERVER_LINK --instance service $LAB_DIR/files|"
 }
 
 get() {

@@ -6,9 +6,19 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "coaxd/beneath.h"
 #include "coaxd/store.h"
+
+#ifndef RENAME_NOREPLACE /* musl before 1.2.6 has neither */
+#include <linux/fs.h>
+
+static int renameat2(int from, const char *name, int to, const char *new_name, unsigned int flags)
+{
+	return (int)syscall(SYS_renameat2, from, name, to, new_name, flags);
+}
+#endif
 
 #define SWEEP_DEPTH_MAX 32
 #define COPY_SIZE	16384

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h> /* <linux/errqueue.h> wants it */
 #include <unistd.h>
 #include <linux/errqueue.h>
 #include <linux/filter.h>
