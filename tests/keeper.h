@@ -148,6 +148,29 @@ static inline struct coax_config keeper_config(void)
 	return config;
 }
 
+/* Of the program, over all CPUs. */
+static inline struct coax_stats keeper_counters(void)
+{
+	struct coax_stats stats;
+	int fd = keeper_map("stats");
+
+	ASSERT_EQ(coax_accel_read_stats(fd, &stats), 0);
+	close(fd);
+	return stats;
+}
+
+/* For what another thread does, or the network. */
+#define WAIT_UNTIL(condition)                                                                  \
+	do {                                                                                   \
+		int wait_left = 5000;                                                          \
+		while (!(condition) && wait_left--)                                            \
+			usleep(1000);                                                          \
+		if (!(condition)) {                                                            \
+			HARNESS_SAY("%s:%d: not in time: %s", __FILE__, __LINE__, #condition); \
+			HARNESS_STOP();                                                        \
+		}                                                                              \
+	} while (0)
+
 static inline struct coax_slot keeper_slot(uint32_t number)
 {
 	struct coax_slot slot;

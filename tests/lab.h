@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include "bpf/frame.h"
+#include "client.h"
+#include "context.h"
 #include "harness.h"
 
 #define LAB_SERVER	"server0"
@@ -87,6 +90,15 @@ static inline void lab_attach_stub(const char *interface)
 	close(fd);
 }
 
+/* On the client's side: what does not leave this thread, and sockets, which stay there. */
+static inline void lab_on_client(void *(*run)(void *arg), void *arg)
+{
+	pthread_t thread;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, run, arg), 0);
+	pthread_join(thread, NULL);
+}
+
 static inline void *lab_client_setup(void *unused)
 {
 	(void)unused;
@@ -103,7 +115,6 @@ static inline void *lab_client_setup(void *unused)
 /* The whole lab. Skips where the machine does not let us. */
 static inline void lab_begin(void)
 {
-	pthread_t thread;
 	int ready[2];
 	char byte;
 
@@ -129,8 +140,37 @@ static inline void lab_begin(void)
 	lab_run("ip addr add " LAB_SERVER_IPV6 "/64 dev " LAB_SERVER " nodad");
 	lab_run("ip neigh replace " LAB_CLIENT_IPV4 " lladdr " LAB_CLIENT_MAC " dev " LAB_SERVER);
 	lab_run("ip neigh replace " LAB_CLIENT_IPV6 " lladdr " LAB_CLIENT_MAC " dev " LAB_SERVER);
-	ASSERT_EQ(pthread_create(&thread, NULL, lab_client_setup, NULL), 0);
-	pthread_join(thread, NULL);
+	lab_on_client(lab_client_setup, NULL);
+}
+
+static inline void *lab_connect(void *fd)
+{
+	lab_enter_client();
+	*(int *)fd = client_open(LAB_SERVER_IPV4, 5683);
+	return NULL;
+}
+
+/* A socket of the client's, connected to the server. */
+static inline int lab_client_open(void)
+{
+	int fd = -1;
+
+	lab_on_client(lab_connect, &fd);
+	ASSERT_GE(fd, 0);
+	return fd;
+}
+
+/* Of a Context on the server's side, with a kernel half. */
+static inline struct coax_context_options lab_options(void)
+{
+	static const char *const interface = LAB_SERVER, *const any = "*:5683";
+
+	return (struct coax_context_options){
+		.bind = &any,
+		.bind_count = 1,
+		.workers = 1,
+		.accel = {.interfaces = &interface, .interface_count = 1},
+	};
 }
 
 /* The program attached to the server's interface, for BPF_PROG_TEST_RUN. */

@@ -8,6 +8,7 @@
 
 #include "harness.h"
 #include "client.h"
+#include "context.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -53,17 +54,8 @@ static const struct coax_tuning observed_patient = {.ack_timeout_ms = 20000};
 
 static inline void observed_serve(const struct coax_tuning *tuning, unsigned int workers)
 {
-	static const char *const bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.site = observed.site,
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = workers,
-		.tuning = *tuning,
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
-
-	ASSERT_EQ(coax_context_create(&observed.context, &options), 0);
+	observed.context = context_open((struct coax_context_options){
+		.site = observed.site, .workers = workers, .tuning = *tuning});
 }
 
 static inline void observed_start_with(const struct coax_resource_options *options,
@@ -99,6 +91,14 @@ static inline struct coax_context_stats observed_stats(void)
 
 	coax_context_stats_read(observed.context, &stats);
 	return stats;
+}
+
+/* A response to trigger with. */
+static inline void observed_given(struct coax_message *m, uint8_t *buffer, size_t size,
+				  uint8_t code, const char *text)
+{
+	coax_message_start(m, buffer, size, COAX_TYPE_CON, code, 0, NULL, 0);
+	coax_message_set_payload(m, text, strlen(text));
 }
 
 #define COUNTED(field) ((int)observed_stats().field)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <coax/coax.h>
+#include "context.h"
 #include "harness.h"
 
 #define PEER_PATIENCE_MS 5000
@@ -183,16 +184,12 @@ static inline void requester_nobody_logs(void *arg, enum coax_log_level level, c
 
 static inline struct coax_context *requester_start_at(unsigned int workers, const char *bind)
 {
-	struct coax_context_options options = {
+	return context_open((struct coax_context_options){
 		.bind = &bind,
 		.bind_count = 1,
 		.workers = workers,
 		.logger = {.write = requester_nobody_logs, .from = COAX_LOG_DEBUG},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	});
 }
 
 static inline struct coax_context *requester_start(unsigned int workers)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,18 +25,18 @@ static int name_socket(struct sockaddr_un *address, const char *prefix, const ch
 	return length < (int)sizeof(address->sun_path) ? 0 : -ENAMETOOLONG;
 }
 
-static int open_socket(void)
+static int open_socket(int flags)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 
 	return fd < 0 ? -errno : fd;
 }
 
-int coax_control_connect(const char *instance)
+static int connect_to(const char *instance, int flags)
 {
 	struct sockaddr_un address;
 	int err = name_socket(&address, "", instance);
-	int fd = err ? err : open_socket();
+	int fd = err ? err : open_socket(flags);
 
 	if (fd < 0)
 		return fd;
@@ -46,12 +47,18 @@ int coax_control_connect(const char *instance)
 	return err;
 }
 
+int coax_control_connect(const char *instance)
+{
+	return connect_to(instance, 0);
+}
+
 bool coax_control_is_taken(const char *instance)
 {
-	int fd = coax_control_connect(instance);
+	int fd = connect_to(instance, SOCK_NONBLOCK);
 
+	/* Who lets nobody in listens nevertheless, and is not waited for. */
 	if (fd < 0)
-		return false;
+		return fd == -EAGAIN;
 	close(fd);
 	return true;
 }
@@ -76,15 +83,47 @@ static int bind_and_listen(int fd, const char *instance)
 	return err;
 }
 
+static int make_directory(void)
+{
+	return mkdir(COAX_CONTROL_DIRECTORY, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+static bool is_anybody_listening(void)
+{
+	DIR *directory = opendir(COAX_CONTROL_DIRECTORY);
+	const struct dirent *entry;
+	bool any = false;
+
+	while (directory && !any && (entry = readdir(directory)))
+		any = coax_control_is_taken(entry->d_name);
+	if (directory)
+		closedir(directory);
+	return any;
+}
+
+int coax_control_give(uid_t user, gid_t group)
+{
+	struct stat status;
+	int err = make_directory();
+
+	if (err)
+		return err;
+	if (lstat(COAX_CONTROL_DIRECTORY, &status) != 0)
+		return -errno;
+	if (status.st_uid != user && is_anybody_listening())
+		return -EBUSY;
+	return lchown(COAX_CONTROL_DIRECTORY, user, group) == 0 ? 0 : -errno;
+}
+
 int coax_control_listen(const char *instance, bool replace)
 {
-	int fd, err;
+	int fd, err = make_directory();
 
-	if (mkdir(COAX_CONTROL_DIRECTORY, 0755) != 0 && errno != EEXIST)
-		return -errno;
+	if (err)
+		return err;
 	if (!replace && coax_control_is_taken(instance))
 		return -EADDRINUSE;
-	fd = open_socket();
+	fd = open_socket(0);
 	if (fd < 0)
 		return fd;
 	err = bind_and_listen(fd, instance);

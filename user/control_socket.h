@@ -16,11 +16,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define COAX_CONTROL_DIRECTORY "/run/coax"
 #define COAX_CONTROL_LINE_MAX  1200
 /* In one packet; the kernel takes 253. */
 #define COAX_CONTROL_FDS_MAX 64
+
+/*
+ * As root: see to it that this user can listen. -EBUSY: a daemon of another user listens, whose
+ * the directory stays.
+ */
+int coax_control_give(uid_t user, gid_t group);
 
 /* Connect to an instance's daemon. A descriptor, or -ENOENT or -ECONNREFUSED: there is none, ... */
 int coax_control_connect(const char *instance);

@@ -3,6 +3,24 @@
  * Credentials: keys, certificates and whom they are for, read from a file in aiocoap's format and
  * kept as one immutable set. A Context has one set for the requests that it makes and another one
  * for those that it serves: a server never takes a key of the client's for its own.
+ *
+ * The file is one JSON object. A key of it that begins with ':' is the name of an entry, which may
+ * be a server's; any other is a pattern of URIs ('*' stands for any characters), for which a client
+ * uses the entry; the longest that fits counts. Keys below a pattern are never accepted by
+ * a server. An entry is a reference (":name"), or an object with one member:
+ *
+ *	"dtls": {"psk": BYTES, "client-identity": BYTES}
+ *	"certificate": {"chain": PEM, "key": PEM, "authorities": PEM or "system", "revoked": PEM,
+ *			"any-name": true}
+ *	"raw-public-key": {"key": PEM, "peer-key": PEM}
+ *	"any-of": [ENTRY, ...], "all-of": [ENTRY, ...]
+ *
+ * BYTES is {"ascii": "..."}, {"hex": "..."} or {"base64": "..."}; PEM is {"file": "NAME"} or
+ * {"pem": "..."}. Those of a server may have "server-name" (SNI), a certificate's of a server
+ * "client-certificate": "required" (the default with authorities) or "optional". An entry null is
+ * none. The types oscore, edhoc-oscore, tlscert and unprotected, which others have, may be there,
+ * but DTLS has no use for them: a request for which only they are meant has no credentials. Nor has
+ * one for which an all-of asks for several at once.
  */
 #ifndef COAX_CREDENTIALS_H
 #define COAX_CREDENTIALS_H

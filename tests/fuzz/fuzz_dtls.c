@@ -68,7 +68,7 @@ static void on_send(void *arg, const struct coax_path *path, const uint8_t *data
 	struct flying *slot = &queue[last % QUEUE];
 
 	(void)path;
-	assert(length && length <= COAX_DATAGRAM_OUT_MAX);
+	assert(length && length <= COAX_DTLS_OUT_MAX);
 	if (last - first == QUEUE)
 		first++;
 	last++;

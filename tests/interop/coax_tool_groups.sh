@@ -5,36 +5,12 @@
 # our own beside the client.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-if [ "$(id -u)" -ne 0 ]; then
-	echo "1..0 # SKIP needs root"
-	exit 4
-fi
 if ! command -v coap-server-notls >/dev/null; then
 	echo "1..0 # SKIP no coap-server-notls (libcoap3-bin)"
 	exit 4
 fi
-root=$PWD
-export B=${COAX_BUILD:-build}
-# shellcheck source=/dev/null
-. tools/lab.sh
-lab_private "$root/tests/interop/${0##*/}" "$@"
-# shellcheck source=tests/interop/coax_tool.bash
-. tests/interop/coax_tool.bash
-echo "KTAP version 1"
-lab_begin
-trap 'leave $?' EXIT
-
-leave() {
-	clean_up
-	lab_leave "$1"
-}
-
-# run, on the client's side of the network
-ask() {
-	command_line="coax $*"
-	lab_client timeout --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null
-	status=$?
-}
+# shellcheck source=tests/interop/coax_tool_lab.bash
+. tests/interop/coax_tool_lab.bash
 
 serves() {
 	lab_client "$coax" ping -t 1 "coap://$1"

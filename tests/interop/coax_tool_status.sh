@@ -4,32 +4,8 @@
 # coax status, cache, on and off, and the tool against coaxd, in a network of their own.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-if [ "$(id -u)" -ne 0 ]; then
-	echo "1..0 # SKIP needs root"
-	exit 4
-fi
-root=$PWD
-export B=${COAX_BUILD:-build}
-# shellcheck source=/dev/null
-. tools/lab.sh
-lab_private "$root/tests/interop/${0##*/}" "$@"
-# shellcheck source=tests/interop/coax_tool.bash
-. tests/interop/coax_tool.bash
-echo "KTAP version 1"
-lab_begin
-trap 'leave $?' EXIT
-
-leave() {
-	clean_up
-	lab_leave "$1"
-}
-
-# run, on the client's side of the network
-ask() {
-	command_line="coax $*"
-	lab_client timeout --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null
-	status=$?
-}
+# shellcheck source=tests/interop/coax_tool_lab.bash
+. tests/interop/coax_tool_lab.bash
 
 mkdir "$LAB_DIR/tree"
 printf 'hello\n' >"$LAB_DIR/tree/hello.txt"
@@ -166,6 +142,24 @@ run attach "$LAB_SERVER_LINK" -i nosuch
 expect_status 1
 expect_err_line 'coax attach: no coaxd of instance nosuch listens at /run/coax/nosuch'
 result "attach says when there is nobody to do it"
+
+# Whoever listens there may say anything.
+python3 - "$work/bound" <<-'END' &
+	import socket, sys
+	listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+	listener.bind("/run/coax/odd")
+	listener.listen()
+	open(sys.argv[1], "w").close()
+	asker = listener.accept()[0]
+	asker.recv(2000)
+	asker.send(b"error \x1b]0;title\x07 \xff\nand more")
+END
+started+=" $!"
+wait_for 5 test -e "$work/bound" || fault "nobody listens"
+run attach "$LAB_SERVER_LINK" -i odd
+expect_status 1
+expect_err_line "coax attach: attach $LAB_SERVER_LINK: .x1b\]0;title.x07 .xff.x0aand more"
+result "what the daemon says cannot drive a terminal"
 
 ask get "$uri/large"
 expect_status 3

@@ -7,16 +7,12 @@
 # shellcheck disable=SC2317 # functions are called through check
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
 command -v coap-server-notls >/dev/null || {
 	echo "1..0 # SKIP no coap-server-notls (libcoap3-bin)"
 	exit 4
 }
-lab_private "$0" "$@"
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 lab_begin
 
 uri=coap://$LAB_SERVER_4

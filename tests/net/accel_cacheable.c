@@ -127,19 +127,13 @@ static struct coax_site *create_site(void)
 
 static void begin(void)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.logger = keeper_logger,
-		.accel = {.interfaces = &interface, .interface_count = 1},
-	};
+	struct coax_context_options options = lab_options();
 
 	lab_begin();
 	fill_image();
 	options.site = site = create_site();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	options.logger = keeper_logger;
+	context = context_open(options);
 	program = lab_program();
 	userspace = client_open(LAB_SERVER_IPV4, PORT);
 	ASSERT_GE(userspace, 0);

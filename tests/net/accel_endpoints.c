@@ -2,7 +2,6 @@
 /*
  * Which addresses the program answers for, as the host's addresses come and go.
  */
-#include <xdp/libxdp.h>
 #include "../harness.h"
 #include "../keeper.h"
 
@@ -26,44 +25,15 @@ static struct coax_accel *serve(const char *address)
 	return accel;
 }
 
-/* Our program, be it attached alone or in libxdp's dispatcher. */
-static void describe_program(struct bpf_prog_info *info)
-{
-	uint32_t size = sizeof(*info);
-	struct xdp_program *program = NULL;
-	struct xdp_multiprog *attached =
-		xdp_multiprog__get_from_ifindex((int)if_nametoindex(LAB_SERVER));
-
-	ASSERT_EQ(libxdp_get_error(attached), 0);
-	program = xdp_multiprog__is_legacy(attached) ? xdp_multiprog__main_prog(attached)
-						     : xdp_multiprog__next_prog(NULL, attached);
-	ASSERT_TRUE(program);
-	ASSERT_EQ(bpf_obj_get_info_by_fd(xdp_program__fd(program), info, &size), 0);
-	xdp_multiprog__close(attached);
-	ASSERT_STREQ(info->name, COAX_PROGRAM_NAME);
-}
-
-/* The MAC address and MTU that it knows. */
+/* The MAC address and MTU that the program knows. */
 static struct coax_link_state link_state(void)
 {
-	uint32_t ids[32] = {0};
-	struct bpf_prog_info program = {.map_ids = (uintptr_t)ids, .nr_map_ids = 32};
+	int fd = keeper_section(LAB_SERVER, ".data.link");
+	struct coax_link_state state;
 	const uint32_t only = 0;
-	struct coax_link_state state = {0};
-	uint32_t size;
-	int fd;
 
-	describe_program(&program);
-	for (uint32_t i = 0; i < program.nr_map_ids; i++) {
-		struct bpf_map_info map = {0};
-
-		size = sizeof(map);
-		fd = bpf_map_get_fd_by_id(ids[i]);
-		ASSERT_EQ(bpf_obj_get_info_by_fd(fd, &map, &size), 0);
-		if (map.value_size == sizeof(state) && strstr(map.name, ".data.link"))
-			ASSERT_EQ(bpf_map_lookup_elem(fd, &only, &state), 0);
-		close(fd);
-	}
+	ASSERT_EQ(bpf_map_lookup_elem(fd, &only, &state), 0);
+	close(fd);
 	return state;
 }
 

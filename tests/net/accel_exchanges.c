@@ -23,28 +23,6 @@ static size_t make_post(uint8_t *bytes, enum coax_type type, uint16_t id, const 
 	return m.length;
 }
 
-/* Counters of the program. */
-static struct coax_stats counted(void)
-{
-	struct coax_stats stats;
-	int fd = keeper_map("stats");
-
-	ASSERT_EQ(coax_accel_read_stats(fd, &stats), 0);
-	close(fd);
-	return stats;
-}
-
-#define WAIT_UNTIL(condition)                                                                  \
-	do {                                                                                   \
-		int wait_left = 5000;                                                          \
-		while (!(condition) && wait_left--)                                            \
-			usleep(1000);                                                          \
-		if (!(condition)) {                                                            \
-			HARNESS_SAY("%s:%d: not in time: %s", __FILE__, __LINE__, #condition); \
-			HARNESS_STOP();                                                        \
-		}                                                                              \
-	} while (0)
-
 static atomic_int handled;
 static struct coax_responder *_Atomic kept;
 static int client = -1;
@@ -67,39 +45,24 @@ static void keep(struct coax_responder *responder, void *arg)
 	atomic_store(&kept, coax_responder_defer(responder));
 }
 
-static void *open_client(void *unused)
-{
-	(void)unused;
-	lab_enter_client();
-	client = client_open(LAB_SERVER_IPV4, 5683);
-	return NULL;
-}
-
 static struct coax_context *begin(struct coax_site **site, coax_handler_fn post, bool own_loop,
 				  uint32_t empty_ack_delay_ms)
 {
 	struct coax_resource_options resource = {.path = "r", .post = post};
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = own_loop ? 1 : 2,
-		.own_loop = own_loop,
-		.logger = keeper_logger,
-		.tuning = {.empty_ack_delay_ms = empty_ack_delay_ms},
-		.accel = {.interfaces = &interface, .interface_count = 1, .lease_ms = 60000},
-	};
+	struct coax_context_options options = lab_options();
 	struct coax_context *context;
-	pthread_t thread;
 
 	ASSERT_EQ(coax_site_create(site), 0);
 	ASSERT_EQ(coax_site_add(*site, &resource, NULL), 0);
 	options.site = *site;
+	options.workers = own_loop ? 1 : 2;
+	options.own_loop = own_loop;
+	options.logger = keeper_logger;
+	options.tuning.empty_ack_delay_ms = empty_ack_delay_ms;
+	options.accel.lease_ms = 60000;
 	lab_begin();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	ASSERT_EQ(pthread_create(&thread, NULL, open_client, NULL), 0);
-	pthread_join(thread, NULL);
-	ASSERT_GE(client, 0);
+	context = context_open(options);
+	client = lab_client_open();
 	return context;
 }
 
@@ -133,7 +96,7 @@ TEST("a duplicate CON POST that was answered gets its reply from the kernel; the
 		EXPECT_MEMEQ(again, first, (size_t)got);
 	}
 	EXPECT_EQ(atomic_load(&handled), 1);
-	EXPECT_EQ(counted().repeat, 5ULL);
+	EXPECT_EQ(keeper_counters().repeat, 5ULL);
 	EXPECT_EQ(duplicates_of(context), 0ULL);
 	end(context, site);
 }
@@ -148,7 +111,7 @@ TEST("a duplicate NON POST that was answered is dropped in the kernel; the handl
 	ASSERT_GT(client_ask(client, post, length, reply, sizeof(reply)), 0);
 	for (int i = 0; i < 5; i++)
 		ASSERT_EQ(send(client, post, length, 0), (ssize_t)length);
-	WAIT_UNTIL(counted().drop_duplicate == 5);
+	WAIT_UNTIL(keeper_counters().drop_duplicate == 5);
 	EXPECT_EQ(atomic_load(&handled), 1);
 	EXPECT_EQ(duplicates_of(context), 0ULL);
 	EXPECT_EQ(recv(client, reply, sizeof(reply), MSG_DONTWAIT), -1);
@@ -166,14 +129,14 @@ TEST("a duplicate of a held request is dropped; once that is answered, it gets t
 	ASSERT_EQ(send(client, post, length, 0), (ssize_t)length);
 	WAIT_UNTIL(atomic_load(&kept));
 	ASSERT_EQ(send(client, post, length, 0), (ssize_t)length);
-	WAIT_UNTIL(counted().drop_duplicate == 1);
+	WAIT_UNTIL(keeper_counters().drop_duplicate == 1);
 	coax_respond(atomic_load(&kept), COAX_CHANGED);
 	got = client_receive(client, first, sizeof(first));
 	ASSERT_GT(got, 0);
 	EXPECT_EQ(first[1], COAX_CHANGED);
 	ASSERT_EQ(client_ask(client, post, length, again, sizeof(again)), got);
 	EXPECT_MEMEQ(again, first, (size_t)got);
-	EXPECT_EQ(counted().repeat, 1ULL);
+	EXPECT_EQ(keeper_counters().repeat, 1ULL);
 	EXPECT_EQ(atomic_load(&handled), 1);
 	EXPECT_EQ(duplicates_of(context), 0ULL);
 	end(context, site);
@@ -191,7 +154,7 @@ TEST("a duplicate of a request that got an empty ACK gets that from the kernel, 
 	EXPECT_MEMEQ(reply, ack, sizeof(ack));
 	ASSERT_EQ(client_ask(client, post, length, reply, sizeof(reply)), 4);
 	EXPECT_MEMEQ(reply, ack, sizeof(ack));
-	EXPECT_EQ(counted().repeat, 1ULL);
+	EXPECT_EQ(keeper_counters().repeat, 1ULL);
 	coax_respond(atomic_load(&kept), COAX_CHANGED);
 	ASSERT_GT(client_receive(client, reply, sizeof(reply)), 4);
 	EXPECT_EQ(reply[0] >> 4 & 3, COAX_TYPE_CON);
@@ -199,7 +162,7 @@ TEST("a duplicate of a request that got an empty ACK gets that from the kernel, 
 	ASSERT_EQ(send(client, ((uint8_t[]){0x60, 0, reply[2], reply[3]}), 4, 0), 4);
 	ASSERT_EQ(client_ask(client, post, length, reply, sizeof(reply)), 4);
 	EXPECT_MEMEQ(reply, ack, sizeof(ack));
-	EXPECT_EQ(counted().repeat, 2ULL);
+	EXPECT_EQ(keeper_counters().repeat, 2ULL);
 	EXPECT_EQ(atomic_load(&handled), 1);
 	end(context, site);
 }
@@ -224,7 +187,7 @@ TEST("a message ID used again with other bytes is served, and never gets the for
 		ASSERT_EQ(client_ask(client, post, length, again, sizeof(again)), got);
 		EXPECT_MEMEQ(again, reply, (size_t)got);
 	}
-	EXPECT_EQ(counted().repeat, 5ULL);
+	EXPECT_EQ(keeper_counters().repeat, 5ULL);
 	EXPECT_EQ(atomic_load(&handled), 5);
 	end(context, site);
 }
@@ -266,21 +229,21 @@ TEST("a request that is lost between kernel and userspace is not lost for good")
 
 	for (; !overflows(); sent++)
 		ASSERT_EQ(send(client, noise, sizeof(noise), 0), 4);
-	WAIT_UNTIL(counted().pass_message == sent);
+	WAIT_UNTIL(keeper_counters().pass_message == sent);
 	before = overflows();
 	ASSERT_EQ(send(client, post, length, 0), (ssize_t)length);
-	WAIT_UNTIL(counted().pass_method == 1 && overflows() == before + 1);
+	WAIT_UNTIL(keeper_counters().pass_method == 1 && overflows() == before + 1);
 	process_all(context);
 	EXPECT_EQ(atomic_load(&handled), 0);
 
 	ASSERT_EQ(send(client, post, length, 0), (ssize_t)length);
-	WAIT_UNTIL(counted().pass_method == 2);
+	WAIT_UNTIL(keeper_counters().pass_method == 2);
 	process_all(context);
 	EXPECT_EQ(atomic_load(&handled), 1);
-	EXPECT_EQ(counted().drop_duplicate, 0ULL);
+	EXPECT_EQ(keeper_counters().drop_duplicate, 0ULL);
 	EXPECT_GT(client_receive(client, reply, sizeof(reply)), 0);
 	EXPECT_GT(client_ask(client, post, length, reply, sizeof(reply)), 0);
-	EXPECT_EQ(counted().repeat, 1ULL);
+	EXPECT_EQ(keeper_counters().repeat, 1ULL);
 	EXPECT_EQ(atomic_load(&handled), 1);
 	end(context, site);
 }

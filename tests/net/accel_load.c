@@ -5,8 +5,8 @@
 #include "../harness.h"
 #include "../keeper.h"
 
-static const char *const maps[] = {"endpoints", "nearby",   "index",   "slots",
-				   "exchanges", "secret",   "config",  "stats",
+static const char *const maps[] = {"endpoints", "nearby",   "index",	"slots",
+				   "exchanges", "secret",   "config",	"stats",
 				   "limits",	"verified", "prefixes", "sessions"};
 
 static uint64_t now(void)

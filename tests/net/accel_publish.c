@@ -313,15 +313,7 @@ TEST("a subject may outlive the keeper")
 /* What the program does with a GET of `path`. */
 static uint32_t verdict(int program, const char *path, struct frame *reply)
 {
-	struct frame_flow flow = {
-		.source_mac = {2, 0, 0, 0, 0, 2},
-		.destination_mac = {2, 0, 0, 0, 0, 1},
-		.source_ip = {192, 0, 2, 2},
-		.destination_ip = {192, 0, 2, 1},
-		.source_port = 40000,
-		.destination_port = 5683,
-		.ttl = 64,
-	};
+	struct frame_flow flow = lab_flow();
 	struct keeper_exchange exchange;
 	struct frame frame = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, run);
@@ -369,6 +361,7 @@ TEST("the program answers what was published, passes what was withdrawn, and lea
 }
 
 struct race {
+	pthread_t threads[3];
 	struct coax_accel *accel;
 	struct coax_subject *subjects[4];
 	const volatile struct coax_slot *slots; /* as the program sees them */
@@ -447,28 +440,38 @@ static void *race_changer(void *arg)
 	return NULL;
 }
 
-TEST("a change is never overtaken by what was rendered before it, whoever publishes and evicts")
+static void race_begin(struct race *race)
 {
-	struct race race = {0};
-	pthread_t threads[3];
 	int fd;
 
 	lab_begin();
-	race.accel = keeper_begin();
+	race->accel = keeper_begin();
 	fd = keeper_map("slots");
-	race.slots =
+	race->slots =
 		mmap(NULL, KEEPER_SLOTS * sizeof(struct coax_slot), PROT_READ, MAP_SHARED, fd, 0);
-	ASSERT_TRUE(race.slots != MAP_FAILED);
+	ASSERT_TRUE(race->slots != MAP_FAILED);
 	close(fd);
 	for (int i = 0; i < 4; i++)
-		race.subjects[i] = new_subject();
-	ASSERT_EQ(pthread_create(&threads[0], NULL, race_publisher, &race), 0);
-	ASSERT_EQ(pthread_create(&threads[1], NULL, race_publisher, &race), 0);
-	ASSERT_EQ(pthread_create(&threads[2], NULL, race_changer, &race), 0);
-	sleep(2);
-	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+		race->subjects[i] = new_subject();
+	ASSERT_EQ(pthread_create(&race->threads[0], NULL, race_publisher, race), 0);
+	ASSERT_EQ(pthread_create(&race->threads[1], NULL, race_publisher, race), 0);
+	ASSERT_EQ(pthread_create(&race->threads[2], NULL, race_changer, race), 0);
+}
+
+static void race_end(struct race *race)
+{
+	__atomic_store_n(&race->stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < 3; i++)
-		pthread_join(threads[i], NULL);
+		pthread_join(race->threads[i], NULL);
+}
+
+TEST("a change is never overtaken by what was rendered before it, whoever publishes and evicts")
+{
+	struct race race = {0};
+
+	race_begin(&race);
+	sleep(2);
+	race_end(&race);
 
 	EXPECT_GT(race.seen, 0UL);
 	EXPECT_EQ(race.stale, 0UL);
@@ -510,29 +513,14 @@ TEST("all is withdrawn whoever publishes, changes and goes meanwhile")
 {
 	struct race race = {0};
 	struct coax_subject *calm = new_subject();
-	pthread_t threads[3];
-	int fd;
 
-	lab_begin();
-	race.accel = keeper_begin();
-	fd = keeper_map("slots");
-	race.slots =
-		mmap(NULL, KEEPER_SLOTS * sizeof(struct coax_slot), PROT_READ, MAP_SHARED, fd, 0);
-	ASSERT_TRUE(race.slots != MAP_FAILED);
-	close(fd);
-	for (int i = 0; i < 4; i++)
-		race.subjects[i] = new_subject();
-	ASSERT_EQ(pthread_create(&threads[0], NULL, race_publisher, &race), 0);
-	ASSERT_EQ(pthread_create(&threads[1], NULL, race_publisher, &race), 0);
-	ASSERT_EQ(pthread_create(&threads[2], NULL, race_changer, &race), 0);
+	race_begin(&race);
 	for (int i = 0; i < 300; i++) {
 		keeper_publish(race.accel, calm, "calm", "x");
 		coax_accel_withdraw_all(race.accel);
 		EXPECT_FALSE(keeper_is_published("calm"));
 	}
-	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
-	for (int i = 0; i < 3; i++)
-		pthread_join(threads[i], NULL);
+	race_end(&race);
 	EXPECT_EQ(race.stale, 0UL);
 
 	coax_accel_withdraw_all(race.accel);

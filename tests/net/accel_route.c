@@ -29,8 +29,6 @@ static void *other_client_setup(void *unused)
 
 static void begin(bool forwarding)
 {
-	pthread_t thread;
-
 	lab_begin();
 	lab_run("ip link add other0 address 02:00:00:00:00:11 type veth peer name other1 netns %d",
 		lab_client_pid);
@@ -40,8 +38,7 @@ static void begin(bool forwarding)
 		".rp_filter=0");
 	lab_run("sysctl -qw net.ipv4.ip_forward=%d net.ipv6.conf.all.forwarding=%d", forwarding,
 		forwarding);
-	ASSERT_EQ(pthread_create(&thread, NULL, other_client_setup, NULL), 0);
-	pthread_join(thread, NULL);
+	lab_on_client(other_client_setup, NULL);
 }
 
 static struct coax_accel *serve(bool route_replies)
@@ -116,12 +113,7 @@ static uint8_t answered_to(const char *source, unsigned int tags)
 
 static uint64_t passed_for_route(void)
 {
-	struct coax_stats stats;
-	int fd = keeper_map("stats");
-
-	ASSERT_EQ(coax_accel_read_stats(fd, &stats), 0);
-	close(fd);
-	return stats.pass_route;
+	return keeper_counters().pass_route;
 }
 
 TEST("without the option a reply goes to where its request came from, whatever the routes say")
@@ -292,25 +284,18 @@ TEST("userspace answers by the other interface what the kernel passed")
 {
 	static const uint8_t get_r[] = {0x40, 0x01, 0x12, 0x34, 0xb1, 'r'};
 	const struct coax_resource_options resource = {.path = "r", .get = text, .cacheable = true};
-	const char *interface = LAB_SERVER, *bind_to = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind_to,
-		.bind_count = 1,
-		.workers = 1,
-		.logger = keeper_logger,
-		.accel = {.interfaces = &interface, .interface_count = 1, .route_replies = true},
-	};
+	struct coax_context_options options = lab_options();
 	struct coax_context *context;
 	uint8_t request[sizeof(get_r)], reply[64];
-	pthread_t thread;
 
 	begin(true);
 	lab_run("ip route add " FAR_IPV4 "/32 via 198.51.100.2");
 	ASSERT_EQ(coax_site_create(&options.site), 0);
 	ASSERT_EQ(coax_site_add(options.site, &resource, NULL), 0);
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	ASSERT_EQ(pthread_create(&thread, NULL, open_far_client, NULL), 0);
-	pthread_join(thread, NULL);
+	options.logger = keeper_logger;
+	options.accel.route_replies = true;
+	context = context_open(options);
+	lab_on_client(open_far_client, NULL);
 	memcpy(request, get_r, sizeof(request));
 	for (uint8_t i = 0; i < 3; i++) {
 		request[3] = i;

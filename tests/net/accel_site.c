@@ -42,33 +42,19 @@ static struct coax_site *new_site(coax_handler_fn get, const char *says)
 
 static int client = -1;
 
-static void *open_client(void *unused)
-{
-	(void)unused;
-	lab_enter_client();
-	client = client_open(LAB_SERVER_IPV4, PORT);
-	return NULL;
-}
-
 /* Returns the attached program. */
 static int begin(struct coax_context **context, struct coax_site *site, bool own_loop)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.site = site,
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = own_loop ? 1 : 2,
-		.own_loop = own_loop,
-		.logger = keeper_logger,
-		.accel = {.interfaces = &interface, .interface_count = 1, .lease_ms = 300},
-	};
-	pthread_t thread;
+	struct coax_context_options options = lab_options();
 
+	options.site = site;
+	options.workers = own_loop ? 1 : 2;
+	options.own_loop = own_loop;
+	options.logger = keeper_logger;
+	options.accel.lease_ms = 300;
 	lab_begin();
-	ASSERT_EQ(coax_context_create(context, &options), 0);
-	ASSERT_EQ(pthread_create(&thread, NULL, open_client, NULL), 0);
-	pthread_join(thread, NULL);
+	*context = context_open(options);
+	client = lab_client_open();
 	return lab_program();
 }
 

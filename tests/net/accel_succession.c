@@ -313,6 +313,41 @@ TEST("an interface can be detached from and attached to while the instance is se
 	coax_subject_put(subject);
 }
 
+static struct coax_accel *changing; /* NULL: nothing happens */
+
+static void change_host(void *arg, enum coax_log_level level, const char *name, const char *line)
+{
+	struct coax_accel *accel = changing;
+
+	keeper_note(arg, level, name, line);
+	if (!accel)
+		return;
+	changing = NULL;
+	lab_run("ip addr add 198.51.100.7/24 dev " LAB_SERVER);
+	coax_accel_process(accel);
+	EXPECT_FALSE(is_endpoint("198.51.100.7", 5683));
+}
+
+TEST("who follows the host does not wait for who attaches, who follows it then")
+{
+	const struct coax_logger logger = {.write = change_host, .from = COAX_LOG_DEBUG};
+	struct coax_accel_options options = keeper_options();
+	union coax_address any = keeper_address("0.0.0.0");
+	struct coax_accel *accel;
+
+	lab_begin();
+	ASSERT_EQ(coax_accel_open(&accel, &options, &logger), 0);
+	ASSERT_EQ(coax_accel_add_endpoint(accel, &any), 0);
+	ASSERT_EQ(coax_accel_attach(accel), 0);
+	ASSERT_EQ(coax_accel_detach_from(accel, LAB_SERVER), 0);
+	changing = accel;
+	ASSERT_EQ(coax_accel_attach_to(accel, LAB_SERVER), 0);
+	EXPECT_TRUE(changing == NULL);
+	EXPECT_TRUE(is_endpoint("198.51.100.7", 5683));
+	EXPECT_TRUE(is_endpoint(LAB_SERVER_IPV4, 5683));
+	coax_accel_close(accel);
+}
+
 TEST("a path's replies are withdrawn on request, and no others")
 {
 	struct coax_subject *subject;

@@ -5,13 +5,8 @@
 # What the README says that bpftool shows, by the very commands that stand there.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-build=$LAB_BUILD
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 pins=/sys/fs/bpf/coax/default
 

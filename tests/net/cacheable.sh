@@ -7,13 +7,8 @@
 # shellcheck disable=SC2317 # functions are called through check
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-build=$LAB_BUILD
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 if ! command -v coap-client-notls >/dev/null; then
 	echo "1..0 # SKIP no coap-client-notls (libcoap3-bin)"

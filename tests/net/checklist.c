@@ -73,17 +73,8 @@ static void post(struct coax_responder *responder, void *arg)
 	count(responder, &server.posts);
 }
 
-static void *open_client(void *unused)
-{
-	(void)unused;
-	lab_enter_client();
-	server.fd = client_open(LAB_SERVER_IPV4, PORT);
-	return NULL;
-}
-
 static void begin(void)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
 	struct coax_resource_options resource = {
 		.path = "r",
 		.get = get,
@@ -92,24 +83,16 @@ static void begin(void)
 		.cacheable = true,
 		.format_count = 1, /* text/plain */
 	};
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.logger = {.from = COAX_LOG_ERROR},
-		.accel = {.interfaces = &interface, .interface_count = 1},
-	};
-	pthread_t thread;
+	struct coax_context_options options = lab_options();
 
 	lab_begin();
 	ASSERT_EQ(coax_site_create(&server.site), 0);
 	ASSERT_EQ(coax_site_add(server.site, &resource, &server.resource), 0);
 	options.site = server.site;
-	ASSERT_EQ(coax_context_create(&server.context, &options), 0);
+	options.logger.from = COAX_LOG_ERROR;
+	server.context = context_open(options);
 	server.program = lab_program();
-	ASSERT_EQ(pthread_create(&thread, NULL, open_client, NULL), 0);
-	pthread_join(thread, NULL);
-	ASSERT_GE(server.fd, 0);
+	server.fd = lab_client_open();
 }
 
 static void end(void)

@@ -8,6 +8,7 @@
 #include <coax/coax.h>
 #include "../client.h"
 #include "../crowd.h"
+#include "../context.h"
 #include "../harness.h"
 
 #define GROWN	(100 << 10)
@@ -75,12 +76,7 @@ static void begin(const struct coax_tuning *tuning)
 		{.path = "wait", .get = wait_get},
 	};
 	const char *bind = "0.0.0.0:0";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
+	struct coax_context_options options = {.bind = &bind, .bind_count = 1, .workers = 1};
 
 	pthread_mutex_init(&server.lock, NULL);
 	if (tuning)
@@ -90,7 +86,7 @@ static void begin(const struct coax_tuning *tuning)
 		ASSERT_EQ(coax_site_add(server.site, &resources[i], i == 1 ? &server.state : NULL),
 			  0);
 	options.site = server.site;
-	ASSERT_EQ(coax_context_create(&server.context, &options), 0);
+	server.context = context_open(options);
 	server.port = coax_context_port(server.context);
 	server.address = (struct sockaddr_in){.sin_family = AF_INET,
 					      .sin_addr.s_addr = htonl(INADDR_LOOPBACK),

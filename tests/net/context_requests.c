@@ -8,22 +8,11 @@
 #include <coax/coax.h>
 #include "../harness.h"
 #include "../client.h"
-
-static struct coax_logger quiet = {.from = COAX_LOG_ERROR + 1};
+#include "../context.h"
 
 static struct coax_context *start(unsigned int workers)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = workers,
-		.logger = quiet,
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open((struct coax_context_options){.workers = workers});
 }
 
 static union coax_address at(const char *text, in_port_t port)

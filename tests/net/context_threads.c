@@ -6,13 +6,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <coax/coax.h>
+#include "../context.h"
 #include "../harness.h"
 #include "../client.h"
 
 #define CLIENTS	  3
 #define EXCHANGES 200
-
-static const struct coax_logger quiet = {.from = COAX_LOG_ERROR + 1};
 
 struct load {
 	pthread_t thread;
@@ -92,19 +91,8 @@ static void free_state(struct state *state)
 
 static struct coax_context *serve(struct state *state, bool own_loop)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.site = state->site,
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = own_loop ? 1 : 3,
-		.own_loop = own_loop,
-		.logger = quiet,
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open((struct coax_context_options){
+		.site = state->site, .workers = own_loop ? 1 : 3, .own_loop = own_loop});
 }
 
 static void end_load(struct load *loads, atomic_bool *stop)

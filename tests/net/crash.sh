@@ -5,13 +5,8 @@
 # A dead daemon does not serve for ever, and its successor misses nothing.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-build=$LAB_BUILD
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 lease=1500
 pins=/sys/fs/bpf/coax/crash

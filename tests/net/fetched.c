@@ -153,14 +153,13 @@ static int client;
 /* Returns the attached program. */
 static int begin(unsigned int workers)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683", *origin_bind = "127.0.0.1:5700";
+	const char *origin_bind = "127.0.0.1:5700";
 	const struct coax_resource_options origin_resource = {.path = "", .get = origin_get};
 	const struct coax_resource_options resource = {
 		.path = "r", .get = proxy_get, .observable = true};
 	const struct coax_resource_options large = {
 		.path = "l", .get = large_get, .observable = true};
-	struct coax_context_options options = {
-		.bind = &origin_bind, .bind_count = 1, .workers = 1, .logger = keeper_logger};
+	struct coax_context_options options = lab_options();
 
 	lab_begin();
 	for (int i = 0; i < 2; i++)
@@ -168,17 +167,18 @@ static int begin(unsigned int workers)
 	ASSERT_EQ(coax_site_add(sites[0], &origin_resource, NULL), 0);
 	ASSERT_EQ(coax_site_add(sites[1], &resource, NULL), 0);
 	ASSERT_EQ(coax_site_add(sites[1], &large, NULL), 0);
-	options.site = sites[0];
-	ASSERT_EQ(coax_context_create(&origin, &options), 0);
+	origin = context_open((struct coax_context_options){.bind = &origin_bind,
+							    .bind_count = 1,
+							    .site = sites[0],
+							    .workers = 1,
+							    .logger = keeper_logger});
 
 	ASSERT_EQ(coax_subject_create(&proxy.subject), 0);
 	ASSERT_EQ(coax_address_parse(&proxy.origin, "127.0.0.1", ORIGIN_PORT), 0);
 	options.site = sites[1];
-	options.bind = &bind;
 	options.workers = workers;
-	options.accel.interfaces = &interface;
-	options.accel.interface_count = 1;
-	ASSERT_EQ(coax_context_create(&proxy.context, &options), 0);
+	options.logger = keeper_logger;
+	proxy.context = context_open(options);
 	client = client_open(LAB_SERVER_IPV4, PORT);
 	return lab_program();
 }

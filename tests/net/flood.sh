@@ -6,14 +6,10 @@
 # is sent goes to those sources.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 # shellcheck source=tools/bench/beside.sh
 . "$root/tools/bench/beside.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
 rate=500000
 
 # keeps PATH: beside a flood of PATH the clients keep 99 % of their answers.

@@ -40,15 +40,6 @@ struct world {
 	uint16_t id;
 };
 
-static void *open_client(void *arg)
-{
-	struct world *world = arg;
-
-	lab_enter_client();
-	world->client = client_open(LAB_SERVER_IPV4, 5683);
-	return NULL;
-}
-
 /* A client from another address than the usual one. */
 static void *open_client_from(void *arg)
 {
@@ -68,12 +59,11 @@ static void *open_client_from(void *arg)
 
 static void use_client(struct world *world, const char *from)
 {
-	pthread_t thread;
-
 	world->from = from;
-	ASSERT_EQ(pthread_create(&thread, NULL, from ? open_client_from : open_client, world), 0);
-	pthread_join(thread, NULL);
-	ASSERT_GE(world->client, 0);
+	if (from)
+		lab_on_client(open_client_from, world);
+	else
+		world->client = lab_client_open();
 }
 
 static void begin(struct world *world, const struct coax_guard_options *guard, bool kernel)
@@ -363,11 +353,9 @@ TEST("the library's own client answers a challenge by itself")
 	struct coax_guard_options options = {.reply_bytes = 100};
 	unsigned int answered = 0;
 	struct world world;
-	pthread_t thread;
 
 	begin(&world, &options, false);
-	ASSERT_EQ(pthread_create(&thread, NULL, ask_by_library, &answered), 0);
-	pthread_join(thread, NULL);
+	lab_on_client(ask_by_library, &answered);
 	EXPECT_EQ(answered, 20U);
 	EXPECT_EQ(stats_of(&world).challenged, 1U);
 	end(&world);

@@ -5,13 +5,9 @@
 # The demo and the measurements run to their ends, and coax-bench tells good from bad.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-bench=$LAB_BUILD/coax-bench
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
+bench=$build/coax-bench
 
 figures_are_printed() {
 	"$root/tools/bench/run" --quick >"$LAB_DIR/bench" || return 1

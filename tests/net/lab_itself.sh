@@ -5,12 +5,8 @@
 # tools/lab.sh, which other tests, the demo and the measurements stand on.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 # As a child, a lab with a server in it: says that it stands, then ends as it is told to.
 if [ "${1:-}" = child ]; then

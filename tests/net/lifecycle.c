@@ -5,6 +5,7 @@
  */
 #include <stdatomic.h>
 #include <coax/coax.h>
+#include "../context.h"
 #include "../harness.h"
 
 #define BODY	  20000
@@ -41,18 +42,7 @@ static void never_get(struct coax_responder *responder, void *arg)
 
 static struct coax_context *open_context(struct coax_site *site)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.site = site,
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 2,
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open((struct coax_context_options){.site = site, .workers = 2});
 }
 
 static struct coax_message draft(uint8_t *bytes, size_t size, uint8_t code, const char *path)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <coax/coax.h>
+#include "../context.h"
 #include "../harness.h"
 
 #define BODY	  20000
@@ -85,19 +86,11 @@ static void add(struct coax_site *site, const struct coax_resource_options *opti
 
 static struct coax_context *open_context(struct coax_site *site, unsigned int workers)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
+	return context_open((struct coax_context_options){
 		.site = site,
-		.bind = &bind,
-		.bind_count = 1,
 		.workers = workers,
 		.tuning = {.ack_timeout_ms = 200, .bodies_per_peer = 64},
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	});
 }
 
 static void begin(void)

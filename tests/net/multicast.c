@@ -100,10 +100,8 @@ static void *open_outside(void *arg)
 static struct outside outside(const char *interface, int family)
 {
 	struct outside result = {.interface = interface, .family = family};
-	pthread_t thread;
 
-	ASSERT_EQ(pthread_create(&thread, NULL, open_outside, &result), 0);
-	pthread_join(thread, NULL);
+	lab_on_client(open_outside, &result);
 	return result;
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <coax/coax.h>
 #include "../client.h"
+#include "../context.h"
 #include "../harness.h"
 #include "../hosts.h"
 
@@ -20,8 +21,6 @@ struct peer {
 	uint8_t bytes[2048];
 	uint16_t next_id;
 };
-
-static struct coax_logger quiet = {.from = COAX_LOG_ERROR + 1};
 
 static void peer_open(struct peer *peer)
 {
@@ -100,17 +99,8 @@ static void peer_answer(struct peer *peer, uint8_t code, uint32_t observe, const
 
 static struct coax_context *start(void)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.logger = quiet,
-		.tuning = {.ack_timeout_ms = 60, .max_retransmit = 2},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open((struct coax_context_options){
+		.tuning = {.ack_timeout_ms = 60, .max_retransmit = 2}});
 }
 
 static struct coax_observation *observe(struct coax_context *context, struct peer *peer,
@@ -126,6 +116,23 @@ static struct coax_observation *observe(struct coax_context *context, struct pee
 	ASSERT_EQ(coax_uri_path_add_options("obs", &request), 0);
 	ASSERT_EQ(coax_observe(context, &peer->address, &request, options, &observation), 0);
 	return observation;
+}
+
+/* One that the peer has been asked for. */
+static struct coax_context *begin(struct peer *peer, struct coax_observation **observation)
+{
+	struct coax_context *context = start();
+
+	peer_open(peer);
+	*observation = observe(context, peer, NULL);
+	peer_expect(peer, COAX_GET, 0);
+	return context;
+}
+
+static void end(struct coax_context *context, struct coax_observation *observation)
+{
+	coax_observation_free(observation);
+	coax_context_shutdown(context);
 }
 
 /* The next notification's payload, or "error N". */
@@ -150,13 +157,11 @@ static const char *next(struct coax_observation *observation)
 
 TEST("notifications are given in turn, and acknowledged when they are confirmable")
 {
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	struct peer peer;
 
-	peer_open(&peer);
-	observation = observe(context, &peer, NULL);
-	peer_expect(&peer, COAX_GET, 0);
+	context = begin(&peer, &observation);
 	peer_answer(&peer, COAX_CONTENT, 10, "first");
 	EXPECT_STREQ(next(observation), "first");
 
@@ -168,19 +173,16 @@ TEST("notifications are given in turn, and acknowledged when they are confirmabl
 	ASSERT_TRUE(peer_hear(&peer, CLIENT_PATIENCE_MS));
 	EXPECT_EQ((int)coax_message_type(&peer.seen), (int)COAX_TYPE_ACK);
 	EXPECT_EQ(coax_message_id(&peer.seen), peer.next_id - 1);
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("a notification that a newer one has overtaken is dropped (RFC 7641 section 3.4)")
 {
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	struct peer peer;
 
-	peer_open(&peer);
-	observation = observe(context, &peer, NULL);
-	peer_expect(&peer, COAX_GET, 0);
+	context = begin(&peer, &observation);
 	peer_answer(&peer, COAX_CONTENT, 0xfffffe, "a");
 	EXPECT_STREQ(next(observation), "a");
 	peer_say(&peer, COAX_TYPE_NON, COAX_CONTENT, 1, "c");
@@ -188,8 +190,7 @@ TEST("a notification that a newer one has overtaken is dropped (RFC 7641 section
 	EXPECT_STREQ(next(observation), "c");
 	peer_say(&peer, COAX_TYPE_NON, COAX_CONTENT, 2, "d");
 	EXPECT_STREQ(next(observation), "d");
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 struct told {
@@ -266,8 +267,7 @@ TEST("an unsuccessful response ends the observation, and nothing comes after its
 
 	EXPECT_STREQ(next(observation), "there");
 	EXPECT_STREQ(next(observation), "error Remote I/O error");
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 	EXPECT_EQ(told.notifications, 1);
 	EXPECT_EQ(told.errors, 1);
 }
@@ -289,8 +289,7 @@ TEST("a server that keeps no observers: its response is given, then -EOPNOTSUPP"
 	EXPECT_EQ(told.error, -EOPNOTSUPP);
 	EXPECT_STREQ(next(observation), "once");
 	EXPECT_STREQ(next(observation), "error Operation not supported");
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("a server that is not there ends it with the network's error")
@@ -303,8 +302,7 @@ TEST("a server that is not there ends it with the network's error")
 	close(peer.fd);
 	observation = observe(context, &peer, NULL);
 	EXPECT_STREQ(next(observation), "error Connection refused");
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("cancelling deregisters with Observe 1 and the same token, and is told once")
@@ -335,8 +333,7 @@ TEST("cancelling deregisters with Observe 1 and the same token, and is told once
 	peer_say(&peer, COAX_TYPE_CON, COAX_CONTENT, 2, "still there?");
 	ASSERT_TRUE(peer_hear(&peer, CLIENT_PATIENCE_MS));
 	EXPECT_EQ((int)coax_message_type(&peer.seen), (int)COAX_TYPE_RST);
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 	EXPECT_EQ(told.notifications, 1);
 	EXPECT_EQ(told.errors, 0);
 	EXPECT_EQ(told.cancels, 1);
@@ -344,13 +341,11 @@ TEST("cancelling deregisters with Observe 1 and the same token, and is told once
 
 TEST("cancelling before the registration is answered: what comes then gets RST")
 {
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	struct peer peer;
 
-	peer_open(&peer);
-	observation = observe(context, &peer, NULL);
-	peer_expect(&peer, COAX_GET, 0);
+	context = begin(&peer, &observation);
 	coax_observation_cancel(observation);
 	EXPECT_STREQ(next(observation), "error Operation canceled");
 	/* Once that has happened on the worker, too. */
@@ -361,21 +356,18 @@ TEST("cancelling before the registration is answered: what comes then gets RST")
 	peer_say(&peer, COAX_TYPE_NON, COAX_CONTENT, 2, "unwanted");
 	ASSERT_TRUE(peer_hear(&peer, CLIENT_PATIENCE_MS));
 	EXPECT_EQ((int)coax_message_type(&peer.seen), (int)COAX_TYPE_RST);
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("the registration is renewed, with the same token, before Max-Age has passed")
 {
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	uint8_t token[COAX_TOKEN_MAX], buffer[128];
 	struct coax_message m;
 	struct peer peer;
 
-	peer_open(&peer);
-	observation = observe(context, &peer, NULL);
-	peer_expect(&peer, COAX_GET, 0);
+	context = begin(&peer, &observation);
 	memcpy(token, coax_message_token(&peer.seen), sizeof(token));
 	m = peer_begin(&peer, buffer, sizeof(buffer), COAX_TYPE_ACK, COAX_CONTENT, 100);
 	coax_message_add_uint(&m, COAX_MAX_AGE, 1);
@@ -387,13 +379,12 @@ TEST("the registration is renewed, with the same token, before Max-Age has passe
 	/* A server that has lost its state counts from anew: TD_COAP_OBS_04. */
 	peer_answer(&peer, COAX_CONTENT, 3, "after a restart");
 	EXPECT_STREQ(next(observation), "after a restart");
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("a large notification is completed by requests for its other blocks")
 {
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	uint8_t buffer[256];
 	char wanted[33] = "0123456789abcdefGHIJKLMNOPQRSTUV";
@@ -402,9 +393,7 @@ TEST("a large notification is completed by requests for its other blocks")
 	struct peer peer;
 	uint8_t token[COAX_TOKEN_MAX];
 
-	peer_open(&peer);
-	observation = observe(context, &peer, NULL);
-	peer_expect(&peer, COAX_GET, 0);
+	context = begin(&peer, &observation);
 	memcpy(token, coax_message_token(&peer.seen), sizeof(token));
 	m = peer_begin(&peer, buffer, sizeof(buffer), COAX_TYPE_ACK, COAX_CONTENT, 1);
 	coax_message_add_block(&m, COAX_BLOCK2, &block);
@@ -422,22 +411,19 @@ TEST("a large notification is completed by requests for its other blocks")
 	coax_message_set_payload(&m, wanted + 16, 16);
 	peer_send(&peer, &m);
 	EXPECT_STREQ(next(observation), wanted);
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("an Echo challenge is answered by registering again with it (RFC 9175 section 2.3)")
 {
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	struct coax_option echo;
 	struct coax_message m;
 	uint8_t buffer[64];
 	struct peer peer;
 
-	peer_open(&peer);
-	observation = observe(context, &peer, NULL);
-	peer_expect(&peer, COAX_GET, 0);
+	context = begin(&peer, &observation);
 	m = peer_begin(&peer, buffer, sizeof(buffer), COAX_TYPE_ACK, COAX_UNAUTHORIZED, NO_OBSERVE);
 	coax_message_add(&m, COAX_ECHO, "prove it", 8);
 	peer_send(&peer, &m);
@@ -446,8 +432,7 @@ TEST("an Echo challenge is answered by registering again with it (RFC 9175 secti
 	EXPECT_EQ(echo.length, 8u);
 	peer_answer(&peer, COAX_CONTENT, 1, "welcome");
 	EXPECT_STREQ(next(observation), "welcome");
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("a callback that comes late is given what it has missed: the latest, or the end")
@@ -471,8 +456,7 @@ TEST("a callback that comes late is given what it has missed: the latest, or the
 	listen_to_all(observation, &last);
 	EXPECT_TRUE(becomes(&last.errors, 1));
 	EXPECT_EQ(last.error, -EHOSTDOWN);
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("a callback may cancel its observation, and free it")
@@ -495,22 +479,19 @@ TEST("a callback may cancel its observation, and free it")
 
 TEST("what is delivered from elsewhere is given like a notification")
 {
-	struct coax_context *context = start();
+	struct coax_context *context;
 	struct coax_observation *observation;
 	struct coax_message m;
 	uint8_t buffer[64];
 	struct peer peer;
 
-	peer_open(&peer);
-	observation = observe(context, &peer, NULL);
-	peer_expect(&peer, COAX_GET, 0);
+	context = begin(&peer, &observation);
 	m = peer_begin(&peer, buffer, sizeof(buffer), COAX_TYPE_NON, COAX_CONTENT, NO_OBSERVE);
 	coax_message_set_payload(&m, "by hand", 7);
 	EXPECT_EQ(coax_observation_deliver(observation, &m), 0);
 	EXPECT_STREQ(next(observation), "by hand");
 	EXPECT_EQ(coax_observation_fail(observation, 5), -EINVAL);
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 struct closing {
@@ -609,9 +590,6 @@ TEST("shutdown ends observations with -ESHUTDOWN and cancels them on the wire")
 
 TEST("with the application's own loop, waiting for the next notification runs the Context")
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.bind = &bind, .bind_count = 1, .logger = quiet, .own_loop = true};
 	struct coax_observation *observation;
 	struct coax_context *context;
 	struct coax_message m;
@@ -619,14 +597,13 @@ TEST("with the application's own loop, waiting for the next notification runs th
 	struct peer peer;
 
 	peer_open(&peer);
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	context = context_open((struct coax_context_options){.own_loop = true});
 	observation = observe(context, &peer, NULL);
 	EXPECT_EQ(coax_observation_next(observation, 50, buffer, sizeof(buffer), &m), -ETIMEDOUT);
 	peer_expect(&peer, COAX_GET, 0);
 	peer_answer(&peer, COAX_CONTENT, 1, "x");
 	EXPECT_STREQ(next(observation), "x");
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 static int observe_by_name(struct coax_context *context, const char *host, in_port_t port,
@@ -673,8 +650,7 @@ TEST("without a remote the message says where to: a name is looked up, an addres
 				1, &observation),
 		0);
 	EXPECT_EQ(strncmp(next(observation), "error", 5), 0);
-	coax_observation_free(observation);
-	coax_context_shutdown(context);
+	end(context, observation);
 }
 
 TEST("one is cancelled, or failed from elsewhere, while its name is looked up: it ends once")

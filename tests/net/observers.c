@@ -327,13 +327,6 @@ TEST("an unsuccessful rendering is the last that all are told")
 	observed_end();
 }
 
-static void given(struct coax_message *m, uint8_t *buffer, size_t size, uint8_t code,
-		  const char *text)
-{
-	coax_message_start(m, buffer, size, COAX_TYPE_CON, code, 0, NULL, 0);
-	coax_message_set_payload(m, text, strlen(text));
-}
-
 TEST("nothing that comes later replaces the last notification")
 {
 	struct coax_message m;
@@ -344,10 +337,10 @@ TEST("nothing that comes later replaces the last notification")
 	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
 	fd = observed_open();
 	ask_for(fd, 7, 0, &told);
-	given(&m, buffer, sizeof(buffer), COAX_NOT_ACCEPTABLE, "over");
+	observed_given(&m, buffer, sizeof(buffer), COAX_NOT_ACCEPTABLE, "over");
 	EXPECT_EQ(coax_resource_notify(observed.resource, &m, true), 0);
 	observed_change();
-	given(&m, buffer, sizeof(buffer), COAX_CONTENT, "not over");
+	observed_given(&m, buffer, sizeof(buffer), COAX_CONTENT, "not over");
 	EXPECT_EQ(coax_resource_notify(observed.resource, &m, false), 0);
 	observed_change();
 	ASSERT_TRUE(told_next(fd, &told));
@@ -370,14 +363,14 @@ TEST("a response that is given is the next notification, and is rendered by nobo
 	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
 	fd = observed_open();
 	ask_for(fd, 7, 0, &told);
-	given(&m, buffer, sizeof(buffer), COAX_CONTENT, "given");
+	observed_given(&m, buffer, sizeof(buffer), COAX_CONTENT, "given");
 	EXPECT_EQ(coax_resource_notify(observed.resource, &m, false), 0);
 	ASSERT_TRUE(told_acknowledged(fd, &told));
 	EXPECT_STREQ(told.text, "given");
 	EXPECT_TRUE(told.has_number);
 	EXPECT_EQ(atomic_load(&observed.renderings), 1);
 
-	given(&m, buffer, sizeof(buffer), COAX_CONTENT, "the end");
+	observed_given(&m, buffer, sizeof(buffer), COAX_CONTENT, "the end");
 	EXPECT_EQ(coax_resource_notify(observed.resource, &m, true), 0);
 	ASSERT_TRUE(told_acknowledged(fd, &told));
 	EXPECT_STREQ(told.text, "the end");

@@ -30,13 +30,6 @@ static void start(coax_handler_fn get)
 	observed_start_with(&options, &observed_patient, 1);
 }
 
-static void given(struct coax_message *m, uint8_t *buffer, size_t size, uint8_t code,
-		  const char *text)
-{
-	coax_message_start(m, buffer, size, COAX_TYPE_CON, code, 0, NULL, 0);
-	coax_message_set_payload(m, text, strlen(text));
-}
-
 TEST("an accepted observer is triggered with a response, and with what the handler renders")
 {
 	struct coax_message m;
@@ -52,7 +45,7 @@ TEST("an accepted observer is triggered with a response, and with what the handl
 	EXPECT_TRUE(told.has_number);
 	ASSERT_TRUE(atomic_load(&accepted) != NULL);
 
-	given(&m, buffer, sizeof(buffer), COAX_CONTENT, "for you");
+	observed_given(&m, buffer, sizeof(buffer), COAX_CONTENT, "for you");
 	EXPECT_EQ(coax_observer_trigger(accepted, &m, false), 0);
 	ASSERT_TRUE(told_acknowledged(fd, &told));
 	EXPECT_STREQ(told.text, "for you");
@@ -173,7 +166,7 @@ static void eager_get(struct coax_responder *responder, void *arg)
 	struct coax_message m;
 	uint8_t buffer[64];
 
-	given(&m, buffer, sizeof(buffer), COAX_CONTENT, "at once");
+	observed_given(&m, buffer, sizeof(buffer), COAX_CONTENT, "at once");
 	if (observer)
 		EXPECT_EQ(coax_observer_trigger(observer, &m, false), 0);
 	observed_get(responder, arg);
@@ -216,20 +209,34 @@ static void send_get(int fd, uint8_t token)
 	ASSERT_EQ(send(fd, get, sizeof(get), 0), (ssize_t)sizeof(get));
 }
 
-TEST("a deferred request is accepted later, from another thread")
+/* One whose request was deferred, and who has the first response. */
+static int register_late(struct told *told)
 {
-	struct coax_responder *responder;
-	struct told told;
 	int fd;
 
 	start(deferring_get);
 	fd = observed_open();
 	send_get(fd, 9);
-	responder = take_put_off();
-	accepting_get(responder, NULL);
+	accepting_get(take_put_off(), NULL);
 	do
-		ASSERT_TRUE(told_acknowledged(fd, &told));
-	while (coax_message_code(&told.m) == COAX_EMPTY);
+		ASSERT_TRUE(told_acknowledged(fd, told));
+	while (coax_message_code(&told->m) == COAX_EMPTY);
+	return fd;
+}
+
+static void deregister(int fd, struct told *told)
+{
+	coax_observer_deregister(accepted, 0);
+	ASSERT_TRUE(told_acknowledged(fd, told));
+	WAIT_FOR(atomic_load(&ended) == 1);
+	observed_end();
+}
+
+TEST("a deferred request is accepted later, from another thread")
+{
+	struct told told;
+	int fd = register_late(&told);
+
 	EXPECT_TRUE(told.has_number);
 	EXPECT_EQ(COUNTED(observers), 1);
 
@@ -238,10 +245,7 @@ TEST("a deferred request is accepted later, from another thread")
 	observed_get(take_put_off(), NULL);
 	ASSERT_TRUE(told_acknowledged(fd, &told));
 	EXPECT_STREQ(told.text, "value 4");
-	coax_observer_deregister(accepted, 0);
-	ASSERT_TRUE(told_acknowledged(fd, &told));
-	WAIT_FOR(atomic_load(&ended) == 1);
-	observed_end();
+	deregister(fd, &told);
 }
 
 TEST("a trigger during a rendering that takes its time is rendered after it")
@@ -250,13 +254,7 @@ TEST("a trigger during a rendering that takes its time is rendered after it")
 	struct told told;
 	int fd;
 
-	start(deferring_get);
-	fd = observed_open();
-	send_get(fd, 9);
-	accepting_get(take_put_off(), NULL);
-	do
-		ASSERT_TRUE(told_acknowledged(fd, &told));
-	while (coax_message_code(&told.m) == COAX_EMPTY);
+	fd = register_late(&told);
 
 	EXPECT_EQ(coax_observer_trigger(accepted, NULL, false), 0);
 	responder = take_put_off();
@@ -268,10 +266,7 @@ TEST("a trigger during a rendering that takes its time is rendered after it")
 	observed_get(take_put_off(), NULL);
 	ASSERT_TRUE(told_acknowledged(fd, &told));
 	EXPECT_STREQ(told.text, "value 5");
-	coax_observer_deregister(accepted, 0);
-	ASSERT_TRUE(told_acknowledged(fd, &told));
-	WAIT_FOR(atomic_load(&ended) == 1);
-	observed_end();
+	deregister(fd, &told);
 }
 
 TEST("once the Context has shut down nobody is accepted any more")

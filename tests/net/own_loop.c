@@ -10,6 +10,7 @@
 #include "context/worker.h"
 #include "../harness.h"
 #include "../client.h"
+#include "../context.h"
 
 static const struct coax_logger quiet = {.from = COAX_LOG_ERROR + 1};
 
@@ -50,19 +51,8 @@ static struct coax_site *new_site(void)
 
 static struct coax_context *open_with(struct coax_site *site, struct coax_tuning tuning)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.site = site,
-		.bind = &bind,
-		.bind_count = 1,
-		.own_loop = true,
-		.logger = quiet,
-		.tuning = tuning,
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open(
+		(struct coax_context_options){.site = site, .own_loop = true, .tuning = tuning});
 }
 
 static struct coax_context *open_loop(struct coax_site *site)

@@ -7,6 +7,7 @@
  * on the path, in fine weather.
  */
 #include "../plugtest.h"
+#include "../context.h"
 #include "../relay.h"
 
 #define PATIENCE_MS 20000
@@ -39,19 +40,8 @@ static const struct coax_tuning tuning = {
 
 static struct coax_context *open_context(struct coax_site *site)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.site = site,
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.tuning = tuning,
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open(
+		(struct coax_context_options){.site = site, .workers = 1, .tuning = tuning});
 }
 
 static void run(void (*body)(void), const struct relay_weather *weather)
@@ -434,8 +424,10 @@ TD(CORE_16, "of a separate response each datagram may be lost in turn")
 		if (which == 1)
 			atomic_store(&world.relay.lose_to_client, 1);
 		ask_separately(&outcome);
-		if (world.fine && which >= 2) /* the empty ACK is through */
-			usleep(60000);
+		if (world.fine && which >= 2) {
+			hear(true);
+			hear(false); /* the empty ACK is through */
+		}
 		if (which == 2)
 			atomic_store(&world.relay.lose_to_client, 1);
 		if (which == 3)
@@ -670,9 +662,14 @@ static void expect_blocks(bool to_server, uint16_t number, uint32_t size, unsign
 {
 	struct coax_block block;
 	struct coax_message m;
+	int former = -1;
 
 	for (unsigned int i = 0; world.fine && i < count; i++) {
-		m = hear(to_server);
+		/* What a busy machine answers late is repeated. */
+		do
+			m = hear(to_server);
+		while (coax_message_id(&m) == former);
+		former = coax_message_id(&m);
 		ASSERT_EQ(coax_message_find_block(&m, number, &block), 1);
 		EXPECT_EQ(block.number, i);
 		EXPECT_EQ(coax_block_size(&block), size);

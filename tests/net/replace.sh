@@ -6,13 +6,8 @@
 # one as lost that has no reply after a second.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-build=$LAB_BUILD
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 pins=/sys/fs/bpf/coax/swap
 

@@ -77,27 +77,14 @@ struct pair {
 
 static struct pair start(bool own_loop, unsigned int workers)
 {
-	const char *bind = "127.0.0.1:0";
 	const struct coax_logger logger = {.write = requester_nobody_logs, .from = COAX_LOG_DEBUG};
 	struct pair pair = {.site = new_site()};
-	char text[32];
 
-	ASSERT_EQ(
-		coax_context_create(&pair.server, &(struct coax_context_options){.site = pair.site,
-										 .bind = &bind,
-										 .bind_count = 1,
-										 .workers = 2,
-										 .logger = logger}),
-		0);
-	ASSERT_EQ(coax_context_create(&pair.client,
-				      &(struct coax_context_options){.bind = &bind,
-								     .bind_count = 1,
-								     .own_loop = own_loop,
-								     .workers = workers,
-								     .logger = logger}),
-		  0);
-	snprintf(text, sizeof(text), "127.0.0.1:%u", coax_context_port(pair.server));
-	ASSERT_EQ(coax_address_parse(&pair.remote, text, 0), 0);
+	pair.server = context_open(
+		(struct coax_context_options){.site = pair.site, .workers = 2, .logger = logger});
+	pair.client = context_open((struct coax_context_options){
+		.own_loop = own_loop, .workers = workers, .logger = logger});
+	ASSERT_EQ(coax_address_parse(&pair.remote, "127.0.0.1", coax_context_port(pair.server)), 0);
 	return pair;
 }
 

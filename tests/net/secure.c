@@ -387,6 +387,28 @@ TEST("a body of 1 MiB goes there and comes back in blocks")
 	stop_serving();
 }
 
+TEST("a message as long as there are goes in one record")
+{
+	struct coax_request_options options = {.single = true};
+	struct coax_context *context;
+	struct answer answer;
+	size_t length = 2000;
+
+	serve();
+	context = client();
+	do {
+		options.body = &(struct coax_body){.length = ++length, .data = body};
+		server.body_taken = 0;
+		answer = ask_with(context, COAX_PUT, "body", options);
+		if (!answer.result)
+			EXPECT_EQ(server.body_taken, length);
+	} while (!answer.result && length < 2048);
+	EXPECT_EQ(answer.result, -EMSGSIZE);
+	EXPECT_GT(length, 2020U);
+	coax_context_shutdown(context);
+	stop_serving();
+}
+
 TEST("a deferred answer comes in its session, with an empty ACK before it")
 {
 	struct coax_context *context;
@@ -579,6 +601,84 @@ TEST("who shuts down closes its sessions on the wire, and the next request begin
 	stop_serving();
 }
 
+TEST("a server that shuts down tells those who observe before it closes their sessions")
+{
+	struct coax_observation *observation;
+	struct coax_context *context;
+
+	serve();
+	context = client();
+	observation = observe(context);
+	EXPECT_EQ(next(observation, 5000), 0);
+	stop_serving();
+	EXPECT_EQ(next(observation, 5000), -EREMOTEIO);
+	coax_observation_free(observation);
+	coax_context_shutdown(context);
+}
+
+TEST("there are no more sessions than may be: the one idle longest makes room, observers and all")
+{
+	const struct coax_tuning tuning = {.sessions_max = 2};
+	struct coax_observation *observation;
+	struct coax_context *clients[3];
+
+	serve_with(1, server_credentials("me", KEY), &tuning);
+	for (int i = 0; i < 3; i++)
+		clients[i] = client();
+	observation = observe(clients[0]);
+	EXPECT_EQ(next(observation, 5000), 0);
+	EXPECT_ANSWER(clients[1], "hello", "hello");
+	EXPECT_ANSWER(clients[2], "hello", "hello");
+	EXPECT_EQ(SERVER_COUNT(sessions), 2U);
+	EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(observers) == 0));
+	EXPECT_EQ(next(observation, 5000), -ECONNRESET);
+	EXPECT_ANSWER(clients[0], "hello", "hello");
+	coax_observation_free(observation);
+	for (int i = 0; i < 3; i++)
+		coax_context_shutdown(clients[i]);
+	stop_serving();
+}
+
+TEST("a session that is not used ends, by the server's clock, and the next request begins another")
+{
+	const struct coax_tuning tuning = {.session_idle_ms = 300};
+	struct coax_context *context;
+	struct coax_context_stats stats;
+
+	serve_with(1, server_credentials("me", KEY), &tuning);
+	context = client();
+	for (int i = 1; i < 3; i++) {
+		EXPECT_ANSWER(context, "hello", "hello");
+		EXPECT_EQ(SERVER_COUNT(handshakes), (uint64_t)i);
+		EXPECT_TRUE(EVENTUALLY(SERVER_COUNT(sessions) == 0));
+		EXPECT_TRUE(EVENTUALLY(
+			(coax_context_stats_read(context, &stats), stats.sessions == 0)));
+	}
+	coax_context_shutdown(context);
+	stop_serving();
+}
+
+TEST("IPv6 goes the same way")
+{
+	const char *bind = "127.0.0.1:0", *bind_secure = "[::1]:0";
+	struct coax_context_options options = {.server = true,
+					       .bind = &bind,
+					       .bind_count = 1,
+					       .bind_secure = &bind_secure,
+					       .bind_secure_count = 1,
+					       .workers = 2,
+					       .logger = logger};
+	struct coax_context *context, *requester = client();
+
+	options.server_credentials = server_credentials("me", KEY);
+	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	coax_credentials_release(options.server_credentials);
+	ASSERT_EQ(coax_address_parse(&server.remote, "::1", coax_context_secure_port(context)), 0);
+	EXPECT_EQ((int)ask(requester, COAX_GET, "hello").code, COAX_NOT_FOUND);
+	coax_context_shutdown(requester);
+	coax_context_shutdown(context);
+}
+
 TEST("a wrong key: the request fails, and says why")
 {
 	struct coax_context *context;
@@ -671,19 +771,31 @@ TEST("a group is not asked by coaps")
 	coax_context_shutdown(context);
 }
 
+TEST("nobody listens there: the network says so, and the request ends at once")
+{
+	struct coax_context *context = client();
+	struct answer answer;
+	struct peer peer;
+
+	peer_open(&peer);
+	close(peer.fd);
+	server.remote = peer.address;
+	for (int i = 0; i < 2; i++) {
+		answer = ask(context, COAX_GET, "hello");
+		EXPECT_EQ(answer.result, -ECONNREFUSED);
+		EXPECT_TRUE(strstr(answer.reason, "refused"));
+	}
+	coax_context_shutdown(context);
+}
+
 TEST("nobody answers the handshake: the request ends when its time is up, and others can")
 {
 	struct coax_context *context = client();
 	struct answer answer;
+	struct peer silent;
 
-	ASSERT_EQ(coax_address_parse(&server.remote, "127.0.0.1", 9), 0);
-	server.remote.in.sin_port = 0;
-	{
-		struct peer silent;
-
-		peer_open(&silent);
-		server.remote = silent.address;
-	}
+	peer_open(&silent);
+	server.remote = silent.address;
 	answer = ask_with(context, COAX_GET, "hello",
 			  (struct coax_request_options){.timeout_ms = 300});
 	EXPECT_EQ(answer.result, -ETIMEDOUT);

@@ -5,13 +5,8 @@
 # What coaxd may do, and as whom: started as its unit for systemd says, and as root.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-build=$LAB_BUILD
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 pins=/sys/fs/bpf/coax/service
 unit=$root/tools/packaging/coaxd.service
@@ -205,7 +200,29 @@ keeps_nothing() {
 	lab_stop "$coaxd" && [ "$result" -eq 0 ]
 }
 
-plan 13
+# start_as USER INSTANCE PORT: by root; the process is in $coaxd.
+start_as() {
+	: >"$LAB_DIR/ready"
+	lab_start_server "$build/coaxd" --ready-fd 9 --user "$1" --instance "$2" \
+		--bind "$LAB_SERVER_4:$3" "$LAB_DIR/files" 9>"$LAB_DIR/ready" 2>"$LAB_DIR/log"
+	coaxd=$LAB_PID
+	lab_wait_for 10 lab_ready_or_gone && [ -s "$LAB_DIR/ready" ]
+}
+
+# The directory of control sockets stays that of whose daemon listens there.
+takes_no_directory() {
+	start_as "$user" first 5683 || return 1
+	first=$coaxd
+	start_as games second 5690 || return 1
+	cat "$LAB_DIR/log"
+	grep -q 'WARNING: .*/run/coax.*another user' "$LAB_DIR/log" &&
+		[ "$(stat -c %U /run/coax)" = "$user" ] && "$build/coax" cache flush -i first || return 1
+	lab_stop "$coaxd" && lab_stop "$first" && [ ! -e /run/coax/first ] || return 1
+	start_as games second 5690 && [ "$(stat -c %U /run/coax)" = games ] &&
+		"$build/coax" cache flush -i second && lab_stop "$coaxd"
+}
+
+plan 14
 lab_begin
 chmod 700 /sys/fs/bpf # as systemd mounts it
 mkdir "$LAB_DIR/files"
@@ -230,4 +247,5 @@ check "as root it becomes another user, takes over as such, and leaves nothing" 
 check "it does not serve as root" never_root
 check "what its user has no access to is said at its start" says_what_it_cannot
 check "without an interface it keeps no capability" keeps_nothing
+check "another user's daemon does not take the sockets' directory from one that listens" takes_no_directory
 finish

@@ -5,6 +5,7 @@
  */
 #include <coax/coax.h>
 #include "../client.h"
+#include "../context.h"
 #include "../harness.h"
 
 static struct coax_site *site;
@@ -14,18 +15,9 @@ static int fd;
 
 static void start(void)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
-
 	ASSERT_EQ(coax_queue_create(&queue), 0);
 	ASSERT_EQ(coax_site_create(&site), 0);
-	options.site = site;
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	context = context_open((struct coax_context_options){.site = site, .workers = 1});
 	fd = client_open("127.0.0.1", coax_context_port(context));
 	ASSERT_GE(fd, 0);
 }

@@ -5,13 +5,8 @@
 # The whole way of a request: client socket, veth, XDP program or network stack, coaxd, and back.
 set -u
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-# shellcheck source=tools/lab.sh
-. "$root/tools/lab.sh"
-# shellcheck source=tests/ktap.sh
-. "$root/tests/ktap.sh"
-lab_private "$0" "$@"
-build=$LAB_BUILD
+# shellcheck source=tests/lab.sh
+. "$(dirname "$0")/../lab.sh"
 
 pins=/sys/fs/bpf/coax/way
 
@@ -172,7 +167,7 @@ readable() {
 	bpftool map dump pinned "$pins/index" | grep -q '"/hello"' &&
 		bpftool map dump pinned "$pins/endpoints" | grep -qF "\"$LAB_SERVER_4:5683\"" &&
 		bpftool map dump pinned "$pins/exchanges" | grep -q '"COAX_EXCHANGE_ANSWERED"' &&
-		bpftool map dump pinned "$pins/config" | grep -q '"layout": 2'
+		bpftool map dump pinned "$pins/config" | grep -q '"layout": 3'
 }
 
 plan 20

@@ -9,14 +9,13 @@
  *
  * COAX_TORTURE_SECONDS in the environment makes it longer.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <linux/types.h>
 #include <coax/coax.h>
 #include <coax/maps.h>
 #include "../harness.h"
 #include "../client.h"
 #include "../lab.h"
+#include "roles.h"
 #include "accel/accel.h"
 
 #define PORT	  5683
@@ -35,15 +34,7 @@ struct state {
 };
 
 static struct state states[RESOURCES];
-static atomic_bool stop;
 static atomic_ulong changes, from_kernel, walks, begun_anew, failures;
-
-static unsigned int seconds(void)
-{
-	const char *text = getenv("COAX_TORTURE_SECONDS");
-
-	return text ? (unsigned int)atoi(text) : 3;
-}
 
 static void fill(const struct state *state, uint32_t version, uint32_t number, uint8_t *block)
 {
@@ -270,32 +261,20 @@ static struct coax_site *create_site(void)
 
 TEST_TIMEOUT("no block is torn or stale, and walks through what changes come to their end", 85)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 2,
-		.logger = {.from = COAX_LOG_WARNING},
-		.accel = {.interfaces = &interface, .interface_count = 1, .slots = SLOTS},
-	};
-	void *(*const roles[])(void *) = {writer, walker, walker, frame_reader};
+	struct coax_context_options options = lab_options();
+	const role_fn roles[] = {writer, walker, walker, frame_reader};
 	struct coax_context *context;
 	struct coax_context_stats stats;
-	pthread_t threads[4];
 	int program;
 
 	lab_begin();
 	options.site = create_site();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	options.workers = 2;
+	options.logger.from = COAX_LOG_WARNING;
+	options.accel.slots = SLOTS;
+	context = context_open(options);
 	program = lab_program();
-	for (uintptr_t i = 0; i < 4; i++)
-		ASSERT_EQ(pthread_create(&threads[i], NULL, roles[i],
-					 i == 3 ? (void *)&program : (void *)i),
-			  0);
-	sleep(seconds());
-	stop = true;
-	for (int i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
+	play_roles(roles, sizeof(roles) / sizeof(*roles), &program, 3);
 
 	coax_context_stats_read(context, &stats);
 	printf("# %lu changes, %llu published, %lu blocks from the kernel\n", changes,

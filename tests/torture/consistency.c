@@ -9,8 +9,6 @@
  *
  * COAX_TORTURE_SECONDS in the environment makes it longer.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <time.h>
 #include <linux/types.h>
 #include <coax/coax.h>
@@ -18,6 +16,7 @@
 #include "../harness.h"
 #include "../client.h"
 #include "../lab.h"
+#include "roles.h"
 #include "accel/accel.h"
 
 #define PORT	  5683
@@ -26,7 +25,6 @@
 #define LARGE	  4  /* in blocks; half of them change */
 #define RESOURCES (SMALL + LARGE)
 #define SLOTS	  4 /* fewer than what is asked for: slots change hands all the time */
-#define ROLES	  5
 #define WORD	  9 /* "a0000002a": a letter and a version */
 #define BODY_MAX  (340 * WORD)
 #define MAX_AGE	  5 /* of what has been fetched */
@@ -41,17 +39,9 @@ struct state {
 };
 
 static struct state states[RESOURCES];
-static atomic_bool stop;
 static atomic_ulong changes, from_kernel, from_sockets, bodies, begun_anew, blocks_from_kernel,
 	fetches, failures;
 static atomic_ulong ages_from_kernel[MAX_AGE + 1]; /* by the seconds that were left */
-
-static unsigned int seconds(void)
-{
-	const char *text = getenv("COAX_TORTURE_SECONDS");
-
-	return text ? (unsigned int)atoi(text) : 20;
-}
 
 static bool is_large(const struct state *state)
 {
@@ -428,19 +418,8 @@ static struct coax_site *create_site(void)
 
 TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged change", 150)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 2,
-		.logger = {.from = COAX_LOG_WARNING},
-		.accel = {.interfaces = &interface, .interface_count = 1, .slots = SLOTS},
-		/* All requests come from one host. */
-		.guard = {.reply_bytes = COAX_UNLIMITED, .reply_bytes_total = COAX_UNLIMITED},
-	};
-	void *(*const roles[])(void *) = {writer, writer, socket_reader, block_reader,
-					  frame_reader};
-	pthread_t threads[ROLES];
+	struct coax_context_options options = lab_options();
+	const role_fn roles[] = {writer, writer, socket_reader, block_reader, frame_reader};
 	struct coax_context *context;
 	struct coax_context_stats stats;
 	struct coax_stats kernel;
@@ -448,17 +427,16 @@ TEST_TIMEOUT("no reply is torn, and none is older than the last acknowledged cha
 
 	lab_begin();
 	options.site = create_site();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	options.workers = 2;
+	options.logger.from = COAX_LOG_WARNING;
+	options.accel.slots = SLOTS;
+	/* All requests come from one host. */
+	options.guard.reply_bytes = COAX_UNLIMITED;
+	options.guard.reply_bytes_total = COAX_UNLIMITED;
+	context = context_open(options);
 	program = lab_program();
 
-	for (uintptr_t i = 0; i < ROLES; i++)
-		ASSERT_EQ(pthread_create(&threads[i], NULL, roles[i],
-					 i == ROLES - 1 ? (void *)&program : (void *)i),
-			  0);
-	sleep(seconds());
-	stop = true;
-	for (int i = 0; i < ROLES; i++)
-		pthread_join(threads[i], NULL);
+	play_roles(roles, sizeof(roles) / sizeof(*roles), &program, 20);
 
 	coax_context_stats_read(context, &stats);
 	ASSERT_EQ(

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <coax/coax.h>
+#include "../context.h"
 #include "../harness.h"
 #include "../relay.h"
 
@@ -114,19 +115,8 @@ static void value_get(struct coax_responder *responder, void *arg)
 
 static struct coax_context *open_context(struct coax_site *site)
 {
-	const char *bind = "127.0.0.1:0";
-	struct coax_context_options options = {
-		.site = site,
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.tuning = tuning,
-		.logger = {.from = COAX_LOG_ERROR + 1},
-	};
-	struct coax_context *context;
-
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
-	return context;
+	return context_open(
+		(struct coax_context_options){.site = site, .workers = 1, .tuning = tuning});
 }
 
 static void add(const struct coax_resource_options *options)

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <coax/coax.h>
 #include "../crowd.h"
+#include "../context.h"
 #include "../harness.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -145,14 +146,13 @@ static void begin(const struct coax_tuning *tuning)
 		.bind_count = 1,
 		.workers = 1,
 		.tuning = *tuning,
-		.logger = {.from = COAX_LOG_ERROR + 1},
 	};
 
 	ASSERT_EQ(coax_site_create(&world.site), 0);
 	ASSERT_EQ(coax_site_add(world.site, &value, &world.resource), 0);
 	ASSERT_EQ(coax_site_add(world.site, &body, NULL), 0);
 	options.site = world.site;
-	ASSERT_EQ(coax_context_create(&world.context, &options), 0);
+	world.context = context_open(options);
 	world.server = (struct sockaddr_in){.sin_family = AF_INET,
 					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 					    .sin_port = htons(coax_context_port(world.context))};

@@ -401,16 +401,7 @@ static void expect_stats(unsigned long requests)
 
 TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or passes", 580)
 {
-	const char *interface = LAB_SERVER, *bind = "*:5683";
-	struct coax_context_options options = {
-		.bind = &bind,
-		.bind_count = 1,
-		.workers = 1,
-		.logger = {.from = COAX_LOG_ERROR},
-		.accel = {.interfaces = &interface, .interface_count = 1, .slots = 256},
-		/* All requests come from one host. */
-		.guard = {.reply_bytes = COAX_UNLIMITED, .reply_bytes_total = COAX_UNLIMITED},
-	};
+	struct coax_context_options options = lab_options();
 	struct job job = {.requests = setting("COAX_ORACLE_REQUESTS", REQUESTS)};
 	struct coax_context *context;
 	pthread_t thread;
@@ -419,7 +410,12 @@ TEST_TIMEOUT("the kernel half sends what userspace sends, byte for byte, or pass
 	lab_begin();
 	create_bypass();
 	options.site = create_site();
-	ASSERT_EQ(coax_context_create(&context, &options), 0);
+	options.logger.from = COAX_LOG_ERROR;
+	options.accel.slots = 256;
+	/* All requests come from one host. */
+	options.guard.reply_bytes = COAX_UNLIMITED;
+	options.guard.reply_bytes_total = COAX_UNLIMITED;
+	context = context_open(options);
 	job.program = lab_program();
 	job.site = options.site;
 	ASSERT_EQ(pthread_create(&thread, NULL, run, &job), 0);

@@ -74,6 +74,42 @@ TEST("what is rendered after a change by a request is not taken back when its ev
 	stop();
 }
 
+static void tell_events(void)
+{
+	coaxd_watch_catch_up(files->watch);
+}
+
+static uint64_t listing_generation(void)
+{
+	return coaxd_cache_generation(files->cache, "/", 1);
+}
+
+TEST("a change by a request is told once, also when its event is told before it is acknowledged")
+{
+	struct exchange e;
+	uint64_t listing, names;
+
+	serve(true);
+	ASSERT_EQ(send_change(COAX_PUT, "/a.txt", "one"), COAX_CREATED);
+	ASSERT_EQ(get(&e, "/"), COAX_CONTENT);
+	stop_watching();
+	while_syncing = tell_events;
+	ASSERT_EQ(get(&e, "/a.txt"), COAX_CONTENT);
+	ASSERT_TRUE(is_published(&e));
+	ASSERT_EQ(send_change(COAX_PUT, "/a.txt", "two"), COAX_CHANGED);
+	EXPECT_EQ(coax_subject_generation(e.responder.subject), e.responder.generation + 1);
+	ASSERT_EQ(send_change(COAX_POST, "/a.txt", "2"), COAX_CHANGED);
+	EXPECT_EQ(coax_subject_generation(e.responder.subject), e.responder.generation + 2);
+	listing = listing_generation();
+	names = coax_subject_generation(files->names);
+	ASSERT_EQ(send_change(COAX_DELETE, "/a.txt", ""), COAX_DELETED);
+	EXPECT_EQ(coax_subject_generation(e.responder.subject), e.responder.generation + 3);
+	EXPECT_EQ(listing_generation(), listing + 1);
+	EXPECT_EQ(coax_subject_generation(files->names), names + 1);
+	while_syncing = NULL;
+	stop();
+}
+
 struct reader {
 	pthread_t thread;
 	atomic_int *acknowledged;

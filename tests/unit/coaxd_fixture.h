@@ -41,7 +41,20 @@ static inline int read_and_tell(int root, const char *path, struct coaxd_content
 #include "coaxd/format.c"
 #include "coaxd/listing.c"
 #include "coaxd/path.c"
+
+/* What happens while the disk is waited for, for the tests to say. */
+static void (*while_syncing)(void);
+
+static inline int sync_and_tell(int fd)
+{
+	if (while_syncing)
+		while_syncing();
+	return fsync(fd);
+}
+
+#define fsync sync_and_tell
 #include "coaxd/store.c"
+#undef fsync
 #include "coaxd/upload.c"
 #include "coaxd/watch.c"
 #include "coaxd/writer.c"

@@ -299,7 +299,7 @@ TEST("the server shows the certificate of the name that it is asked for")
 	end_open(SERVER, NULL, set);
 	call(NULL, &authority);
 	end_open(CLIENT, client_set, NULL);
-	shake("Second.example");
+	shake("Second.example.");
 	expect_talk();
 	EXPECT_STREQ(world.ends[CLIENT].claims->subject, "CN=Second,O=coax");
 	world_close();
@@ -334,6 +334,27 @@ TEST("each cipher of RFC 7925 and of TLS with AEAD serves a session with certifi
 		EXPECT_STREQ(SSL_get_cipher_name(session->ssl), ciphers[i]);
 		world_close();
 	}
+	forget_identities();
+}
+
+TEST("keys of P-384 serve as well")
+{
+	struct coax_credentials *set = new_set();
+	struct identity large;
+
+	make_identities();
+	const struct wish wish = {
+		.name = "DNS:server.example", .signer = &authority, .curve = "P-384"};
+
+	large = issue("Large", &wish);
+	serve(set, &large, NULL, false);
+	end_open(SERVER, NULL, set);
+	call(NULL, &authority);
+	end_open(CLIENT, client_set, NULL);
+	shake("server.example");
+	expect_talk();
+	world_close();
+	forget(&large);
 	forget_identities();
 }
 

@@ -257,6 +257,21 @@ TEST("a second fragment of a ClientHello leaves nothing without the first")
 	world_close();
 }
 
+TEST("what says that it is a later fragment is not read as a ClientHello, whatever it looks like")
+{
+	seize_hello();
+	/* One that would be answered with another cookie. */
+	hello.data[COAX_RECORD_HEADER + 12 + 5] ^= 1;
+	hello.data[COAX_RECORD_HEADER + 8] = 1;
+	receive(SERVER, &hello, 1);
+	EXPECT_EQ(COUNTED(SERVER, hellos_verified), 1);
+	EXPECT_EQ(COUNTED(SERVER, records_dropped), 1);
+	hello.data[COAX_RECORD_HEADER + 8] = 0;
+	receive(SERVER, &hello, 1);
+	EXPECT_EQ(COUNTED(SERVER, hellos_verified), 2);
+	world_close();
+}
+
 TEST("a first fragment that ends before the cookie gets no answer")
 {
 	struct flying parts[2];
@@ -266,6 +281,20 @@ TEST("a first fragment that ends before the cookie gets no answer")
 	receive(SERVER, &parts[0], 1);
 	EXPECT_EQ(sent_by_server(), 1);
 	EXPECT_EQ(COUNTED(SERVER, records_dropped), 1);
+	world_close();
+}
+
+TEST("a ClientHello with a good cookie that is not a client's second message leaves nothing")
+{
+	seize_hello();
+	for (uint8_t sequence = 0; sequence < 4; sequence++) {
+		if (sequence == 1)
+			continue;
+		hello.data[COAX_RECORD_HEADER + 5] = sequence;
+		receive(SERVER, &hello, 1);
+	}
+	EXPECT_EQ(COUNTED(SERVER, records_dropped), 3);
+	EXPECT_TRUE(coax_dtls_deadline(world.ends[SERVER].dtls) == UINT64_MAX);
 	world_close();
 }
 

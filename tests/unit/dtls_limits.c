@@ -228,6 +228,7 @@ TEST("a worker that has nothing to end takes no session beyond the budget")
 	pump_from(50002);
 	EXPECT_EQ(worker->established, 0);
 	EXPECT_EQ((int)first.shared->sessions, 2);
+	EXPECT_EQ((int)first.shared->handshakes, 0);
 	EXPECT_EQ(COUNTED(SERVER, records_dropped), 1);
 	coax_dtls_destroy(worker->dtls);
 	*worker = first;

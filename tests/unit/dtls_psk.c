@@ -93,6 +93,25 @@ TEST("both sides are told that the keys differ")
 	world_close();
 }
 
+/* A server's refusal gets lost, as that of one which says nothing. */
+static bool lose_alerts(struct flying *datagram)
+{
+	return datagram->from == CLIENT || datagram->data[0] != 21;
+}
+
+TEST("a client suspects its key when a server that knows its identity falls silent")
+{
+	end_open(SERVER, NULL, serving_key("sensor", "secret"));
+	open_client(CLIENT, "sensor", "guessed");
+	world.filter = lose_alerts;
+	shake(NULL);
+	pass(61 * SECOND);
+	ASSERT_EQ(world.ends[CLIENT].ended, 1);
+	EXPECT_EQ(world.ends[CLIENT].result, -ETIMEDOUT);
+	EXPECT_TRUE(strstr(world.ends[CLIENT].reason, "another key") != NULL);
+	world_close();
+}
+
 TEST("a server does not accept the keys that it has as a client")
 {
 	end_open(SERVER, with_key("sensor", "secret"), serving_key("other", "other"));

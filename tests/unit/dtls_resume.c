@@ -123,6 +123,74 @@ TEST("a client resumes its session by its ID, where it takes no tickets")
 	world_close();
 }
 
+static struct flying caught[32];
+static unsigned int caught_count;
+
+static bool catch_client(struct flying *datagram)
+{
+	if (datagram->from != CLIENT)
+		return true;
+	ASSERT_TRUE(caught_count < 32);
+	caught[caught_count++] = *datagram;
+	return false;
+}
+
+/* The first record of a datagram, which is left with the rest. */
+static struct flying cut_first(struct flying *datagram)
+{
+	struct flying record = *datagram;
+
+	record.length = COAX_RECORD_HEADER + (size_t)datagram->data[12];
+	datagram->length -= record.length;
+	memmove(datagram->data, datagram->data + record.length, datagram->length);
+	return record;
+}
+
+TEST("what is said before the Finished that it overtook has arrived is heard, as far as there is room")
+{
+	uint64_t session;
+	struct flying change;
+
+	open_psk();
+	hang_up(connect_client(NULL));
+	/* The server's flight reaches the client, and nothing of the client's next one the server.
+	 */
+	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), NULL, &session), 0);
+	for (int i = 0; i < 3; i++) {
+		struct flying datagram = world.queue[world.first++ % QUEUE];
+
+		receive(datagram.to, &datagram, 1);
+	}
+	world.filter = catch_client;
+	pump();
+	ASSERT_EQ((int)caught_count, 1);
+	ASSERT_EQ(caught[0].data[0], COAX_RECORD_CHANGE_CIPHER_SPEC);
+	for (int i = 0; i < 20; i++) {
+		char text[2048 - COAX_DTLS_OVERHEAD_MAX];
+
+		memset(text, 'a' + i, sizeof(text) - 1);
+		text[sizeof(text) - 1] = '\0';
+		ASSERT_EQ(say(CLIENT, session, text), 0);
+	}
+	world.filter = NULL;
+	change = cut_first(&caught[0]);
+	receive(SERVER, &change, 1);
+	for (unsigned int i = 1; i < caught_count; i++)
+		receive(SERVER, &caught[i], 1);
+	EXPECT_EQ(world.ends[SERVER].established, 1);
+	EXPECT_EQ(world.ends[SERVER].received, 0);
+	receive(SERVER, &caught[0], 1);
+	ASSERT_EQ(world.ends[SERVER].established, 2);
+	ASSERT_GE(world.ends[SERVER].received, COAX_DTLS_WAITING_MAX);
+	ASSERT_LT(world.ends[SERVER].received, 20);
+	for (int i = 0; i < world.ends[SERVER].received; i++)
+		EXPECT_EQ(world.ends[SERVER].messages[i].data[1000], 'a' + i);
+	ASSERT_EQ(say(CLIENT, session, "in order"), 0);
+	pump();
+	EXPECT_TRUE(heard(SERVER, "in order"));
+	world_close();
+}
+
 TEST("a resumed session has the certificate's claims, on both sides")
 {
 	open_certificates(1000);

@@ -23,7 +23,7 @@ struct pair {
 	struct {
 		int from;
 		size_t length;
-		uint8_t data[COAX_DATAGRAM_OUT_MAX];
+		uint8_t data[COAX_DTLS_OUT_MAX];
 	} queue[QUEUE];
 	unsigned int first, last;
 	struct side {

@@ -108,7 +108,7 @@ static void on_send(void *arg, const struct coax_path *path, const uint8_t *data
 	struct flying datagram = {.from = (int)(end - world.ends), .path = *path};
 
 	datagram.to = end_at(&path->remote);
-	ASSERT_LE(length, (size_t)COAX_DATAGRAM_OUT_MAX);
+	ASSERT_LE(length, (size_t)COAX_DTLS_OUT_MAX);
 	datagram.length = length;
 	memcpy(datagram.data, data, length);
 	end->sent++;

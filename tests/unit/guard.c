@@ -5,6 +5,7 @@
 #include <linux/types.h>
 #include <coax/gcra.h>
 #include "accel/guard_internal.h"
+#include "mapped.h"
 #include "../harness.h"
 
 #define SECOND 1000000000ULL
@@ -482,7 +483,7 @@ TEST("more sources than there is room for push the oldest out, not each other's"
 	for (uint32_t i = 0; i < 3 * GUARD_VERIFIED; i++) {
 		union coax_address remote = numbered(i);
 
-		guard_address(bytes, &remote);
+		coax_mapped_address(bytes, &remote);
 		verified += guard_is_verified(guard, bytes, START + 3 * GUARD_VERIFIED);
 	}
 	EXPECT_LE(verified, (unsigned int)GUARD_VERIFIED);

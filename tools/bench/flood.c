@@ -16,20 +16,16 @@
 #define SEND_MAX 131072
 
 struct flood_options {
-	const char *interface;
-	struct ether_addr peer_mac;
 	union coax_address spared;
-	double seconds;
 	double rate;
 	struct run_options run; /* its source is all zeros */
 };
 
-static int parse_addresses(struct flood_options *o, const char *spare, const char *destination,
-			   in_port_t port)
+static int parse_addresses(struct flood_options *o, const char *spare)
 {
 	o->run.source.in.sin_family = AF_INET;
 	if (coax_address_parse(&o->spared, spare, 0) == 0 && o->spared.sa.sa_family == AF_INET &&
-	    coax_address_parse(&o->run.destination, destination, port) == 0 &&
+	    coax_address_parse(&o->run.destination, o->run.destination_text, o->run.port) == 0 &&
 	    o->run.destination.sa.sa_family == AF_INET)
 		return 0;
 	bench_fail("--spare and --destination want two IPv4 addresses");
@@ -40,62 +36,38 @@ static int parse_addresses(struct flood_options *o, const char *spare, const cha
 static int parse_options(int argc, char **argv, struct flood_options *o)
 {
 	static const struct option options[] = {
-		{"interface", required_argument, NULL, 'i'},
-		{"peer-mac", required_argument, NULL, 'm'},
+		RUN_OPTIONS,
 		{"spare", required_argument, NULL, 'a'},
-		{"destination", required_argument, NULL, 'd'},
-		{"port", required_argument, NULL, 'p'},
-		{"path", required_argument, NULL, 'u'},
-		{"seconds", required_argument, NULL, 's'},
 		{"rate", required_argument, NULL, 'r'},
 		{NULL, 0, NULL, 0},
 	};
-	const char *spare = NULL, *destination = NULL;
-	in_port_t port = COAX_PORT;
-	bool have_mac = false;
+	const char *spare = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
-		case 'i':
-			o->interface = optarg;
-			break;
-		case 'm':
-			have_mac = ether_aton_r(optarg, &o->peer_mac);
-			break;
 		case 'a':
 			spare = optarg;
-			break;
-		case 'd':
-			destination = optarg;
-			break;
-		case 'p':
-			port = (in_port_t)bench_number("--port", optarg, 1, 65535);
-			break;
-		case 'u':
-			o->run.request.path = optarg;
-			break;
-		case 's':
-			o->seconds = bench_seconds("--seconds", optarg);
 			break;
 		case 'r':
 			o->rate = (double)bench_number("--rate", optarg, 1, 100000000);
 			break;
 		default:
-			return bench_usage_error("flood");
+			if (!run_take_option(&o->run, option))
+				return bench_usage_error("flood");
 		}
 	}
-	if (!o->interface || !spare || !destination || !have_mac) {
+	if (!o->run.interface || !spare || !o->run.destination_text || !o->run.has_peer_mac) {
 		bench_fail("flood wants --interface, --peer-mac, --spare and --destination");
 		return 2;
 	}
-	return parse_addresses(o, spare, destination, port);
+	return parse_addresses(o, spare);
 }
 
 /* What the rate allows by now, until the time is up. */
 static int send_all(struct run *run, const struct flood_options *o)
 {
-	uint64_t begin = bench_now(), end = begin + (uint64_t)(o->seconds * 1e9), now = begin;
+	uint64_t begin = bench_now(), end = begin + (uint64_t)(o->run.seconds * 1e9), now = begin;
 	int error = 0;
 
 	for (; now < end && !bench_stopped && !error; now = bench_now()) {
@@ -133,9 +105,10 @@ static void report(const struct run *run)
 int bench_flood(int argc, char **argv)
 {
 	struct flood_options o = {
-		.seconds = 3,
 		.rate = 1e6,
-		.run = {.request = {.path = "/", .method = COAX_GET, .token_length = 4},
+		.run = {.seconds = 3,
+			.port = COAX_PORT,
+			.request = {.path = "/", .method = COAX_GET, .token_length = 4},
 			.batch = 64},
 	};
 	struct run run = {.name = "flood",
@@ -147,9 +120,9 @@ int bench_flood(int argc, char **argv)
 
 	if (error)
 		return error;
-	if (!if_nametoindex(o.interface))
-		return bench_fail("there is no interface \"%s\" here", o.interface);
-	error = run_open(&run, o.interface, &o.peer_mac);
+	if (!if_nametoindex(o.run.interface))
+		return bench_fail("there is no interface \"%s\" here", o.run.interface);
+	error = run_open(&run, o.run.interface, &o.run.peer_mac);
 	if (!error)
 		error = send_all(&run, &o);
 	if (!error)

@@ -21,11 +21,8 @@
 #define BATCH_MAX 128
 
 struct kernel_options {
-	const char *interface;
 	const char *near; /* the reflector's veth pair, NULL: no comparison */
 	const char *far;
-	struct ether_addr peer_mac;
-	double seconds;
 	uint64_t packets;
 	struct run_options run;
 };
@@ -69,13 +66,8 @@ static void parse_pair(char *text, struct kernel_options *o)
 static int parse_options(int argc, char **argv, struct kernel_options *o)
 {
 	static const struct option options[] = {
-		{"interface", required_argument, NULL, 'i'},
-		{"peer-mac", required_argument, NULL, 'm'},
+		RUN_OPTIONS,
 		{"source", required_argument, NULL, 'a'},
-		{"destination", required_argument, NULL, 'd'},
-		{"port", required_argument, NULL, 'p'},
-		{"path", required_argument, NULL, 'u'},
-		{"seconds", required_argument, NULL, 's'},
 		{"packets", required_argument, NULL, 'n'},
 		{"non", no_argument, NULL, 'N'},
 		{"token-length", required_argument, NULL, 't'},
@@ -85,33 +77,13 @@ static int parse_options(int argc, char **argv, struct kernel_options *o)
 		{"names", required_argument, NULL, 'E'},
 		{NULL, 0, NULL, 0},
 	};
-	const char *source = NULL, *destination = NULL;
-	in_port_t port = COAX_PORT;
-	bool have_mac = false;
+	const char *source = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
-		case 'i':
-			o->interface = optarg;
-			break;
-		case 'm':
-			have_mac = ether_aton_r(optarg, &o->peer_mac);
-			break;
 		case 'a':
 			source = optarg;
-			break;
-		case 'd':
-			destination = optarg;
-			break;
-		case 'p':
-			port = (in_port_t)bench_number("--port", optarg, 1, 65535);
-			break;
-		case 'u':
-			o->run.request.path = optarg;
-			break;
-		case 's':
-			o->seconds = bench_seconds("--seconds", optarg);
 			break;
 		case 'n':
 			o->packets = bench_number("--packets", optarg, 1, 1ULL << 40);
@@ -138,10 +110,11 @@ static int parse_options(int argc, char **argv, struct kernel_options *o)
 			parse_pair(optarg, o);
 			break;
 		default:
-			return bench_usage_error("kernel");
+			if (!run_take_option(&o->run, option))
+				return bench_usage_error("kernel");
 		}
 	}
-	if (!o->interface || !source || !destination || !have_mac) {
+	if (!o->run.interface || !source || !o->run.destination_text || !o->run.has_peer_mac) {
 		bench_fail("kernel wants --interface, --peer-mac, --source and --destination");
 		return 2;
 	}
@@ -150,7 +123,7 @@ static int parse_options(int argc, char **argv, struct kernel_options *o)
 		return 2;
 	}
 	if (coax_address_parse(&o->run.source, source, 0) < 0 ||
-	    coax_address_parse(&o->run.destination, destination, port) < 0 ||
+	    coax_address_parse(&o->run.destination, o->run.destination_text, o->run.port) < 0 ||
 	    o->run.source.sa.sa_family != o->run.destination.sa.sa_family) {
 		bench_fail("--source and --destination want two IP addresses of one family");
 		return 2;
@@ -172,12 +145,12 @@ static uint64_t limit_after(const struct kernel_options *o, unsigned int slice, 
 /* All slices of all runs, in turn. */
 static int take_turns(struct run *runs, unsigned int count, const struct kernel_options *o)
 {
-	unsigned int slices = (unsigned int)(o->seconds / SLICE) + 1;
+	unsigned int slices = (unsigned int)(o->run.seconds / SLICE) + 1;
 	int error = 0;
 
 	for (unsigned int slice = 1; slice <= slices && !bench_stopped && !error; slice++)
 		for (unsigned int i = 0; i < count && !error; i++)
-			error = run_slice(&runs[i], o->seconds / slices,
+			error = run_slice(&runs[i], o->run.seconds / slices,
 					  limit_after(o, slice, slices));
 	return error;
 }
@@ -211,7 +184,7 @@ static int compare(const struct kernel_options *o)
 	struct ether_addr far_mac;
 	int error;
 
-	error = run_open(&runs[0], o->interface, &o->peer_mac);
+	error = run_open(&runs[0], o->run.interface, &o->run.peer_mac);
 	if (!error && o->near) {
 		error = run_interface_mac(o->far, &far_mac);
 		if (error)
@@ -232,9 +205,10 @@ static int compare(const struct kernel_options *o)
 int bench_kernel(int argc, char **argv)
 {
 	struct kernel_options o = {
-		.seconds = 3,
 		.packets = UINT64_MAX,
-		.run = {.request = {.path = "/", .method = COAX_GET, .token_length = 4},
+		.run = {.seconds = 3,
+			.port = COAX_PORT,
+			.request = {.path = "/", .method = COAX_GET, .token_length = 4},
 			.batch = 64,
 			.cpu = (unsigned int)sched_getcpu()},
 	};
@@ -243,7 +217,7 @@ int bench_kernel(int argc, char **argv)
 	error = parse_options(argc, argv, &o);
 	if (error)
 		return error;
-	if (check_interface(o.interface) ||
+	if (check_interface(o.run.interface) ||
 	    (o.near && (check_interface(o.near) || check_interface(o.far))))
 		return 1;
 	error = bench_pin(o.run.cpu);

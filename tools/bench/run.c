@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <net/if.h>
+#include <netinet/ether.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,32 @@
 /* Frames a round of warming up: fewer than a socket's receive buffer holds. */
 #define WARM_UP_FRAMES 64
 #define WARM_UP_ROUNDS 20
+
+bool run_take_option(struct run_options *o, int option)
+{
+	switch (option) {
+	case 'i':
+		o->interface = optarg;
+		return true;
+	case 'm':
+		o->has_peer_mac = ether_aton_r(optarg, &o->peer_mac);
+		return true;
+	case 'd':
+		o->destination_text = optarg;
+		return true;
+	case 'p':
+		o->port = (in_port_t)bench_number("--port", optarg, 1, 65535);
+		return true;
+	case 'u':
+		o->request.path = optarg;
+		return true;
+	case 's':
+		o->seconds = bench_seconds("--seconds", optarg);
+		return true;
+	default:
+		return false;
+	}
+}
 
 int run_interface_mac(const char *interface, struct ether_addr *mac)
 {

@@ -15,12 +15,30 @@
 struct generator_bpf;
 
 struct run_options {
+	const char *interface;
+	struct ether_addr peer_mac;
+	bool has_peer_mac;
+	double seconds;
+	const char *destination_text; /* what becomes `destination` with `port` */
+	in_port_t port;
 	union coax_address source;
 	union coax_address destination;
 	struct bench_request request;
 	unsigned int batch; /* frames at a time */
 	unsigned int cpu;   /* that the calling thread is pinned to */
 };
+
+/* The elements for getopt_long(). */
+#define RUN_OPTIONS                                                                              \
+	{"interface", required_argument, NULL, 'i'}, {"peer-mac", required_argument, NULL, 'm'}, \
+		{"destination", required_argument, NULL, 'd'},                                   \
+		{"port", required_argument, NULL, 'p'}, {"path", required_argument, NULL, 'u'},  \
+	{                                                                                        \
+		"seconds", required_argument, NULL, 's'                                          \
+	}
+
+/* Take the argument of one of them. Returns false for any other option. */
+bool run_take_option(struct run_options *o, int option);
 
 struct run {
 	const char *name;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "output.h"
 #include "tool.h"
 
 #define SECONDS_MAX 86400
@@ -15,12 +16,18 @@
 int tool_fail(const struct tool *tool, const char *format, ...)
 {
 	va_list arguments;
+	char *text;
+	int length;
 
+	va_start(arguments, format);
+	length = vasprintf(&text, format, arguments);
+	va_end(arguments);
 	fflush(stdout);
 	fprintf(stderr, "coax%s%s: ", *tool->command ? " " : "", tool->command);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
+	if (length >= 0) {
+		output_safe(stderr, text, (size_t)length);
+		free(text);
+	}
 	fputc('\n', stderr);
 	return TOOL_LOCAL_ERROR;
 }

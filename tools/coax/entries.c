@@ -1,58 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <coax/option.h>
 #include "entries.h"
-
-/* How often a reply that is being rewritten is looked at again. */
-#define READ_TRIES 1000
-
-struct slots {
-	const struct coax_slot *at;
-	size_t bytes;
-	uint32_t count;
-};
-
-static int map_slots(const struct instance *instance, struct slots *slots)
-{
-	struct bpf_map_info info = {0};
-	__u32 length = sizeof(info);
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *at;
-
-	if (bpf_obj_get_info_by_fd(instance->slots, &info, &length))
-		return instance_unreadable(instance, "slots", -errno);
-	slots->count = info.max_entries;
-	slots->bytes = ((size_t)info.max_entries * sizeof(struct coax_slot) + page - 1) & -page;
-	at = mmap(NULL, slots->bytes, PROT_READ, MAP_SHARED, instance->slots, 0);
-	if (at == MAP_FAILED)
-		return instance_unreadable(instance, "slots", -errno);
-	slots->at = at;
-	return TOOL_OK;
-}
-
-/*
- * A consistent copy under the slot's sequence lock. Returns false when it was being written at each
- * of many tries.
- */
-static bool read_slot(const struct coax_slot *slot, struct coax_slot *copy)
-{
-	for (int i = 0; i < READ_TRIES; i++) {
-		uint32_t before = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
-
-		if (before & 1)
-			continue;
-		memcpy(copy, slot, sizeof(*copy));
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) == before)
-			return true;
-	}
-	return false;
-}
+#include "maps.h"
 
 /* The slot may have been given to another request since. */
 static bool holds_key(const struct coax_slot *slot, const struct coax_index_key *key)
@@ -95,9 +47,10 @@ static void describe_reply(struct entry *entry, const struct coax_slot *slot)
 	}
 }
 
-static void fill_entry(struct entry *entry, const struct slots *slots,
+static void fill_entry(struct entry *entry, const struct map_view *slots,
 		       const struct coax_index_value *value, uint64_t now)
 {
+	const struct coax_slot *all = slots->at;
 	struct coax_slot slot;
 
 	memcpy(entry->method, value->method, sizeof(value->method));
@@ -105,7 +58,7 @@ static void fill_entry(struct entry *entry, const struct slots *slots,
 	entry->state = ENTRY_WITHDRAWN;
 	if (value->slot >= slots->count)
 		return;
-	if (!read_slot(&slots->at[value->slot], &slot)) {
+	if (!map_copy(&all[value->slot], &slot, sizeof(slot))) {
 		entry->state = ENTRY_BUSY;
 		return;
 	}
@@ -115,22 +68,6 @@ static void fill_entry(struct entry *entry, const struct slots *slots,
 	if (!slot.deadline)
 		return;
 	entry->state = slot.deadline > now ? ENTRY_VALID : ENTRY_EXPIRED;
-}
-
-static struct entry *add_entry(struct entries *entries)
-{
-	size_t capacity = entries->capacity ? entries->capacity * 2 : 64;
-	struct entry *grown;
-
-	if (entries->count == entries->capacity) {
-		grown = reallocarray(entries->at, capacity, sizeof(*grown));
-		if (!grown)
-			return NULL;
-		entries->at = grown;
-		entries->capacity = capacity;
-	}
-	memset(&entries->at[entries->count], 0, sizeof(*entries->at));
-	return &entries->at[entries->count++];
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -143,7 +80,7 @@ static int compare_entries(const void *a, const void *b)
 	return order ? order : memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
-/* A walk begins anew when the key that it stands on is deleted, and so may meet a key twice. */
+/* A walk may meet a key twice. */
 static void sort_entries(struct entries *entries)
 {
 	size_t kept = 0;
@@ -158,26 +95,21 @@ static void sort_entries(struct entries *entries)
 	entries->count = kept + 1;
 }
 
-static int walk_index(const struct instance *instance, const struct slots *slots, uint64_t now,
+static int walk_index(const struct instance *instance, const struct map_view *slots, uint64_t now,
 		      struct entries *entries)
 {
-	struct coax_index_key key, *from = NULL;
+	struct map_walk walk = {.map = instance->index, .most = 2 * (size_t)slots->count};
+	struct entry entry = {0};
 	struct coax_index_value value;
-	struct entry *entry;
 
-	/* Twice the room bounds a walk that deletions make begin anew. */
-	for (uint64_t step = 0; step < 2 * (uint64_t)slots->count; step++) {
-		if (bpf_map_get_next_key(instance->index, from, &key))
-			break;
-		from = &key;
-		if (bpf_map_lookup_elem(instance->index, &key, &value))
+	while (map_walk_next(&walk, &entry.key)) {
+		if (bpf_map_lookup_elem(instance->index, &entry.key, &value))
 			continue;
-		entry = add_entry(entries);
-		if (!entry)
+		fill_entry(&entry, slots, &value, now);
+		if (map_append(&entries->at, &entries->count, &entry, sizeof(entry)))
 			return tool_fail(instance->tool, "no memory for %zu entries",
 					 entries->count);
-		entry->key = key;
-		fill_entry(entry, slots, &value, now);
+		entry = (struct entry){.key = entry.key};
 	}
 	sort_entries(entries);
 	return TOOL_OK;
@@ -185,13 +117,13 @@ static int walk_index(const struct instance *instance, const struct slots *slots
 
 int entries_read(const struct instance *instance, uint64_t now, struct entries *entries)
 {
-	struct slots slots = {0};
-	int status = map_slots(instance, &slots);
+	struct map_view slots;
+	int status = map_view_open(&slots, instance, "slots", instance->slots);
 
 	if (status)
 		return status;
 	status = walk_index(instance, &slots, now, entries);
-	munmap((void *)slots.at, slots.bytes);
+	map_view_close(&slots);
 	return status;
 }
 

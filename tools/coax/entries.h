@@ -35,7 +35,6 @@ struct entry {
 struct entries {
 	struct entry *at;
 	size_t count;
-	size_t capacity;
 };
 
 /*

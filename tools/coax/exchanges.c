@@ -1,43 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* coax exchanges: the requests whose duplicates the kernel knows. */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <coax/address.h>
 #include <coax/message.h>
-#include "instance.h"
+#include "mapped.h"
+#include "maps.h"
 #include "output.h"
-
-/* How often a record that is being rewritten is looked at again. */
-#define READ_TRIES 1000
 
 struct exchanges {
 	struct coax_exchange_record *at;
 	size_t count;
 };
-
-/* A consistent copy under the record's sequence lock, unless it is being written all the time. */
-static bool read_record(const struct coax_exchange_record *record,
-			struct coax_exchange_record *copy)
-{
-	for (int i = 0; i < READ_TRIES; i++) {
-		uint32_t before = __atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE);
-
-		if (before & 1)
-			continue;
-		memcpy(copy, record, sizeof(*copy));
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&record->sequence, __ATOMIC_RELAXED) == before)
-			return true;
-	}
-	return false;
-}
 
 /* What a duplicate would still get. */
 static bool is_live(const struct coax_exchange_record *record, uint64_t now)
@@ -58,47 +34,40 @@ static int compare(const void *a, const void *b)
 
 static int read_all(const struct instance *instance, uint64_t now, struct exchanges *exchanges)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes;
-	struct coax_exchange_record *records;
-	struct bpf_map_info info = {0};
-	__u32 length = sizeof(info);
+	const struct coax_exchange_record *records;
+	struct coax_exchange_record copy;
+	struct map_view view;
+	int status = map_view_open(&view, instance, "exchanges", instance->exchanges);
 
-	if (bpf_obj_get_info_by_fd(instance->exchanges, &info, &length))
-		return instance_unreadable(instance, "exchanges", -errno);
-	exchanges->at = calloc(info.max_entries, sizeof(*exchanges->at));
-	if (!exchanges->at)
-		return tool_fail(instance->tool, "no memory for %" PRIu32 " records",
-				 info.max_entries);
-	bytes = ((size_t)info.max_entries * sizeof(*records) + page - 1) & -page;
-	records = mmap(NULL, bytes, PROT_READ, MAP_SHARED, instance->exchanges, 0);
-	if (records == MAP_FAILED)
-		return instance_unreadable(instance, "exchanges", -errno);
-	for (uint32_t i = 0; i < info.max_entries; i++) {
-		struct coax_exchange_record *copy = &exchanges->at[exchanges->count];
-
-		if (read_record(&records[i], copy) && is_live(copy, now))
-			exchanges->count++;
+	if (status)
+		return status;
+	records = view.at;
+	for (uint32_t i = 0; i < view.count && !status; i++) {
+		if (map_copy(&records[i], &copy, sizeof(copy)) && is_live(&copy, now) &&
+		    map_append(&exchanges->at, &exchanges->count, &copy, sizeof(copy)))
+			status = tool_fail(instance->tool, "no memory for %zu records",
+					   exchanges->count);
 	}
-	munmap(records, bytes);
-	qsort(exchanges->at, exchanges->count, sizeof(*exchanges->at), compare);
-	return TOOL_OK;
+	map_view_close(&view);
+	if (exchanges->count)
+		qsort(exchanges->at, exchanges->count, sizeof(*exchanges->at), compare);
+	return status;
 }
 
 static const char *endpoint_text(const uint8_t bytes[16], uint16_t port, uint16_t zone,
 				 char text[COAX_ADDRESS_TEXT_MAX])
 {
 	union coax_address address = {.in6 = {.sin6_family = AF_INET6}};
-	struct in6_addr ip;
 
-	memcpy(&ip, bytes, sizeof(ip));
-	if (IN6_IS_ADDR_V4MAPPED(&ip)) {
+	if (coax_mapped_is_ipv4(bytes)) {
 		address.in.sin_family = AF_INET;
 		address.in.sin_port = htons(port);
-		memcpy(&address.in.sin_addr, bytes + 12, 4);
+		memcpy(&address.in.sin_addr, bytes + COAX_MAPPED_BYTES, 4);
 	} else {
-		address.in6.sin6_addr = ip;
+		memcpy(&address.in6.sin6_addr, bytes, 16);
 		address.in6.sin6_port = htons(port);
-		address.in6.sin6_scope_id = IN6_IS_ADDR_LINKLOCAL(&ip) ? zone : 0;
+		address.in6.sin6_scope_id =
+			IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr) ? zone : 0;
 	}
 	return coax_address_format(&address, text);
 }
@@ -197,14 +166,11 @@ static int run_exchanges(struct tool *tool, int argc, char **argv)
 	struct exchanges exchanges = {0};
 	struct instance instance;
 	uint64_t now = tool_now();
-	const char *name;
 	int status;
 
-	if (!instance_arguments(tool, &exchanges_command, argc, argv, &name, &status))
+	if (!instance_begin(&instance, tool, &exchanges_command, argc, argv, &status))
 		return status;
-	status = instance_open(&instance, tool, name);
-	if (!status)
-		status = read_all(&instance, now, &exchanges);
+	status = read_all(&instance, now, &exchanges);
 	if (!status)
 		status = tool->json ? show_json(tool, &exchanges, now) : show_text(&exchanges, now);
 	free(exchanges.at);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "accel/accel.h"
 #include "instance.h"
+#include "output.h"
 
 /* The names below the pin root, so that a wrong one is easily put right. */
 static void print_others(void)
@@ -21,7 +22,8 @@ static void print_others(void)
 	while ((entry = readdir(root))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		fprintf(stderr, "%s %s", any ? "" : "there are:", entry->d_name);
+		fputs(any ? " " : "there are: ", stderr);
+		output_safe(stderr, entry->d_name, strlen(entry->d_name));
 		any = true;
 	}
 	if (any)
@@ -53,23 +55,53 @@ int instance_unreadable(const struct instance *instance, const char *map, int er
 	}
 }
 
+static const struct map {
+	const char *name;
+	size_t key_size;
+	size_t value_size;
+	size_t fd; /* where it is in struct instance */
+} maps[] = {
+#define MAP(map, key, value)                                                     \
+	{                                                                        \
+#map, sizeof(key), sizeof(value), offsetof(struct instance, map) \
+	}
+	/* It says which layout all have. */
+	MAP(config, __u32, struct coax_config),
+	MAP(stats, __u32, struct coax_stats),
+	MAP(endpoints, struct coax_endpoint_key, struct coax_endpoint_value),
+	MAP(index, struct coax_index_key, struct coax_index_value),
+	MAP(slots, __u32, struct coax_slot),
+	MAP(limits, __u32, struct coax_limit),
+	MAP(verified, struct coax_verified_key, struct coax_verified_value),
+	MAP(prefixes, struct coax_prefix_key, struct coax_prefix_value),
+	MAP(exchanges, __u32, struct coax_exchange_record),
+#undef MAP
+};
+
+#define MAP_COUNT (sizeof(maps) / sizeof(*maps))
+
+static int *map_fd(struct instance *instance, const struct map *map)
+{
+	return (int *)((char *)instance + map->fd);
+}
+
 /* The kernel copies as many bytes as the map's values have, whatever there is room for. */
-static int open_map(struct instance *instance, const char *map, size_t key_size, size_t value_size,
-		    int *fd)
+static int open_map(struct instance *instance, const struct map *map)
 {
 	struct bpf_map_info info = {0};
 	__u32 length = sizeof(info);
+	int fd = coax_accel_open_map(instance->name, map->name);
 
-	*fd = coax_accel_open_map(instance->name, map);
-	if (*fd < 0)
-		return instance_unreadable(instance, map, *fd);
-	if (bpf_obj_get_info_by_fd(*fd, &info, &length))
-		return instance_unreadable(instance, map, -errno);
-	if (info.key_size != key_size || info.value_size != value_size)
+	*map_fd(instance, map) = fd;
+	if (fd < 0)
+		return instance_unreadable(instance, map->name, fd);
+	if (bpf_obj_get_info_by_fd(fd, &info, &length))
+		return instance_unreadable(instance, map->name, -errno);
+	if (info.key_size != map->key_size || info.value_size != map->value_size)
 		return tool_fail(instance->tool,
 				 "instance %s: map %s is laid out otherwise than this coax knows; "
 				 "use the coax that came with the running coaxd",
-				 instance->name, map);
+				 instance->name, map->name);
 	return TOOL_OK;
 }
 
@@ -90,61 +122,26 @@ static int check_layout(const struct instance *instance)
 
 int instance_open(struct instance *instance, const struct tool *tool, const char *name)
 {
-	int status;
+	int status = TOOL_OK;
 
-	*instance = (struct instance){
-		.tool = tool,
-		.name = name,
-		.config = -1,
-		.stats = -1,
-		.endpoints = -1,
-		.index = -1,
-		.slots = -1,
-		.limits = -1,
-		.verified = -1,
-		.prefixes = -1,
-		.exchanges = -1,
-	};
-	status = open_map(instance, "config", sizeof(__u32), sizeof(struct coax_config),
-			  &instance->config);
-	if (!status)
-		status = check_layout(instance);
-	if (!status)
-		status = open_map(instance, "stats", sizeof(__u32), sizeof(struct coax_stats),
-				  &instance->stats);
-	if (!status)
-		status = open_map(instance, "endpoints", sizeof(struct coax_endpoint_key),
-				  sizeof(struct coax_endpoint_value), &instance->endpoints);
-	if (!status)
-		status = open_map(instance, "index", sizeof(struct coax_index_key),
-				  sizeof(struct coax_index_value), &instance->index);
-	if (!status)
-		status = open_map(instance, "slots", sizeof(__u32), sizeof(struct coax_slot),
-				  &instance->slots);
-	if (!status)
-		status = open_map(instance, "limits", sizeof(__u32), sizeof(struct coax_limit),
-				  &instance->limits);
-	if (!status)
-		status = open_map(instance, "verified", sizeof(struct coax_verified_key),
-				  sizeof(struct coax_verified_value), &instance->verified);
-	if (!status)
-		status = open_map(instance, "prefixes", sizeof(struct coax_prefix_key),
-				  sizeof(struct coax_prefix_value), &instance->prefixes);
-	if (!status)
-		status = open_map(instance, "exchanges", sizeof(__u32),
-				  sizeof(struct coax_exchange_record), &instance->exchanges);
+	*instance = (struct instance){.tool = tool, .name = name};
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		*map_fd(instance, &maps[i]) = -1;
+	for (size_t i = 0; i < MAP_COUNT && !status; i++) {
+		status = open_map(instance, &maps[i]);
+		if (!status && !i)
+			status = check_layout(instance);
+	}
 	return status;
 }
 
 void instance_close(struct instance *instance)
 {
-	const int fds[] = {instance->config, instance->stats,	 instance->endpoints,
-			   instance->index,  instance->slots,	 instance->exchanges,
-			   instance->limits, instance->verified, instance->prefixes};
+	for (size_t i = 0; i < MAP_COUNT; i++) {
+		int fd = *map_fd(instance, &maps[i]);
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
+		if (fd >= 0)
+			close(fd);
 	}
 }
 
@@ -172,14 +169,22 @@ bool instance_options(struct tool *tool, const struct command *command, int argc
 	return false;
 }
 
-bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
-			const char **name, int *status)
+bool instance_begin(struct instance *instance, struct tool *tool, const struct command *command,
+		    int argc, char **argv, int *status)
 {
-	if (!instance_options(tool, command, argc, argv, name, status))
+	const char *name;
+
+	if (!instance_options(tool, command, argc, argv, &name, status))
 		return false;
-	if (optind == argc)
+	if (optind < argc) {
+		*status = tool_fail(tool,
+				    "\"%s\" is too much; an instance is named by --instance NAME",
+				    argv[optind]);
+		return false;
+	}
+	*status = instance_open(instance, tool, name);
+	if (!*status)
 		return true;
-	*status = tool_fail(tool, "\"%s\" is too much; an instance is named by --instance NAME",
-			    argv[optind]);
+	instance_close(instance);
 	return false;
 }

@@ -41,9 +41,12 @@ int instance_unreadable(const struct instance *instance, const char *map, int er
  */
 bool instance_options(struct tool *tool, const struct command *command, int argc, char **argv,
 		      const char **name, int *status);
-/* The same for commands that take no arguments. */
-bool instance_arguments(struct tool *tool, const struct command *command, int argc, char **argv,
-			const char **name, int *status);
+/*
+ * All of that, for a command that takes no arguments. Returns true with the instance open; false to
+ * end with *status.
+ */
+bool instance_begin(struct instance *instance, struct tool *tool, const struct command *command,
+		    int argc, char **argv, int *status);
 
 #define INSTANCE_HELP                                                                      \
 	"  -i, --instance NAME  the name that coaxd's maps have below " COAX_PIN_ROOT "\n" \

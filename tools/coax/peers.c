@@ -8,7 +8,7 @@
 #include <string.h>
 #include "accel/accel.h"
 #include <coax/gcra.h>
-#include "instance.h"
+#include "maps.h"
 #include "output.h"
 
 /* More than the map holds; bounds a walk through one that changes meanwhile. */
@@ -33,42 +33,36 @@ static int by_text(const void *a, const void *b)
 
 static int read_prefixes(int map, struct peers *peers)
 {
-	struct coax_prefix_key key, *from = NULL;
+	struct map_walk walk = {.map = map, .most = COAX_PREFIXES_MAX};
+	struct coax_prefix_value value;
+	struct coax_prefix_key key;
+	int error = 0;
 
-	peers->prefixes = calloc(COAX_PREFIXES_MAX, sizeof(*peers->prefixes));
-	if (!peers->prefixes)
-		return -ENOMEM;
-	while (peers->prefix_count < COAX_PREFIXES_MAX && !bpf_map_get_next_key(map, from, &key)) {
-		struct coax_prefix_value *value = &peers->prefixes[peers->prefix_count];
-
-		from = &key;
-		if (bpf_map_lookup_elem(map, &key, value))
+	while (!error && map_walk_next(&walk, &key)) {
+		if (bpf_map_lookup_elem(map, &key, &value))
 			continue;
-		value->text[sizeof(value->text) - 1] = '\0';
-		peers->prefix_count++;
+		value.text[sizeof(value.text) - 1] = '\0';
+		error = map_append(&peers->prefixes, &peers->prefix_count, &value, sizeof(value));
 	}
-	return 0;
+	return error;
 }
 
 static int read_verified(int map, struct peers *peers)
 {
-	struct coax_verified_key key, *from = NULL;
-	struct coax_verified_value value, *grown;
+	struct map_walk walk = {.map = map, .most = VERIFIED_MAX};
+	struct coax_verified_value value;
+	struct coax_verified_key key;
+	int error = 0;
 
-	while (peers->verified_count < VERIFIED_MAX && !bpf_map_get_next_key(map, from, &key)) {
-		from = &key;
+	while (!error && map_walk_next(&walk, &key)) {
 		if (bpf_map_lookup_elem(map, &key, &value) || value.until <= peers->now)
 			continue;
-		grown = reallocarray(peers->verified, peers->verified_count + 1, sizeof(value));
-		if (!grown)
-			return -ENOMEM;
 		value.text[sizeof(value.text) - 1] = '\0';
-		peers->verified = grown;
-		peers->verified[peers->verified_count++] = value;
+		error = map_append(&peers->verified, &peers->verified_count, &value, sizeof(value));
 	}
 	if (peers->verified_count)
 		qsort(peers->verified, peers->verified_count, sizeof(value), by_text);
-	return 0;
+	return error;
 }
 
 static int read_peers(const struct instance *instance, struct peers *peers)
@@ -269,14 +263,11 @@ static int run_peers(struct tool *tool, int argc, char **argv)
 {
 	struct instance instance;
 	struct peers peers = {0};
-	const char *name;
 	int status;
 
-	if (!instance_arguments(tool, &peers_command, argc, argv, &name, &status))
+	if (!instance_begin(&instance, tool, &peers_command, argc, argv, &status))
 		return status;
-	status = instance_open(&instance, tool, name);
-	if (!status)
-		status = read_peers(&instance, &peers);
+	status = read_peers(&instance, &peers);
 	if (!status)
 		status = tool->json ? show_json(tool, &peers) : show_text(&peers);
 	free(peers.prefixes);

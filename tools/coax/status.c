@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "accel/accel.h"
-#include "instance.h"
+#include "maps.h"
 #include "output.h"
 
 struct owner {
@@ -36,40 +36,34 @@ static int compare_endpoints(const void *a, const void *b)
 		      ((const struct coax_endpoint_value *)b)->text);
 }
 
-static int read_endpoints(const struct instance *instance, struct picture *picture)
+static int read_endpoints(int map, struct picture *picture)
 {
-	struct coax_endpoint_key key, *from = NULL;
-	struct coax_endpoint_value value, *grown;
+	struct map_walk walk = {.map = map, .most = ENDPOINTS_MAX};
+	struct coax_endpoint_value value;
+	struct coax_endpoint_key key;
+	int error = 0;
 
-	while (picture->endpoint_count < ENDPOINTS_MAX) {
-		if (bpf_map_get_next_key(instance->endpoints, from, &key))
-			break;
-		from = &key;
-		if (bpf_map_lookup_elem(instance->endpoints, &key, &value))
+	while (!error && map_walk_next(&walk, &key)) {
+		if (bpf_map_lookup_elem(map, &key, &value))
 			continue;
-		grown = reallocarray(picture->endpoints, picture->endpoint_count + 1,
-				     sizeof(value));
-		if (!grown)
-			return -ENOMEM;
 		value.text[sizeof(value.text) - 1] = 0;
-		picture->endpoints = grown;
-		picture->endpoints[picture->endpoint_count++] = value;
+		error = map_append(&picture->endpoints, &picture->endpoint_count, &value,
+				   sizeof(value));
 	}
 	if (picture->endpoint_count)
 		qsort(picture->endpoints, picture->endpoint_count, sizeof(value),
 		      compare_endpoints);
-	return 0;
+	return error;
 }
 
-static size_t count_entries(const struct instance *instance, size_t most)
+static size_t count_entries(int index, size_t most)
 {
-	struct coax_index_key key, *from = NULL;
+	struct map_walk walk = {.map = index, .most = most};
+	struct coax_index_key key;
 	size_t count = 0;
 
-	while (count < most && !bpf_map_get_next_key(instance->index, from, &key)) {
-		from = &key;
+	while (map_walk_next(&walk, &key))
 		count++;
-	}
 	return count;
 }
 
@@ -101,10 +95,10 @@ static int read_picture(const struct instance *instance, struct picture *picture
 	error = coax_accel_read_stats(instance->stats, &picture->stats);
 	if (error)
 		return instance_unreadable(instance, "stats", error);
-	error = read_endpoints(instance, picture);
+	error = read_endpoints(instance->endpoints, picture);
 	if (error)
 		return instance_unreadable(instance, "endpoints", error);
-	picture->entries = count_entries(instance, picture->config.slots);
+	picture->entries = count_entries(instance->index, picture->config.slots);
 	find_owner(picture->config.pid, &picture->owner);
 	picture->now = tool_now();
 	return TOOL_OK;
@@ -324,14 +318,11 @@ static int run_status(struct tool *tool, int argc, char **argv)
 {
 	struct picture picture = {0};
 	struct instance instance;
-	const char *name;
 	int status;
 
-	if (!instance_arguments(tool, &status_command, argc, argv, &name, &status))
+	if (!instance_begin(&instance, tool, &status_command, argc, argv, &status))
 		return status;
-	status = instance_open(&instance, tool, name);
-	if (!status)
-		status = read_picture(&instance, &picture);
+	status = read_picture(&instance, &picture);
 	if (!status)
 		status = tool->json ? show_json(&instance, &picture)
 				    : show_text(&instance, &picture);

@@ -50,15 +50,12 @@ static int run_switch(struct tool *tool, const struct command *command, bool ena
 		      char **argv)
 {
 	struct instance instance;
-	const char *name;
 	uint64_t lease = 0;
 	int status;
 
-	if (!instance_arguments(tool, command, argc, argv, &name, &status))
+	if (!instance_begin(&instance, tool, command, argc, argv, &status))
 		return status;
-	status = instance_open(&instance, tool, name);
-	if (!status)
-		status = store_enabled(&instance, enabled, &lease);
+	status = store_enabled(&instance, enabled, &lease);
 	if (!status)
 		status = tool->json ? show_json(&instance, enabled)
 				    : show_text(&instance, enabled, lease);

@@ -46,7 +46,7 @@ extern const struct command ping_command, discover_command, status_command, cach
 extern const struct command exchanges_command, peers_command, on_command, off_command;
 extern const struct command attach_command, detach_command;
 
-/* "coax get: ..." on stderr. Returns TOOL_LOCAL_ERROR. */
+/* "coax get: ..." on stderr, made safe for a terminal. Returns TOOL_LOCAL_ERROR. */
 __attribute__((format(printf, 2, 3))) int tool_fail(const struct tool *tool, const char *format,
 						    ...);
 

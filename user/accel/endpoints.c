@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <coax/gcra.h>
 #include "accel/internal.h"
+#include "mapped.h"
 
 static int add_bound(struct coax_accel *accel, const union coax_address *address, uint32_t service)
 {
@@ -36,13 +37,6 @@ int coax_accel_add_endpoint(struct coax_accel *accel, const union coax_address *
 int coax_accel_add_secure_endpoint(struct coax_accel *accel, const union coax_address *bound)
 {
 	return add_bound(accel, bound, ACCEL_SERVICE | COAX_SERVICE_SECURE);
-}
-
-static bool is_ipv4(const uint8_t address[16])
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	return memcmp(address, mapped, sizeof(mapped)) == 0;
 }
 
 /*
@@ -77,14 +71,15 @@ static bool scope_fits(uint32_t scope, uint32_t ifindex)
 
 static bool is_bound(const union coax_address *bound, const struct accel_local *local)
 {
-	bool ipv4 = is_ipv4(local->address);
+	bool ipv4 = coax_mapped_is_ipv4(local->address);
 
 	switch (bound->sa.sa_family) {
 	case AF_UNSPEC:
 		return true;
 	case AF_INET:
-		return ipv4 && (bound->in.sin_addr.s_addr == htonl(INADDR_ANY) ||
-				memcmp(&bound->in.sin_addr, local->address + 12, 4) == 0);
+		return ipv4 &&
+		       (bound->in.sin_addr.s_addr == htonl(INADDR_ANY) ||
+			memcmp(&bound->in.sin_addr, local->address + COAX_MAPPED_BYTES, 4) == 0);
 	case AF_INET6:
 		if (IN6_IS_ADDR_UNSPECIFIED(&bound->in6.sin6_addr))
 			return !ipv4;
@@ -99,14 +94,14 @@ static void make_endpoint(struct accel_endpoint *endpoint, const struct accel_lo
 			  const struct accel_bound *bound)
 {
 	in_port_t port = coax_address_port(&bound->address);
-	bool ipv4 = is_ipv4(local->address);
+	bool ipv4 = coax_mapped_is_ipv4(local->address);
 	char text[INET6_ADDRSTRLEN] = "";
 
 	memset(endpoint, 0, sizeof(*endpoint));
 	memcpy(endpoint->key.address, local->address, sizeof(endpoint->key.address));
 	endpoint->key.port_be = htons(port);
 	endpoint->value.service = bound->service;
-	inet_ntop(ipv4 ? AF_INET : AF_INET6, local->address + (ipv4 ? 12 : 0), text, sizeof(text));
+	coax_mapped_text(local->address, text);
 	snprintf(endpoint->value.text, sizeof(endpoint->value.text), ipv4 ? "%s:%u" : "[%s]:%u",
 		 text, port);
 }

@@ -7,6 +7,8 @@
  */
 #include <string.h>
 #include "accel/internal.h"
+#include "accel/sequence.h"
+#include "mapped.h"
 
 #define NAME_WORDS 5
 
@@ -31,13 +33,6 @@ void accel_exchanges_inherit(struct coax_accel *accel)
 	}
 }
 
-static void put_ipv4(uint8_t out[16], const struct in_addr *address)
-{
-	memset(out, 0, 10);
-	memset(out + 10, 0xff, 2);
-	memcpy(out + 12, address, 4);
-}
-
 /* Returns whether the kernel can know such a message. */
 static bool make_name(const struct coax_accel_verdict *verdict, union name *name)
 {
@@ -50,16 +45,11 @@ static bool make_name(const struct coax_accel_verdict *verdict, union name *name
 	n->zone = 0;
 	if (remote->sa.sa_family != local->sa.sa_family)
 		return false;
-	if (remote->sa.sa_family == AF_INET) {
-		put_ipv4(n->peer, &remote->in.sin_addr);
-		put_ipv4(n->local, &local->in.sin_addr);
-		return true;
-	}
-	if (remote->sa.sa_family != AF_INET6)
+	if (remote->sa.sa_family != AF_INET && remote->sa.sa_family != AF_INET6)
 		return false;
-	memcpy(n->peer, &remote->in6.sin6_addr, 16);
-	memcpy(n->local, &local->in6.sin6_addr, 16);
-	if (!IN6_IS_ADDR_LINKLOCAL(&remote->in6.sin6_addr))
+	coax_mapped_address(n->peer, remote);
+	coax_mapped_address(n->local, local);
+	if (remote->sa.sa_family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&remote->in6.sin6_addr))
 		return true;
 	n->zone = (uint16_t)verdict->ifindex;
 	return verdict->ifindex && n->zone == verdict->ifindex;
@@ -100,34 +90,15 @@ static struct coax_exchange_record *oldest(struct coax_exchange_record *set)
 	return found;
 }
 
-/* The sequence lock's writer, as in slot.c, but one of several. */
-static bool write_begin(struct coax_exchange_record *record)
-{
-	uint32_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_RELAXED);
-
-	if (sequence & 1 || !__atomic_compare_exchange_n(&record->sequence, &sequence, sequence | 1,
-							 false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return false;
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	return true;
-}
-
-static void write_end(struct coax_exchange_record *record)
-{
-	uint32_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_RELAXED);
-
-	__atomic_store_n(&record->sequence, sequence + 1, __ATOMIC_RELEASE);
-}
-
 static void withdraw(struct coax_exchange_record *record, const union name *name)
 {
-	if (!write_begin(record))
+	if (!accel_sequence_try(&record->sequence))
 		return;
 	if (has_name(record, name)) {
 		record->verdict = COAX_EXCHANGE_NONE;
 		__atomic_store_n(&record->expires, 0, __ATOMIC_RELAXED);
 	}
-	write_end(record);
+	accel_sequence_end(&record->sequence);
 }
 
 static void write_record(struct coax_exchange_record *record, const union name *name,
@@ -135,7 +106,7 @@ static void write_record(struct coax_exchange_record *record, const union name *
 {
 	uint64_t *words = (uint64_t *)&record->name;
 
-	if (!write_begin(record))
+	if (!accel_sequence_try(&record->sequence))
 		return;
 	for (int i = 0; i < NAME_WORDS; i++)
 		__atomic_store_n(&words[i], name->words[i], __ATOMIC_RELAXED);
@@ -145,7 +116,7 @@ static void write_record(struct coax_exchange_record *record, const union name *
 	record->reply_length = wanted->reply_length;
 	record->reply_sum = wanted->reply_sum;
 	memcpy(record->reply, wanted->reply, wanted->reply_length);
-	write_end(record);
+	accel_sequence_end(&record->sequence);
 }
 
 static void settle(struct coax_exchange_record *set, const struct coax_exchange_record *wanted)

@@ -227,24 +227,48 @@ void accel_follow(struct coax_accel *accel)
 	accel_snapshot_free(&snapshot);
 }
 
-void coax_accel_process(struct coax_accel *accel)
+/* With the lock held. */
+static void follow_host(struct coax_accel *accel)
 {
 	struct accel_privileges privileges;
 
-	if (!accel_netlink_drain(accel->netlink))
-		return;
-	pthread_mutex_lock(&accel->interfaces_lock);
 	/* What becomes of interfaces is the other owner's business then. */
-	if (accel->handed_over) {
-		pthread_mutex_unlock(&accel->interfaces_lock);
+	if (accel->handed_over)
 		return;
-	}
 	accel_privileges_raise(&privileges);
 	accel_libraries_log_to(&accel->logger);
 	accel_follow(accel);
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
+}
+
+/* Who has the lock meanwhile does it, having let go. */
+static void catch_up(struct coax_accel *accel)
+{
+	for (;;) {
+		/* Pairs with itself: the flag, then the lock; the lock let go, then the flag. */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&accel->behind, __ATOMIC_RELAXED) ||
+		    pthread_mutex_trylock(&accel->interfaces_lock))
+			return;
+		if (__atomic_exchange_n(&accel->behind, false, __ATOMIC_RELAXED))
+			follow_host(accel);
+		pthread_mutex_unlock(&accel->interfaces_lock);
+	}
+}
+
+void accel_interfaces_unlock(struct coax_accel *accel)
+{
 	pthread_mutex_unlock(&accel->interfaces_lock);
+	catch_up(accel);
+}
+
+void coax_accel_process(struct coax_accel *accel)
+{
+	if (!accel_netlink_drain(accel->netlink))
+		return;
+	__atomic_store_n(&accel->behind, true, __ATOMIC_RELAXED);
+	catch_up(accel);
 }
 
 static struct accel_interface *find_interface(struct coax_accel *accel, const char *name)
@@ -315,7 +339,7 @@ int coax_accel_attach_to(struct coax_accel *accel, const char *name)
 		forget_new(accel, count);
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
-	pthread_mutex_unlock(&accel->interfaces_lock);
+	accel_interfaces_unlock(accel);
 	return err;
 }
 
@@ -341,6 +365,6 @@ int coax_accel_detach_from(struct coax_accel *accel, const char *name)
 	}
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
-	pthread_mutex_unlock(&accel->interfaces_lock);
+	accel_interfaces_unlock(accel);
 	return err;
 }

@@ -8,6 +8,7 @@
 #include "accel/guard.h"
 #include "accel/guard_internal.h"
 #include "clock.h"
+#include "mapped.h"
 
 /*
  * How far a rate may be exceeded at once, in milliseconds of it. A socket's buffer does not hold
@@ -180,10 +181,10 @@ static struct source find_source(const struct coax_guard *guard, const union coa
 	uint32_t words[4];
 	uint64_t prefix;
 
-	guard_address(source.address, remote);
+	coax_mapped_address(source.address, remote);
 	memcpy(words, source.address, sizeof(words));
-	prefix = guard_is_ipv4(source.address) ? coax_prefix_ipv4(config, words[3])
-					       : coax_prefix_ipv6(config, words[0], words[1]);
+	prefix = coax_mapped_is_ipv4(source.address) ? coax_prefix_ipv4(config, words[3])
+						     : coax_prefix_ipv6(config, words[0], words[1]);
 	source.a = &guard->limits[coax_limit_place(config, prefix, 0)];
 	source.b = &guard->limits[coax_limit_place(config, prefix, 1)];
 	source.name = coax_familiar_name(config, prefix);
@@ -324,6 +325,6 @@ void coax_guard_verify(struct coax_guard *guard, const union coax_address *remot
 {
 	uint8_t address[16];
 
-	guard_address(address, remote);
+	coax_mapped_address(address, remote);
 	guard_set_verified(guard, address, now + COAX_GUARD_VERIFIED_NS);
 }

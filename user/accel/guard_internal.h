@@ -37,9 +37,6 @@ struct coax_guard {
 };
 
 /* guard_sources.c */
-void guard_address(uint8_t bytes[16], const union coax_address *address);
-bool guard_is_ipv4(const uint8_t address[16]);
-
 int guard_prefixes_read(struct coax_guard *guard, const struct coax_guard_options *options);
 enum coax_prefix_verdict guard_prefix_verdict(const struct coax_guard *guard,
 					      const uint8_t address[16]);

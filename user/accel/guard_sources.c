@@ -10,25 +10,7 @@
 #include <bpf/bpf.h>
 #include "accel/guard_internal.h"
 #include "accel/internal.h"
-
-#define MAPPED_BITS 96
-
-static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-void guard_address(uint8_t bytes[16], const union coax_address *address)
-{
-	if (address->sa.sa_family == AF_INET6) {
-		memcpy(bytes, &address->in6.sin6_addr, 16);
-		return;
-	}
-	memcpy(bytes, mapped, sizeof(mapped));
-	memcpy(bytes + sizeof(mapped), &address->in.sin_addr, 4);
-}
-
-bool guard_is_ipv4(const uint8_t address[16])
-{
-	return memcmp(address, mapped, sizeof(mapped)) == 0;
-}
+#include "mapped.h"
 
 /*
  * Prefixes.
@@ -51,6 +33,7 @@ static bool parse_prefix(const char *text, struct coax_prefix_key *key)
 {
 	char address[INET6_ADDRSTRLEN];
 	size_t length = strcspn(text, "/");
+	struct in_addr ipv4_address;
 	bool ipv4;
 
 	memset(key, 0, sizeof(*key));
@@ -58,16 +41,16 @@ static bool parse_prefix(const char *text, struct coax_prefix_key *key)
 		return false;
 	memcpy(address, text, length);
 	address[length] = '\0';
-	ipv4 = inet_pton(AF_INET, address, key->address + sizeof(mapped)) == 1;
+	ipv4 = inet_pton(AF_INET, address, &ipv4_address) == 1;
 	if (ipv4)
-		memcpy(key->address, mapped, sizeof(mapped));
+		coax_mapped_ipv4(key->address, &ipv4_address);
 	else if (inet_pton(AF_INET6, address, key->address) != 1)
 		return false;
 	key->length = ipv4 ? 32 : 128;
 	if (text[length] && !parse_length(text + length + 1, key->length, &key->length))
 		return false;
 	if (ipv4)
-		key->length += MAPPED_BITS;
+		key->length += 8 * COAX_MAPPED_BYTES;
 	return true;
 }
 
@@ -161,13 +144,11 @@ static void tell_kernel(const struct coax_guard *guard, const uint8_t address[16
 {
 	struct coax_verified_value value = {.until = until};
 	struct coax_verified_key key;
-	bool ipv4 = guard_is_ipv4(address);
 
 	if (guard->verified_fd < 0)
 		return;
 	memcpy(key.address, address, sizeof(key.address));
-	inet_ntop(ipv4 ? AF_INET : AF_INET6, address + (ipv4 ? sizeof(mapped) : 0), value.text,
-		  sizeof(value.text));
+	coax_mapped_text(address, value.text);
 	bpf_map_update_elem(guard->verified_fd, &key, &value, BPF_ANY);
 }
 

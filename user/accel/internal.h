@@ -169,8 +169,12 @@ struct coax_accel {
 	int prefixes_fd;
 	int sessions_fd;
 
-	/* They come and go on a worker's thread, and on request on others. */
+	/*
+	 * They come and go on a worker's thread, which does not wait for the lock, and on request
+	 * on others, which do: attaching takes the verifier some of it.
+	 */
 	pthread_mutex_t interfaces_lock;
+	bool behind; /* the host has changed; whoever has the lock, or gets it, follows */
 	struct accel_interface interfaces[COAX_ATTACHMENTS_MAX];
 	size_t interface_count;
 
@@ -251,6 +255,9 @@ void accel_ageing_destroy(struct coax_accel *accel);
 void accel_ageing_start(struct accel_pair *pair, uint64_t deadline);
 /* It does not. The caller holds the keeper's lock. */
 void accel_ageing_stop(struct accel_pair *pair);
+
+/* follow.c: let go of interfaces_lock. */
+void accel_interfaces_unlock(struct coax_accel *accel);
 
 /* pins.c */
 bool accel_is_map_name(const char *map);

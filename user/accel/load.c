@@ -441,7 +441,7 @@ void coax_accel_hand_over(struct coax_accel *accel)
 {
 	pthread_mutex_lock(&accel->interfaces_lock);
 	accel->handed_over = true;
-	pthread_mutex_unlock(&accel->interfaces_lock);
+	accel_interfaces_unlock(accel);
 }
 
 uint32_t coax_accel_lease_ms(const struct coax_accel *accel)

@@ -2,6 +2,7 @@
 /* The endpoints again, where the program finds them fast. */
 #include <string.h>
 #include "accel/internal.h"
+#include "accel/sequence.h"
 
 static uint32_t bucket_of(const struct coax_endpoint_key *key)
 {
@@ -30,17 +31,13 @@ static void fill(struct coax_nearby *bucket, const struct coax_accel *accel, uin
 	}
 }
 
-/* The writer's side of the sequence lock, as for slots. */
 static void write_bucket(struct coax_nearby *bucket, const struct coax_nearby *wanted)
 {
-	uint32_t sequence = bucket->sequence | 1;
-
-	__atomic_store_n(&bucket->sequence, sequence, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	accel_sequence_begin(&bucket->sequence);
 	bucket->complete = wanted->complete;
 	memcpy(bucket->key, wanted->key, sizeof(bucket->key));
 	memcpy(bucket->service, wanted->service, sizeof(bucket->service));
-	__atomic_store_n(&bucket->sequence, sequence + 1, __ATOMIC_RELEASE);
+	accel_sequence_end(&bucket->sequence);
 }
 
 void accel_nearby_sync(struct coax_accel *accel)

@@ -18,27 +18,15 @@
 #include <sys/time.h>
 #include <unistd.h>
 #include "accel/internal.h"
+#include "mapped.h"
+#include "rtnetlink.h"
 
 #define BUFFER_SIZE  32768
 #define DUMP_RETRIES 8
 
 int accel_netlink_listen(void)
 {
-	struct sockaddr_nl address = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-	};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
+	return coax_rtnetlink_listen(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
 }
 
 bool accel_netlink_drain(int fd)
@@ -232,7 +220,6 @@ static bool is_usable(const uint8_t address[16], uint32_t flags)
 
 static int take_address(struct accel_snapshot *s, const struct nlmsghdr *header)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	const struct ifaddrmsg *info = NLMSG_DATA(header);
 	int length = (int)IFA_PAYLOAD(header);
 	size_t size = info->ifa_family == AF_INET ? 4 : 16;
@@ -263,8 +250,10 @@ static int take_address(struct accel_snapshot *s, const struct nlmsghdr *header)
 	local = &locals[s->local_count];
 	memset(local, 0, sizeof(*local));
 	local->ifindex = info->ifa_index;
-	memcpy(local->address, mapped, sizeof(mapped));
-	memcpy(local->address + 16 - size, address, size);
+	if (info->ifa_family == AF_INET)
+		coax_mapped_ipv4(local->address, address);
+	else
+		memcpy(local->address, address, size);
 	s->local_count += is_usable(local->address, flags);
 	return 0;
 }

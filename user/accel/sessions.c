@@ -7,24 +7,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include "accel/guard_internal.h"
 #include "accel/internal.h"
+#include "mapped.h"
 
 static void make_key(struct coax_session_key *key, const union coax_address *remote)
 {
 	memset(key, 0, sizeof(*key));
-	guard_address(key->address, remote);
+	coax_mapped_address(key->address, remote);
 	key->port_be = htons(coax_address_port(remote));
 }
 
 /* Without the interface of a link-local address: the program does not tell those apart. */
 static void name_session(struct coax_session_value *value, const struct coax_session_key *key)
 {
-	bool ipv4 = guard_is_ipv4(key->address);
+	bool ipv4 = coax_mapped_is_ipv4(key->address);
 	char address[INET6_ADDRSTRLEN] = "";
 
-	inet_ntop(ipv4 ? AF_INET : AF_INET6, key->address + (ipv4 ? 12 : 0), address,
-		  sizeof(address));
+	coax_mapped_text(key->address, address);
 	snprintf(value->text, sizeof(value->text), ipv4 ? "%s:%u" : "[%s]:%u", address,
 		 ntohs(key->port_be));
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 #include "accel/internal.h"
+#include "accel/sequence.h"
 #include "clock.h"
 
 uint64_t accel_now(void)
@@ -10,18 +11,6 @@ uint64_t accel_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
-
-/* The sequence lock's writer: no store of the body before the odd sequence, none after the even. */
-static void write_begin(struct coax_slot *slot)
-{
-	__atomic_store_n(&slot->sequence, slot->sequence | 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-}
-
-static void write_end(struct coax_slot *slot)
-{
-	__atomic_store_n(&slot->sequence, slot->sequence + 1, __ATOMIC_RELEASE);
 }
 
 uint16_t accel_sum(const void *data, size_t length)
@@ -52,7 +41,7 @@ void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key,
 	uint16_t key_sum = accel_sum(key, key_length);
 	uint16_t reply_sum = accel_sum(reply, reply_length);
 
-	write_begin(slot);
+	accel_sequence_begin(&slot->sequence);
 	slot->service = ACCEL_SERVICE;
 	slot->key_length = (uint16_t)key_length;
 	slot->reply_length = (uint16_t)reply_length;
@@ -67,14 +56,14 @@ void accel_slot_write(struct coax_slot *slot, uint8_t key_code, const void *key,
 	memset(slot->key + key_length, 0, COAX_KEY_MAX - key_length);
 	memcpy(slot->reply, reply, reply_length);
 	__atomic_store_n(&slot->deadline, freshness->deadline, __ATOMIC_RELAXED);
-	write_end(slot);
+	accel_sequence_end(&slot->sequence);
 }
 
 void accel_slot_withdraw(struct coax_slot *slot)
 {
-	write_begin(slot);
+	accel_sequence_begin(&slot->sequence);
 	__atomic_store_n(&slot->deadline, 0, __ATOMIC_RELAXED);
-	write_end(slot);
+	accel_sequence_end(&slot->sequence);
 }
 
 bool accel_slot_is_withdrawn(const struct coax_slot *slot)

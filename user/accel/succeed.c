@@ -120,7 +120,7 @@ void coax_accel_reclaim(struct coax_accel *accel, uint32_t pid)
 	accel_follow(accel);
 	accel_libraries_log_to(NULL);
 	accel_privileges_lower(&privileges);
-	pthread_mutex_unlock(&accel->interfaces_lock);
+	accel_interfaces_unlock(accel);
 	if (err)
 		coax_log(&accel->logger, COAX_LOG_WARNING, "the pins in %s are lost: %s",
 			 accel->directory, strerror(-err));

@@ -183,6 +183,7 @@ static void add_etag_of_file(const struct change *change, int fd)
 static int store(const struct change *change, const char *path, size_t path_length,
 		 const char *name, const struct stat *like)
 {
+	const struct coaxd_known known = coaxd_files_known(change->files, path, path_length);
 	bool visible;
 	int err;
 
@@ -192,7 +193,7 @@ static int store(const struct change *change, const char *path, size_t path_leng
 		err = coaxd_store_replace(change->directory, name, change->payload,
 					  change->payload_length, like, &visible);
 	if (visible)
-		coaxd_files_changed(change->files, path, path_length, !like);
+		coaxd_files_changed(change->files, path, path_length, !like, &known);
 	if (err == -EEXIST)
 		return err;
 	if (err) {
@@ -250,6 +251,7 @@ static void put(struct change *change)
 
 static void delete (struct change *change)
 {
+	struct coaxd_known known;
 	bool visible;
 	int err;
 
@@ -269,10 +271,11 @@ static void delete (struct change *change)
 
 	/* RFC 7252 section 5.8.4: it is deleted, even if it was not there. */
 	if (exists(change)) {
+		known = coaxd_files_known(change->files, change->path.text, change->path.length);
 		err = coaxd_store_remove(change->directory, change->name, &visible);
 		if (visible)
 			coaxd_files_changed(change->files, change->path.text, change->path.length,
-					    true);
+					    true, &known);
 		if (err && err != -ENOENT) {
 			refuse_write(change, err);
 			return;
@@ -304,6 +307,8 @@ static int write_both(const struct change *change, struct coaxd_temporary *tempo
 /* So readers see the file as it was or with all of it, and a crash leaves one or the other. */
 static int append_and_place(const struct change *change)
 {
+	const struct coaxd_known known =
+		coaxd_files_known(change->files, change->path.text, change->path.length);
 	struct coaxd_temporary temporary;
 	bool visible = false;
 	int err = coaxd_temporary_create(&temporary, change->directory, true);
@@ -315,7 +320,8 @@ static int append_and_place(const struct change *change)
 		err = coaxd_temporary_place(&temporary, change->directory, change->name, true,
 					    &visible);
 	if (visible)
-		coaxd_files_changed(change->files, change->path.text, change->path.length, false);
+		coaxd_files_changed(change->files, change->path.text, change->path.length, false,
+				    &known);
 	if (!err)
 		add_etag_of_file(change, temporary.fd);
 	coaxd_temporary_discard(&temporary);

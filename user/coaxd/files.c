@@ -464,20 +464,32 @@ static void changed(void *arg, const char *path, size_t length, bool listed)
 	coax_subject_changed(files->names);
 }
 
-void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed)
+struct coaxd_known coaxd_files_known(const struct coaxd_files *files, const char *path,
+				     size_t length)
 {
 	char key[COAXD_PATH_MAX + 2];
 	size_t key_length = listing_key_of(path, length, key);
-	uint64_t file = coaxd_cache_generation(files->cache, path, length);
-	uint64_t listing = coaxd_cache_generation(files->cache, key, key_length);
-	uint64_t names = coax_subject_generation(files->names);
+
+	return (struct coaxd_known){
+		.file = coaxd_cache_generation(files->cache, path, length),
+		.listing = coaxd_cache_generation(files->cache, key, key_length),
+		.names = coax_subject_generation(files->names),
+	};
+}
+
+void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed,
+			 const struct coaxd_known *before)
+{
+	char key[COAXD_PATH_MAX + 2];
+	struct coaxd_known now;
 
 	coaxd_watch_catch_up(files->watch);
-	if (coaxd_cache_generation(files->cache, path, length) == file)
+	now = coaxd_files_known(files, path, length);
+	if (now.file == before->file)
 		coaxd_cache_changed(files->cache, path, length);
-	if (listed && coaxd_cache_generation(files->cache, key, key_length) == listing)
-		coaxd_cache_changed(files->cache, key, key_length);
-	if (listed && coax_subject_generation(files->names) == names)
+	if (listed && now.listing == before->listing)
+		coaxd_cache_changed(files->cache, key, listing_key_of(path, length, key));
+	if (listed && now.names == before->names)
 		coax_subject_changed(files->names);
 }
 

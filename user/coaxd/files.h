@@ -62,13 +62,25 @@ void coaxd_files_change(struct coax_responder *responder, void *files);
 /* On the writer's thread: execute a PUT, POST or DELETE, and answer. */
 void coaxd_files_execute(struct coax_responder *responder, void *files);
 
+/* How often a file, its directory's listing and names have been told to have changed. */
+struct coaxd_known {
+	uint64_t file;
+	uint64_t listing;
+	uint64_t names;
+};
+
+/* Before a request changes a file. */
+struct coaxd_known coaxd_files_known(const struct coaxd_files *files, const char *path,
+				     size_t length);
+
 /*
  * A request has changed the file; with `listed`, its name is new in its directory, or gone. On
  * return nobody is given the former state, and observers are being told, once: what inotify has to
- * tell of it is told now, which also keeps it from taking back what others render from the new
- * state.
+ * tell of it, and has not since `before`, is told now, which also keeps it from taking back what
+ * others render from the new state.
  */
-void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed);
+void coaxd_files_changed(struct coaxd_files *files, const char *path, size_t length, bool listed,
+			 const struct coaxd_known *before);
 
 /* Answer that the file could not be read, as coaxd_read_file() says it. */
 void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *responder,

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "accel/accel.h"
 #include "coaxd/privileges.h"
@@ -29,11 +28,18 @@ static const struct passwd *find_user(const char *name, const struct coax_logger
 }
 
 /* Where only root can make room. */
-static void prepare_directories(const struct passwd *user, const char *instance)
+static void prepare_directories(const struct passwd *user, const char *instance,
+				const struct coax_logger *logger)
 {
-	if ((mkdir(COAX_CONTROL_DIRECTORY, 0755) == 0 || errno == EEXIST) &&
-	    lchown(COAX_CONTROL_DIRECTORY, user->pw_uid, user->pw_gid) == 0)
-		coax_accel_give(instance, user->pw_uid, user->pw_gid);
+	int err = coax_control_give(user->pw_uid, user->pw_gid);
+
+	if (err)
+		coax_log(
+			logger, COAX_LOG_WARNING,
+			"this daemon cannot be asked to attach, flush or be replaced: " COAX_CONTROL_DIRECTORY
+			" %s",
+			err == -EBUSY ? "is in use by another user's daemon" : strerror(-err));
+	coax_accel_give(instance, user->pw_uid, user->pw_gid);
 }
 
 static int become(const struct passwd *user)
@@ -82,7 +88,7 @@ int coaxd_privileges_become(const char *name, const char *instance,
 			return -EINVAL;
 	}
 	if (is_root)
-		prepare_directories(user, instance);
+		prepare_directories(user, instance, logger);
 	if (user && (geteuid() != user->pw_uid || getuid() != user->pw_uid))
 		err = become(user);
 	if (err) {

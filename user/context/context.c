@@ -178,6 +178,7 @@ static void close_all(struct coax_context *context)
 	coax_accel_close(context->accel);
 	coax_guard_destroy(context->guard);
 	coax_secure_close(context);
+	pthread_mutex_destroy(&context->site_lock);
 	free(context->digest);
 	free(context->workers);
 	coax_context_unreference(context);
@@ -192,6 +193,7 @@ int coax_context_create(struct coax_context **result, const struct coax_context_
 		return -ENOMEM;
 	atomic_init(&context->references, 1);
 	pthread_mutex_init(&context->credentials_lock, NULL);
+	pthread_mutex_init(&context->site_lock, NULL);
 	err = coax_options_apply(context, options);
 	if (!err)
 		err = coax_secure_open(context, options);
@@ -232,9 +234,13 @@ void coax_context_set_site(struct coax_context *context, struct coax_site *site)
 {
 	struct coax_site *former;
 
+	/* Others may set one at the same time: the Site that is served has this Context for a user.
+	 */
+	pthread_mutex_lock(&context->site_lock);
 	coax_site_serve(&context->site_user, site);
 	/* In this order: who sees the new version sees the new Site. */
 	former = __atomic_exchange_n(&context->site, site, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&context->site_lock);
 	/* Then no handler of the former Site runs. */
 	begin_version(context);
 	if (former && former != site)

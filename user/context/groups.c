@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "groups.h"
+#include "rtnetlink.h"
 
 #define BUFFER_SIZE 32768
 
@@ -269,26 +270,10 @@ static void follow_names(struct coax_groups *groups)
 	}
 }
 
-static int listen_to_links(void)
-{
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 int coax_groups_join(struct coax_groups *groups, struct coax_worker *worker)
 {
 	groups->worker = worker;
-	groups->netlink = listen_to_links();
+	groups->netlink = coax_rtnetlink_listen(RTMGRP_LINK);
 	if (groups->netlink < 0) {
 		coax_log(groups->logger, COAX_LOG_ERROR,
 			 "cannot ask the kernel to tell of interfaces: %s",

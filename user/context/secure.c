@@ -28,6 +28,7 @@ struct session {
 	uint64_t heard; /* when something came in it last, ns */
 	uint64_t asked; /* when the first request since then was made that got no answer */
 	bool listed;
+	bool asked_for; /* by requests of ours */
 	bool established;
 	bool ended;
 	int result;
@@ -83,6 +84,7 @@ static struct session *create(const struct coax_path *path)
 static void list(struct coax_secure *secure, struct session *session)
 {
 	session->listed = true;
+	session->asked_for = true;
 	session->heard = secure->worker->now;
 	cds_hlist_add_head(&session->by_name, chain_of(secure, &session->path));
 	secure->count++;
@@ -232,14 +234,22 @@ static void wait_for(struct coax_secure *secure, struct session *session, uint64
  * Settling.
  */
 
-/* A session that was closed in good order still leaves requests without their responses. */
+/*
+ * A session that was closed in good order still leaves requests without their responses. In those
+ * of others there are no observations of ours to look for.
+ */
 static void settle_end(struct coax_secure *secure, struct session *session)
 {
+	struct coax_exchange *exchange = secure->worker->exchange;
+
 	if (!session->result)
 		session->result = -ECONNRESET;
 	secure->ending = session;
 	tell_all(session, session->result);
-	coax_exchange_session_ended(secure->worker->exchange, &session->path, -session->result);
+	if (session->asked_for)
+		coax_exchange_session_ended(exchange, &session->path, -session->result);
+	else
+		coax_exchange_network_error(exchange, &session->path, -session->result);
 	secure->ending = NULL;
 	free(session);
 }
@@ -400,8 +410,6 @@ int coax_secure_begin(struct coax_worker *worker, struct coax_path *path,
 	*reason = NULL;
 	if (secure->stopped)
 		return -ESHUTDOWN;
-	if (secure->waiting == WAITERS_MAX)
-		return -ENOBUFS;
 	err = connect_to(secure, path, message, reason);
 	if (err)
 		return err;
@@ -416,6 +424,8 @@ int coax_secure_begin(struct coax_worker *worker, struct coax_path *path,
 	}
 	if (session->established)
 		return 0;
+	if (secure->waiting == WAITERS_MAX)
+		return -ENOBUFS;
 	wait_for(secure, session, deadline, waiter);
 	return 1;
 }

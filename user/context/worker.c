@@ -65,7 +65,7 @@ void coax_worker_send(struct coax_worker *worker, const struct coax_path *path, 
 	uint8_t *buffer = coax_worker_buffer(worker);
 	struct coax_datagram *datagram = &worker->out[worker->out_count];
 
-	if (length > COAX_OUT_BUFFER)
+	if (length > COAX_DTLS_OUT_MAX)
 		return;
 	if (data != buffer)
 		memcpy(buffer, data, length);

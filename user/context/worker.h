@@ -19,9 +19,6 @@
 
 #define COAX_NO_SOCKET UINT32_MAX
 
-/* A message, or one in a record. */
-#define COAX_OUT_BUFFER (COAX_DATAGRAM_OUT_MAX + COAX_DTLS_OVERHEAD_MAX)
-
 /* What input is about: a socket's index, or one of these. */
 #define COAX_EVENT_WAKE	  (COAX_SOCKETS_MAX + 0U)
 #define COAX_EVENT_LINKS  (COAX_SOCKETS_MAX + 1U) /* the kernel half's */
@@ -78,7 +75,7 @@ struct coax_worker {
 	unsigned int refused_count; /* by the network, to be looked at when nothing is under way */
 	unsigned int out_count;
 	struct coax_datagram out[COAX_BATCH];
-	uint8_t out_buffers[COAX_BATCH][COAX_OUT_BUFFER];
+	uint8_t out_buffers[COAX_BATCH][COAX_DTLS_OUT_MAX];
 	struct coax_refused {
 		struct coax_path path;
 		int error;
@@ -99,7 +96,8 @@ struct coax_context {
 	atomic_bool closed;	/* workers are gone */
 	struct coax_site *site; /* replaced under RCU */
 	struct coax_site_user site_user;
-	uint64_t site_version; /* grows right after it was replaced, or has other rules */
+	pthread_mutex_t site_lock; /* held by who replaces it */
+	uint64_t site_version;	   /* grows right after it was replaced, or has other rules */
 	struct coax_logger logger;
 	struct coax_tuning tuning;
 	struct coax_accel *accel;
@@ -190,7 +188,7 @@ void coax_worker_send(struct coax_worker *worker, const struct coax_path *path, 
 /* One could not leave: looked at when nothing is under way. */
 void coax_worker_note_refused(struct coax_worker *worker, const struct coax_path *path, int error);
 
-/* The buffer that the next datagram may be built in: COAX_OUT_BUFFER bytes. */
+/* The buffer that the next datagram may be built in: COAX_DTLS_OUT_MAX bytes. */
 uint8_t *coax_worker_buffer(struct coax_worker *worker);
 
 /* A Context with own_loop is waited for by processing it: until *done, or `deadline` (ns). */

@@ -77,8 +77,10 @@ const struct coax_credential *coax_credentials_at(const struct coax_credentials 
 /* Whether a server has any pre-shared key. */
 bool coax_credentials_have_psk(const struct coax_credentials *credentials);
 
-/* Whether two entries, of two sets perhaps, hold the same keys: a session by one stays by the
- * other. */
+/*
+ * Whether two entries, of two sets perhaps, have the same name and the same keys: a session by one
+ * stays by the other.
+ */
 bool coax_credential_equal(const struct coax_credential *a, const struct coax_credential *b);
 
 #endif

@@ -6,6 +6,11 @@ static bool logs(const struct coax_exchange *exchange, enum coax_log_level level
 	return coax_log_wants(exchange->logger, level);
 }
 
+static const char *security_of(const struct coax_path *path)
+{
+	return path->session ? " by DTLS" : "";
+}
+
 void coax_exchange_trace(const struct coax_exchange *exchange, const char *what,
 			 const struct coax_path *path, const uint8_t *data, size_t length)
 {
@@ -16,11 +21,11 @@ void coax_exchange_trace(const struct coax_exchange *exchange, const char *what,
 		return;
 	coax_address_format(&path->remote, address);
 	if (coax_message_parse(&message, data, length))
-		coax_log(exchange->logger, COAX_LOG_DEBUG, "%s %s: %zu bytes, %s", what, address,
-			 length, message.error);
+		coax_log(exchange->logger, COAX_LOG_DEBUG, "%s %s%s: %zu bytes, %s", what, address,
+			 security_of(path), length, message.error);
 	else
-		coax_log(exchange->logger, COAX_LOG_DEBUG, "%s %s: %s", what, address,
-			 coax_message_describe(&message, text, sizeof(text)));
+		coax_log(exchange->logger, COAX_LOG_DEBUG, "%s %s%s: %s", what, address,
+			 security_of(path), coax_message_describe(&message, text, sizeof(text)));
 }
 
 void coax_exchange_inform(const struct coax_exchange *exchange, const char *what,
@@ -30,8 +35,8 @@ void coax_exchange_inform(const struct coax_exchange *exchange, const char *what
 
 	if (!logs(exchange, COAX_LOG_INFO))
 		return;
-	coax_log(exchange->logger, COAX_LOG_INFO, "%s %s, mid=0x%04x", what,
-		 coax_address_format(&path->remote, address), id);
+	coax_log(exchange->logger, COAX_LOG_INFO, "%s %s%s, mid=0x%04x", what,
+		 coax_address_format(&path->remote, address), security_of(path), id);
 }
 
 void coax_exchange_ignore(const struct coax_exchange *exchange, const char *what,
@@ -68,6 +73,6 @@ void coax_exchange_warn(struct coax_exchange *exchange, const char *what, const 
 
 	if (!logs(exchange, COAX_LOG_WARNING) || !may_warn(exchange))
 		return;
-	coax_log(exchange->logger, COAX_LOG_WARNING, "%s %s: %s", what,
-		 coax_address_format(&path->remote, address), detail);
+	coax_log(exchange->logger, COAX_LOG_WARNING, "%s %s%s: %s", what,
+		 coax_address_format(&path->remote, address), security_of(path), detail);
 }

@@ -133,11 +133,29 @@ static int begin(struct coax_dtls *dtls, struct coax_path *path,
 	return 0;
 }
 
+/* As certificates and SNI have names (RFC 6066 section 3): without the dot at the end. */
+static bool copy_host(char out[TLSEXT_MAXLEN_host_name + 1], const char *host)
+{
+	size_t length = strlen(host);
+
+	if (length > 1 && host[length - 1] == '.')
+		length--;
+	if (length > TLSEXT_MAXLEN_host_name)
+		return false;
+	memcpy(out, host, length);
+	out[length] = '\0';
+	return true;
+}
+
 int coax_dtls_connect(struct coax_dtls *dtls, uint64_t now, struct coax_path *path,
 		      const struct coax_credential *credential, const char *host)
 {
+	char name[TLSEXT_MAXLEN_host_name + 1];
 	struct coax_dtls_session *session;
 
+	if (host && !copy_host(name, host))
+		return -EINVAL;
+	host = host ? name : NULL;
 	dtls->now = now;
 	path->session = 0;
 	coax_dtls_refresh(dtls);
@@ -167,7 +185,7 @@ int coax_dtls_send(struct coax_dtls *dtls, uint64_t now, const struct coax_path 
 	dtls->now = now;
 	if (!session)
 		return -ENOTCONN;
-	if (length == 0 || length > COAX_DATAGRAM_OUT_MAX - COAX_DTLS_OVERHEAD_MAX)
+	if (length == 0 || length > COAX_DATAGRAM_OUT_MAX)
 		return -EMSGSIZE;
 	if (session->handshake)
 		return coax_dtls_handshake_wait(session, data, length) ? -ENOBUFS : 0;

@@ -18,6 +18,8 @@
 
 /* What a record is longer than what it carries, at most. */
 #define COAX_DTLS_OVERHEAD_MAX 64
+/* A datagram of records. */
+#define COAX_DTLS_OUT_MAX (COAX_DATAGRAM_OUT_MAX + COAX_DTLS_OVERHEAD_MAX)
 /* Messages that wait for a handshake to end, in a session. */
 #define COAX_DTLS_WAITING_MAX 8
 
@@ -25,7 +27,10 @@ struct coax_dtls;
 struct coax_dtls_shared;
 
 struct coax_dtls_ops {
-	/* A datagram of records is to leave. `data` is copied during the call. */
+	/*
+	 * A datagram of records is to leave, at most COAX_DTLS_OUT_MAX bytes. `data` is copied
+	 * during the call.
+	 */
 	void (*send)(void *arg, const struct coax_path *path, const uint8_t *data, size_t length);
 	/*
 	 * path->session begins: a client has shown by its cookie that it is there, or a session was

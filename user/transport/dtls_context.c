@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include "dtls_internal.h"
 
 /* The mandatory one first; a server takes the one that the client named first. */
@@ -20,7 +18,7 @@
 	"ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-CCM:"              \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
 	"ECDHE-ECDSA-CHACHA20-POLY1305"
-#define GROUPS "P-256:X25519"
+#define GROUPS "P-256:X25519:P-384"
 /* RSA for the chain's authorities; no cipher is authenticated by it. */
 #define SIGNATURES	   "ECDSA+SHA256:ECDSA+SHA384:RSA+SHA256:RSA+SHA384"
 
@@ -86,155 +84,6 @@ static SSL_CTX *make_context(bool server, const char *ciphers,
 	return context;
 }
 
-/* No key is asked for on a terminal. */
-static int no_passphrase(char *out, int size, int writing, void *arg)
-{
-	(void)out;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return -1;
-}
-
-/* The end of a list in PEM is an error to OpenSSL, too. */
-static bool is_at_end(void)
-{
-	unsigned long error = ERR_peek_last_error();
-	bool end =
-		ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-
-	ERR_clear_error();
-	return end;
-}
-
-static const char *use_chain(SSL_CTX *context, const char *text)
-{
-	BIO *pem = BIO_new_mem_buf(text, -1);
-	const char *wrong = NULL;
-	unsigned int count = 0;
-	X509 *certificate;
-
-	if (!pem)
-		return "no memory";
-	while (!wrong && (certificate = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL))) {
-		if (count++ == 0) {
-			if (SSL_CTX_use_certificate(context, certificate) != 1)
-				wrong = "OpenSSL does not take the certificate";
-			X509_free(certificate);
-		} else if (SSL_CTX_add0_chain_cert(context, certificate) != 1) {
-			wrong = "OpenSSL does not take the chain of certificates";
-			X509_free(certificate);
-		}
-	}
-	if (!wrong && (!is_at_end() || !count))
-		wrong = "the chain of certificates is not PEM";
-	BIO_free(pem);
-	return wrong;
-}
-
-static const char *use_key(SSL_CTX *context, const char *text)
-{
-	BIO *pem = BIO_new_mem_buf(text, -1);
-	EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL) : NULL;
-	const char *wrong = NULL;
-
-	BIO_free(pem);
-	if (!key)
-		return "the private key is not PEM, or has a passphrase";
-	if (!EVP_PKEY_is_a(key, "EC"))
-		wrong = "the private key is not for ECDSA (P-256), which RFC 7252 asks for";
-	else if (SSL_CTX_use_PrivateKey(context, key) != 1 ||
-		 SSL_CTX_check_private_key(context) != 1)
-		wrong = "the private key is not that of the certificate";
-	EVP_PKEY_free(key);
-	return wrong;
-}
-
-static const char *use_authorities(X509_STORE *store, const char *text)
-{
-	BIO *pem = BIO_new_mem_buf(text, -1);
-	const char *wrong = NULL;
-	unsigned int count = 0;
-	X509 *certificate;
-
-	if (!pem)
-		return "no memory";
-	while (!wrong && (certificate = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL))) {
-		if (X509_STORE_add_cert(store, certificate) != 1)
-			wrong = "OpenSSL does not take an authority";
-		X509_free(certificate);
-		count++;
-	}
-	if (!wrong && (!is_at_end() || !count))
-		wrong = "the authorities are not certificates in PEM";
-	BIO_free(pem);
-	return wrong;
-}
-
-static const char *use_revoked(X509_STORE *store, const char *text)
-{
-	BIO *pem = BIO_new_mem_buf(text, -1);
-	const char *wrong = NULL;
-	unsigned int count = 0;
-	X509_CRL *list;
-
-	if (!pem)
-		return "no memory";
-	while (!wrong && (list = PEM_read_bio_X509_CRL(pem, NULL, no_passphrase, NULL))) {
-		if (X509_STORE_add_crl(store, list) != 1)
-			wrong = "OpenSSL does not take a CRL";
-		X509_CRL_free(list);
-		count++;
-	}
-	if (!wrong && (!is_at_end() || !count))
-		wrong = "the CRLs are not PEM";
-	BIO_free(pem);
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-	return wrong;
-}
-
-/* Whom to trust. A server that trusts nobody asks for no certificate. */
-static const char *use_trust(SSL_CTX *context, const struct coax_certificates *certificates,
-			     bool server)
-{
-	X509_STORE *store = SSL_CTX_get_cert_store(context);
-	const char *wrong = NULL;
-	int mode = SSL_VERIFY_PEER;
-
-	if (server && !certificates->authorities && !certificates->system_authorities &&
-	    !certificates->demands_peer)
-		return NULL;
-	if (certificates->authorities)
-		wrong = use_authorities(store, certificates->authorities);
-	if (!wrong && (certificates->system_authorities || !certificates->authorities) &&
-	    SSL_CTX_set_default_verify_paths(context) != 1)
-		wrong = "the system's authorities cannot be read";
-	if (!wrong && certificates->revoked)
-		wrong = use_revoked(store, certificates->revoked);
-	if (server && certificates->demands_peer)
-		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	SSL_CTX_set_verify(context, mode, SSL_CTX_get_verify_callback(context));
-	return wrong;
-}
-
-static const char *use_entry(SSL_CTX *context, const struct coax_credential *credential,
-			     bool server)
-{
-	const struct coax_certificates *certificates = &credential->certificates;
-	const char *wrong = NULL;
-
-	if (certificates->chain)
-		wrong = use_chain(context, certificates->chain);
-	if (!wrong && certificates->chain)
-		wrong = certificates->key ? use_key(context, certificates->key)
-					  : "the private key is missing";
-	if (!wrong && server && !certificates->chain)
-		wrong = "a server wants a certificate";
-	if (!wrong)
-		wrong = use_trust(context, certificates, server);
-	return wrong;
-}
-
 static int make_entry(SSL_CTX **made, const struct coax_dtls_contexts *contexts,
 		      const struct coax_credential *credential,
 		      const struct coax_dtls_limits *limits, const struct coax_logger *logger)
@@ -255,9 +104,7 @@ static int make_entry(SSL_CTX **made, const struct coax_dtls_contexts *contexts,
 			       limits);
 	if (!context)
 		return -ENOMEM;
-	ERR_clear_error();
-	wrong = use_entry(context, credential, contexts->server);
-	ERR_clear_error();
+	wrong = coax_dtls_certificates_use(context, credential, contexts->server);
 	if (wrong) {
 		coax_log(logger, COAX_LOG_ERROR, "Credentials \"%s\": %s", credential->label,
 			 wrong);

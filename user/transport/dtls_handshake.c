@@ -43,7 +43,10 @@ int coax_dtls_handshake_wait(struct coax_dtls_session *session, const uint8_t *d
 	return 0;
 }
 
-/* When there is something to do about it next: OpenSSL's timer, or to give up. */
+/*
+ * When there is something to do about it next: OpenSSL's timer, or to give up. Its timer runs by
+ * the clock on the wall; our patience does not, should that be set back.
+ */
 static void set_due(struct coax_dtls_session *session)
 {
 	struct coax_dtls_handshake *handshake = session->handshake;
@@ -178,6 +181,18 @@ void coax_dtls_handshake_advance(struct coax_dtls_session *session)
 	set_due(session);
 }
 
+/* Some servers say nothing when they cannot read the Finished. */
+static const char *silence(const struct coax_dtls_session *session)
+{
+	if (!session->client)
+		return "the client did not go on with the handshake";
+	if (SSL_get_state(session->ssl) == TLS_ST_CW_FINISHED &&
+	    session->credential->kind == COAX_CREDENTIAL_PSK)
+		return "the server answers no more since it got our identity: it may have another "
+		       "key for it";
+	return "the server does not answer the handshake";
+}
+
 void coax_dtls_handshake_tick(struct coax_dtls_session *session)
 {
 	struct coax_dtls_handshake *handshake = session->handshake;
@@ -186,10 +201,7 @@ void coax_dtls_handshake_tick(struct coax_dtls_session *session)
 	if (session->dtls->now >= handshake->progress + COAX_HANDSHAKE_NS ||
 	    DTLSv1_handle_timeout(session->ssl) < 0) {
 		coax_dtls_memory_forget(session);
-		coax_dtls_session_end(session, -ETIMEDOUT,
-				      session->client
-					      ? "the server does not answer the handshake"
-					      : "the client did not go on with the handshake");
+		coax_dtls_session_end(session, -ETIMEDOUT, silence(session));
 		return;
 	}
 	set_due(session);

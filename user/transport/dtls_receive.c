@@ -82,7 +82,19 @@ static bool take_established(struct coax_dtls_session *session, const struct coa
 	return true;
 }
 
-/* What came before the Finished and was kept by OpenSSL. */
+/* Returns whether there was something to drop. */
+static bool drop_message(struct coax_dtls_session *session)
+{
+	struct coax_dtls *dtls = session->dtls;
+	uint8_t message[COAX_DATAGRAM_IN_MAX];
+
+	if (read_message(session, message, sizeof(message)) <= 0)
+		return false;
+	coax_dtls_count(dtls, records_dropped);
+	return true;
+}
+
+/* What came before the Finished and was kept by OpenSSL. All of it has to be read. */
 static void take_early(struct coax_dtls_session *session, const struct coax_path *path)
 {
 	struct coax_dtls *dtls = session->dtls;
@@ -90,15 +102,17 @@ static void take_early(struct coax_dtls_session *session, const struct coax_path
 
 	while (SSL_has_pending(session->ssl)) {
 		size_t room = sizeof(dtls->early) - dtls->early_used;
+		uint8_t *early = dtls->early + dtls->early_used;
 
-		if (is_full(dtls) || room < COAX_DATAGRAM_OUT_MAX) {
-			dtls->early_used = 0;
-			return;
+		if (is_full(dtls) || room < COAX_DATAGRAM_IN_MAX) {
+			if (!drop_message(session))
+				return;
+			continue;
 		}
-		length = read_message(session, dtls->early + dtls->early_used, room);
+		length = read_message(session, early, room);
 		if (length <= 0)
 			return;
-		give(dtls, session, path, dtls->early + dtls->early_used, length);
+		give(dtls, session, path, early, length);
 		dtls->early_used += (size_t)length;
 	}
 }
@@ -198,7 +212,11 @@ static void take_hello(struct coax_dtls *dtls, const struct coax_path *path,
 	}
 	if (coax_hello_cookie_is_valid(&hello, dtls->shared->cookie_key, &path->remote,
 				       dtls->now)) {
-		take_verified(dtls, path, record, &hello);
+		/* OpenSSL goes on from the second message of a client alone. */
+		if (hello.message_sequence == 1)
+			take_verified(dtls, path, record, &hello);
+		else
+			coax_dtls_count(dtls, records_dropped);
 		return;
 	}
 	coax_hello_verify(answer, &hello, dtls->shared->cookie_key, &path->remote, dtls->now);
