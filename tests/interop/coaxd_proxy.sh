@@ -95,7 +95,8 @@ observed() {
 		cat "$work/told" "$work/told.err"
 		return 1
 	}
-	[ "$(sort -u "$work/told" | wc -l)" -ge 3 ] && [ "$(sort -u "$work/told2" | wc -l)" -ge 3 ]
+	cat "$work/told" "$work/told2"
+	[ "$(sort -u "$work/told" | wc -l)" -ge 2 ] && [ "$(sort -u "$work/told2" | wc -l)" -ge 2 ]
 }
 
 gone() {

@@ -20,11 +20,12 @@ static atomic_bool stopping;
 /* Which IDs came from which port. */
 static struct {
 	in_port_t port;
-	uint8_t seen[65536 / 8];
+	uint64_t tokens[65536]; /* 0: none */
 } ports[PORTS];
 static int port_count;
 
-static void note(in_port_t port, uint16_t id)
+/* A message that comes again, with its token, is a retransmission. */
+static void note(in_port_t port, uint16_t id, uint64_t token)
 {
 	int at = 0;
 
@@ -33,18 +34,22 @@ static void note(in_port_t port, uint16_t id)
 	ASSERT_LT(at, PORTS);
 	if (at == port_count)
 		ports[port_count++].port = port;
-	if (ports[at].seen[id / 8] & 1 << id % 8)
+	if (ports[at].tokens[id] && ports[at].tokens[id] != token)
 		atomic_fetch_add(&repeated, 1);
-	ports[at].seen[id / 8] |= (uint8_t)(1 << id % 8);
+	ports[at].tokens[id] = token;
 }
 
 static void *serve(void *arg)
 {
+	uint64_t token;
+
 	(void)arg;
 	while (!atomic_load(&stopping)) {
 		if (!peer_takes_within(&peer, 50))
 			continue;
-		note(peer.requester.sin_port, coax_message_id(&peer.request));
+		ASSERT_EQ(coax_message_token_length(&peer.request), sizeof(token));
+		memcpy(&token, coax_message_token(&peer.request), sizeof(token));
+		note(peer.requester.sin_port, coax_message_id(&peer.request), token);
 		peer_answer(&peer, COAX_CONTENT, NULL, 0);
 	}
 	return NULL;

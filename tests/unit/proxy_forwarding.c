@@ -3,8 +3,10 @@
  * What a proxy makes of messages (RFC 7252 section 5.7, RFC 8768), without a network.
  */
 #include <coax/coax.h>
+#include "../chance.h"
 #include "../harness.h"
 #include "proxy/forwarding.h"
+#include "proxy/stored.h"
 
 static uint8_t bytes[2048];
 
@@ -188,6 +190,86 @@ TEST("which responses tell that something may have changed")
 	EXPECT_FALSE(coax_forwarding_changes(COAX_PUT, COAX_FORBIDDEN));
 	EXPECT_FALSE(coax_forwarding_changes(COAX_GET, COAX_CONTENT));
 	EXPECT_FALSE(coax_forwarding_changes(COAX_FETCH, COAX_INTERNAL_SERVER_ERROR));
+}
+
+/* Any message: options of known and unknown numbers with any value, in order. */
+static struct coax_message any_message(uint8_t *buffer, size_t size, uint8_t code)
+{
+	struct coax_message m, parsed;
+	uint8_t value[300];
+	uint32_t count = pick(12);
+
+	for (size_t i = 0; i < sizeof(value); i++)
+		value[i] = (uint8_t)pick(256);
+	ASSERT_EQ(coax_message_start(&m, buffer, size, COAX_TYPE_CON, code, 0, "t", 1), 0);
+	for (uint32_t i = 0; i < count; i++) {
+		uint16_t number = (uint16_t)(pick(4) ? pick(64) : pick(65536));
+
+		(void)coax_message_add(&m, number, value, pick(3) ? pick(9) : pick(300));
+	}
+	if (pick(2))
+		(void)coax_message_set_payload(&m, value, 1 + pick(200));
+	ASSERT_EQ(coax_message_parse(&parsed, m.data, m.length), 0);
+	return parsed;
+}
+
+/* What was built can be read again. */
+static void expect_sound(const struct coax_message *m)
+{
+	struct coax_message parsed;
+
+	EXPECT_EQ(coax_message_parse(&parsed, m->data, m->length), 0);
+}
+
+static void expect_stored_sound(struct coax_stored *stored)
+{
+	struct coax_option_iterator it = {.at = stored->bytes,
+					  .end = stored->bytes + stored->options_length};
+	struct coax_option option = {.number = 0};
+
+	while (coax_options_next(&it, &option))
+		;
+	EXPECT_EQ(option.number, stored->last_option);
+	coax_stored_put(stored);
+}
+
+TEST_TIMEOUT("no request or response, whatever its options, is made into something that is none",
+	     60)
+{
+	for (int round = 0; round < 100000; round++) {
+		uint8_t buffers[2][2500], out[2048], path[512];
+		struct coax_message m =
+			any_message(buffers[0], sizeof(buffers[0]), (uint8_t)(1 + pick(7)));
+		struct coax_message response = any_message(
+			buffers[1], sizeof(buffers[1]), (uint8_t)COAX_CODE(2 + pick(4), pick(32)));
+		struct coax_forwarding forwarding;
+		struct coax_stored *stored, *validated;
+		struct coax_message to;
+
+		coax_forwarding_read(&forwarding, &m, 16);
+		ASSERT_EQ(coax_message_start(&to, out, sizeof(out), COAX_TYPE_CON, COAX_GET, 0,
+					     NULL, 0),
+			  0);
+		if (!coax_forwarding_translate(&forwarding, &to, &m, pick(3)))
+			expect_sound(&to);
+		(void)coax_forwarding_path(&m, COAX_URI_PATH, 1, path, pick(sizeof(path)));
+		ASSERT_EQ(coax_message_start(&to, out, sizeof(out), COAX_TYPE_ACK, COAX_CONTENT, 0,
+					     NULL, 0),
+			  0);
+		(void)coax_forwarding_may_return(&response);
+		(void)coax_response_is_storable(COAX_GET, &response);
+		if (!coax_forwarding_return(&to, &response,
+					    &(struct coax_relocation){&m, &response}))
+			expect_sound(&to);
+		stored = coax_stored_create(&response, (uint64_t)round, 0);
+		ASSERT_TRUE(stored);
+		validated = coax_stored_validated(stored, &m, (uint64_t)round);
+		ASSERT_TRUE(validated);
+		EXPECT_TRUE(coax_stored_is_same(stored, stored));
+		expect_stored_sound(stored);
+		expect_stored_sound(validated);
+	}
+	rcu_barrier();
 }
 
 TEST_MAIN()

@@ -194,6 +194,7 @@ static int find_port(const struct coax_binding *binding, bool secure, in_port_t 
 		     uint32_t *failed)
 {
 	struct coax_transport *probe;
+	struct coax_udp_socket alone;
 	uint32_t first = 0, unused;
 	int err;
 
@@ -203,7 +204,10 @@ static int find_port(const struct coax_binding *binding, bool secure, in_port_t 
 	if (first == binding->shared)
 		return 0;
 	*failed = first;
-	err = coax_udp_open(&probe, &binding->sockets[first], 1, &unused);
+	/* Who shares may be given a port that others of this user share already. */
+	alone = binding->sockets[first];
+	alone.reuse_port = false;
+	err = coax_udp_open(&probe, &alone, 1, &unused);
 	if (err)
 		return err;
 	*port = htons(coax_address_port(probe->ops->bound(probe, 0)));

@@ -55,8 +55,8 @@ struct coax_relocation {
 bool coax_forwarding_may_return(const struct coax_message *response);
 
 /*
- * Copy a response's options and payload to `to` but for what is this hop's. `max_age` false: but
- * for its Max-Age. Returns 0 or -EMSGSIZE.
+ * Copy a response's options to `to` but for what is this hop's, with its location as it is found
+ * here. Returns 0 or -EMSGSIZE.
  */
 int coax_forwarding_return(struct coax_message *to, const struct coax_message *response,
 			   const struct coax_relocation *relocation);
