@@ -93,6 +93,7 @@ without_manager() {
 in_journal() {
 	local stream=$1
 	shift
+	: >"$work/lines"
 	JOURNAL_STREAM=$stream timeout 5 "$coaxd" -v --bind 127.0.0.1:0 "$@" "$served" 2>"$work/lines" &
 	local pid=$!
 	until grep -q serving "$work/lines"; do sleep 0.02; done
@@ -114,7 +115,7 @@ knows_journal() {
 # What the dashboard asks for is there, and what it is about is a counter where it takes rates.
 dashboard() {
 	local name names
-	start_coaxd --metrics "unix:$work/manager/metrics"
+	start_coaxd --metrics "unix:$work/manager/metrics" --proxy /far=coap://127.0.0.1:9
 	curl --silent --unix-socket "$work/manager/metrics" http://localhost/metrics >"$work/metrics"
 	stop_coaxd
 	names=$(python3 -c '

@@ -259,6 +259,26 @@ static void print_latency(const struct top_interval *interval, FILE *to)
 	fputc('\n', to);
 }
 
+static void print_proxy(const struct top_interval *interval, FILE *to)
+{
+	static const char name[] = "coax_proxy_requests_total";
+	double hits = figure_rate(interval, name, "hit");
+	double misses = figure_rate(interval, name, "miss");
+
+	if (hits < 0 || misses < 0)
+		return;
+	fprintf(to, "proxy       hits/s %.1f", hits);
+	if (hits + misses > 0)
+		fprintf(to, " (%.1f %%)", 100 * hits / (hits + misses));
+	fprintf(to, ", misses/s %.1f, to origins/s ", misses);
+	print_rate(to, figure_rate(interval, "coax_proxy_forwarded_total", NULL));
+	fputs(", failed/s ", to);
+	print_rate(to, figure_rate(interval, "coax_proxy_failed_total", NULL));
+	fputs(", stored ", to);
+	print_gauge(interval, to, "coax_proxy_entries");
+	fputc('\n', to);
+}
+
 static json_t *quantile_json(const struct top_interval *interval, double part)
 {
 	const char *bound = quantile(interval, part);
@@ -333,6 +353,7 @@ void top_show(const struct top_interval *interval, FILE *to)
 {
 	print_state(interval, to);
 	print_latency(interval, to);
+	print_proxy(interval, to);
 	print_workers(interval, to);
 	print_drops(interval, to);
 	print_resources(interval, to);
@@ -417,6 +438,10 @@ json_t *top_json(const struct top_interval *interval)
 	json_object_set_new(object, "answering", json_boolean(interval->now.answering));
 	json_object_set_new(object, "kernel_requests", rate_json(kernel_rate(interval)));
 	json_object_set_new(object, "userspace_requests", rate_json(userspace_rate(interval)));
+	json_object_set_new(object, "proxy_hits",
+			    rate_json(figure_rate(interval, "coax_proxy_requests_total", "hit")));
+	json_object_set_new(object, "proxy_misses",
+			    rate_json(figure_rate(interval, "coax_proxy_requests_total", "miss")));
 	json_object_set_new(object, "half_within_ms", quantile_json(interval, 0.5));
 	json_object_set_new(object, "99_percent_within_ms", quantile_json(interval, 0.99));
 	json_object_set_new(object, "entries", json_integer(interval->uses.entries));

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 #include <coax/maps.h>
 
-/* One of the Context's counters. */
+/* A field of a structure of counters. */
 struct counter {
 	const char *name;
 	const char *help;
@@ -18,13 +18,15 @@ struct counter {
 	size_t offset;
 };
 
-#define FIELD(name) offsetof(struct coax_context_stats, name)
-#define DATAGRAMS   "Datagrams of CoAP and DTLS"
-#define MALFORMED   "Datagrams that are no CoAP message"
-#define RESETS	    "Resets"
-#define GUARDED	    "Requests and datagrams that the guard turned away"
-#define BLOCKS	    "Blocks of bodies"
-#define HANDSHAKES  "DTLS handshakes"
+#define FIELD(name)	  offsetof(struct coax_context_stats, name)
+#define PROXY_FIELD(name) offsetof(struct coax_proxy_stats, name)
+#define PROXIED		  "Requests to the proxy that may be answered from its cache"
+#define DATAGRAMS	  "Datagrams of CoAP and DTLS"
+#define MALFORMED	  "Datagrams that are no CoAP message"
+#define RESETS		  "Resets"
+#define GUARDED		  "Requests and datagrams that the guard turned away"
+#define BLOCKS		  "Blocks of bodies"
+#define HANDSHAKES	  "DTLS handshakes"
 
 /* clang-format off */
 static const struct counter counters[] = {
@@ -92,6 +94,31 @@ static const struct counter worker_counters[] = {
 	{"coax_worker_sessions", "Secure sessions that a worker has now", COAXD_GAUGE,
 	 {"worker", NULL}, FIELD(sessions)},
 };
+
+static const struct counter proxy_counters[] = {
+	{"coax_proxy_requests_total", PROXIED, COAXD_COUNTER, {"result", "hit"}, PROXY_FIELD(hits)},
+	{"coax_proxy_requests_total", PROXIED, COAXD_COUNTER, {"result", "miss"}, PROXY_FIELD(misses)},
+	{"coax_proxy_requests_total", PROXIED, COAXD_COUNTER, {"result", "stale"}, PROXY_FIELD(stale)},
+	{"coax_proxy_joined_total", "Of the misses, those that waited for what somebody else had asked for",
+	 COAXD_COUNTER, {0}, PROXY_FIELD(joined)},
+	{"coax_proxy_forwarded_total", "Requests sent to origins", COAXD_COUNTER, {0},
+	 PROXY_FIELD(forwarded)},
+	{"coax_proxy_validated_total", "2.03s of origins that made a stored response fresh again",
+	 COAXD_COUNTER, {0}, PROXY_FIELD(validated)},
+	{"coax_proxy_failed_total", "Requests that no origin answered", COAXD_COUNTER, {0},
+	 PROXY_FIELD(failed)},
+	{"coax_proxy_failovers_total", "Requests that went to another origin", COAXD_COUNTER, {0},
+	 PROXY_FIELD(failovers)},
+	{"coax_proxy_notified_total", "Notifications from origins", COAXD_COUNTER, {0},
+	 PROXY_FIELD(notified)},
+	{"coax_proxy_watches", "Observations at origins now", COAXD_GAUGE, {0}, PROXY_FIELD(watches)},
+	{"coax_proxy_entries", "Responses stored now", COAXD_GAUGE, {0}, PROXY_FIELD(entries)},
+	{"coax_proxy_bytes", "Memory that they take", COAXD_GAUGE, {0}, PROXY_FIELD(bytes)},
+	{"coax_proxy_evicted_total", "Responses dropped to make room", COAXD_COUNTER, {0},
+	 PROXY_FIELD(evicted)},
+	{"coax_proxy_invalidated_total", "Responses dropped because of a request that changed something",
+	 COAXD_COUNTER, {0}, PROXY_FIELD(invalidated)},
+};
 /* clang-format on */
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -100,6 +127,9 @@ static const struct counter worker_counters[] = {
 _Static_assert(COUNT(counters) == sizeof(struct coax_context_stats) / sizeof(uint64_t) - 1 - 1 -
 					  COAX_TURNAROUND_COUNT,
 	       "each of the Context's counters is a figure");
+
+_Static_assert(COUNT(proxy_counters) == sizeof(struct coax_proxy_stats) / sizeof(uint64_t),
+	       "each of the proxy's counters is a figure");
 
 struct kernel_counter {
 	const char *reason;
@@ -118,7 +148,7 @@ struct visitor {
 };
 
 static void show(const struct visitor *visitor, const struct counter *counter, const char *value,
-		 const struct coax_context_stats *stats)
+		 const void *stats)
 {
 	struct coaxd_figure figure = {.name = counter->name,
 				      .help = counter->help,
@@ -232,18 +262,29 @@ static void show_turnaround(const struct visitor *visitor, const struct coax_con
 	visitor->visit(visitor->arg, &figure);
 }
 
-void coaxd_figures_visit(const struct coax_context *context, coaxd_figure_fn visit, void *arg)
+static void show_proxy(const struct visitor *visitor, struct coax_proxy *proxy)
+{
+	struct coax_proxy_stats stats;
+
+	coax_proxy_stats_read(proxy, &stats);
+	for (size_t i = 0; i < COUNT(proxy_counters); i++)
+		show(visitor, &proxy_counters[i], NULL, &stats);
+}
+
+void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit, void *arg)
 {
 	const struct visitor visitor = {visit, arg};
 	struct coax_context_stats stats;
 
 	show_version(&visitor);
-	show_kernel(&visitor, context);
-	coax_context_stats_read(context, &stats);
+	show_kernel(&visitor, of->context);
+	coax_context_stats_read(of->context, &stats);
 	for (size_t i = 0; i < COUNT(counters); i++)
 		show(&visitor, &counters[i], NULL, &stats);
 	show_turnaround(&visitor, &stats);
-	show_workers(&visitor, context);
+	show_workers(&visitor, of->context);
+	if (of->proxy)
+		show_proxy(&visitor, of->proxy);
 }
 
 /* Where a writer is. */
@@ -290,11 +331,11 @@ static void write_prometheus(void *arg, const struct coaxd_figure *figure)
 	fputc('\n', to);
 }
 
-void coaxd_figures_prometheus(const struct coax_context *context, FILE *to)
+void coaxd_figures_prometheus(const struct coaxd_counting *of, FILE *to)
 {
 	struct writing writing = {.to = to};
 
-	coaxd_figures_visit(context, write_prometheus, &writing);
+	coaxd_figures_visit(of, write_prometheus, &writing);
 }
 
 static void write_json(void *arg, const struct coaxd_figure *figure)
@@ -318,16 +359,16 @@ static void write_json(void *arg, const struct coaxd_figure *figure)
 	write_value(to, figure);
 }
 
-void coaxd_figures_json(const struct coax_context *context, FILE *to)
+void coaxd_figures_json(const struct coaxd_counting *of, FILE *to)
 {
 	struct writing writing = {.to = to};
 
-	coaxd_figures_visit(context, write_json, &writing);
+	coaxd_figures_visit(of, write_json, &writing);
 	fputs(writing.nested ? "}}" : "}", to);
 }
 
-int coaxd_figures_text(const struct coax_context *context,
-		       void (*write)(const struct coax_context *context, FILE *to), char **text,
+int coaxd_figures_text(const struct coaxd_counting *of,
+		       void (*write)(const struct coaxd_counting *of, FILE *to), char **text,
 		       size_t *length)
 {
 	FILE *to = open_memstream(text, length);
@@ -335,7 +376,7 @@ int coaxd_figures_text(const struct coax_context *context,
 
 	if (!to)
 		return -ENOMEM;
-	write(context, to);
+	write(of, to);
 	failed = ferror(to);
 	if (!fclose(to) && !failed)
 		return 0;

@@ -177,7 +177,9 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 		coax_log(served->logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
-	coaxd_monitor_begin(monitor, &options->monitor, served->context, served->logger);
+	coaxd_monitor_begin(monitor, &options->monitor,
+			    (struct coaxd_counting){served->context, served->proxy},
+			    served->logger);
 	tell_ready(arguments, served->logger);
 	coaxd_notify("READY=1\nSTATUS=Serving on port %u", coax_context_port(served->context));
 
