@@ -56,7 +56,8 @@ MAKEFLAGS += -r
 
 LIB_SRC   := $(wildcard user/*.c user/codec/*.c user/credentials/*.c user/transport/*.c user/exchange/*.c user/site/*.c \
                user/accel/*.c user/context/*.c)
-COAXD_SRC := $(wildcard user/coaxd/*.c)
+PROXY_SRC := $(wildcard user/proxy/*.c)
+COAXD_SRC := $(wildcard user/coaxd/*.c) $(PROXY_SRC)
 TOOL_SRC  := $(wildcard tools/coax/*.c)
 EXAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard tools/examples/*.c))
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
@@ -125,6 +126,11 @@ $(TESTS) $(PEERS): $(B)/%: $(B)/%.o $(B)/libcoax.a
 TOOL_SHOW := $(patsubst %.c,$(B)/%.o,tools/coax/safe.c $(wildcard tools/coax/show*.c))
 $(B)/tests/unit/tool_show: $(TOOL_SHOW)
 $(B)/tests/unit/tool_show: LDLIBS := $(B)/libcoax.a $(LDLIBS) -lcbor -lm
+
+# The proxy is the daemon's, not the library's.
+PROXY_TESTS := $(filter $(B)/tests/unit/proxy_% $(B)/tests/net/proxy_%,$(TESTS))
+$(PROXY_TESTS): $(PROXY_SRC:%.c=$(B)/%.o)
+$(PROXY_TESTS): LDLIBS := $(B)/libcoax.a $(LDLIBS)
 
 # Fuzzers are built whole, library and all, with coverage and sanitizers.
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \

@@ -6,8 +6,10 @@
 #ifndef COAX_RCU_H
 #define COAX_RCU_H
 
+#include <stddef.h>
 #include <urcu-bp.h>
 #include <urcu/rculfhash.h>
+#include <unistd.h>
 
 /*
  * What one thread does before it hands `object` over happens before what another does after taking
@@ -37,10 +39,40 @@ static inline void coax_synchronize_seen(void)
 /* For what call_rcu() calls. */
 #define coax_readers_are_gone() coax_taken_over(&coax_rcu_readers)
 
+/*
+ * rcu_barrier() frees in one thread what it allocated in another, with nothing in between that is
+ * understood. One thread runs what call_rcu() was given, in that order: this does as well.
+ */
+struct coax_barrier {
+	struct rcu_head rcu;
+	int passed;
+};
+
+static inline void coax_barrier_passed(struct rcu_head *head)
+{
+	struct coax_barrier *barrier =
+		(struct coax_barrier *)((char *)head - offsetof(struct coax_barrier, rcu));
+
+	coax_taken_over(barrier);
+	__atomic_store_n(&barrier->passed, 1, __ATOMIC_RELEASE);
+}
+
+static inline void coax_barrier_seen(void)
+{
+	struct coax_barrier barrier = {.passed = 0};
+
+	coax_handing_over(&barrier);
+	urcu_bp_call_rcu(&barrier.rcu, coax_barrier_passed);
+	while (!__atomic_load_n(&barrier.passed, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
 #undef rcu_read_unlock
 #undef synchronize_rcu
+#undef rcu_barrier
 #define rcu_read_unlock coax_read_unlock_seen
 #define synchronize_rcu coax_synchronize_seen
+#define rcu_barrier	coax_barrier_seen
 #else
 #define coax_handing_over(object) ((void)(object))
 #define coax_taken_over(object)	  ((void)(object))

@@ -34,6 +34,7 @@ struct coax_tuning {
 	uint32_t exchanges_max;	     /* 262144 remembered requests, over all workers */
 	uint32_t deferred_max;	     /* 4096 requests being handled, over all workers */
 	uint32_t leisure_ms;	     /* 5000: responses to multicast are spread over it (8.2) */
+	uint32_t nstart;	     /* 1 request without an ACK to one remote at a time (4.7) */
 	uint32_t probing_rate;	     /* 1 byte a second to who does not respond (4.7) */
 
 	uint32_t block_size;	   /* 1024: the largest blocks to use; 16 to 1024 (RFC 7959) */
@@ -98,6 +99,13 @@ struct coax_context_options {
 	const struct coax_succession *succession;
 };
 
+/*
+ * How long datagrams were in a worker's hands: from when it took them from a socket until what was
+ * to be said to them at once had left. Bounds in microseconds; beyond the last there is one more.
+ */
+#define COAX_TURNAROUNDS(X)   X(50) X(100) X(250) X(500) X(1000) X(2500) X(10000) X(100000) X(1000000)
+#define COAX_TURNAROUND_COUNT 10
+
 /* What a Context has seen, summed over its workers. */
 struct coax_context_stats {
 	uint64_t datagrams_in;
@@ -137,6 +145,9 @@ struct coax_context_stats {
 	uint64_t handshakes_failed;
 	uint64_t hellos_verified; /* ClientHellos answered with a HelloVerifyRequest */
 	uint64_t records_dropped; /* of no session, damaged, or replayed */
+	uint64_t turnaround_ns;	  /* of all datagrams together, and how many of them took */
+	uint64_t
+		turnarounds[COAX_TURNAROUND_COUNT]; /* up to each bound, and more than the former */
 };
 
 /**

@@ -94,6 +94,13 @@ uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *u
 				 size_t count);
 
 /**
+ * coax_message_bad_option_proxying - the same for who passes the message on: an option that is not
+ * known here and safe to forward is for others to understand (RFC 7252 section 5.7.1).
+ */
+uint16_t coax_message_bad_option_proxying(const struct coax_message *m, const uint16_t *understood,
+					  size_t count);
+
+/**
  * coax_message_cache_key - write a request's cache key (RFC 7252 section 5.6) to `key`: its method
  * and, in order, the options that are part of it. Requests that agree in those get the same bytes,
  * others never do.

@@ -75,6 +75,11 @@ struct coax_request_options {
 	 */
 	bool secure;
 	/*
+	 * The response is passed on: critical options that are not known here and safe to forward
+	 * are for somebody else to understand (RFC 7252 section 5.7.1).
+	 */
+	bool proxying;
+	/*
 	 * Why a request fails, for people, where there is more to say than its result does: "the
 	 * server does not know the identity". Before the callback with the result; the text is
 	 * valid during the call. NULL: not told. On a worker.

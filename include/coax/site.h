@@ -73,6 +73,11 @@ struct coax_resource_options {
 	bool cacheable;
 	bool cacheable_queries; /* ... with each query too; without: not cached with a query */
 	bool conditional;	/* handlers see to If-Match and If-None-Match; without: 4.02 */
+	/*
+	 * Handlers pass requests on to somebody else: they see to all options themselves, as RFC
+	 * 7252 section 5.7.1 wants it of a proxy.
+	 */
+	bool proxying;
 
 	/*
 	 * GET and FETCH can be observed (RFC 7641): coax_resource_changed() notifies. Shows as

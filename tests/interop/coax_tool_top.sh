@@ -72,6 +72,14 @@ first=$(grep -m 1 -A 1 'SENT BY THE KERNEL' "$work/out" | tail -n 1)
 [[ $first = *often* ]] || fault "first is $first"
 result "top shows rates, hit ratio, workers, resources by how often they are sent, and sources"
 
+begin top -i edge --batch --count 1 --delay 2
+for _ in 1 2 3 4 5 6; do
+	lab_client "$coax" put "$uri/changed2" -p x >"$work/put"
+done
+end
+expect_out_line 'latency     in userspace half within [0-9.]+ ms, 99 % within [0-9.]+ ms'
+result "top shows how long userspace takes"
+
 run cache -i edge -j
 grep -A 30 '"/often.txt"' "$work/out" | grep -m 1 '"used"' | grep -q true || fault "the mark is gone"
 result "what top has counted is used still, for who evicts"
@@ -86,7 +94,7 @@ python3 - "$work/out" <<-'END' || fault "it is not what it should be"
 	assert len(top["workers"]) == 2 and top["sessions"] == 0 and top["entries"] >= 3
 	assert top["resources"][0]["request"] == "GET /often.txt", top["resources"]
 	assert top["resources"][0]["rate"] > 0
-	assert top["sources"] == [{"address": "192.0.2.1", "requests": 2}], top["sources"]
+	assert top["sources"] == [{"address": "192.0.2.1", "requests": 8}], top["sources"]
 END
 result "top -j is an object a line"
 
@@ -133,6 +141,17 @@ total=$(lab_counter edge packets)
 sum=$(awk '/^coax_kernel_packets_total/ { sum += $2 } END { print sum }' "$work/out")
 { [ "$sum" -gt 0 ] && [ "$sum" -le "$total" ]; } || fault "$sum packets of $total"
 result "/metrics has the kernel half's counters, each packet once"
+
+former=$daemon
+lab_coaxd -q --replace --interface "$LAB_SERVER_LINK" --instance edge --writable --workers 2 \
+	--metrics unix:/run/coax/metrics "$LAB_DIR/tree" || fault "it is not replaced"
+daemon=$LAB_PID
+lab_wait_for 10 gone "$former" || fault "the former one is still there"
+lab_forget "$former"
+curl --silent --unix-socket /run/coax/metrics http://localhost/metrics >"$work/out"
+expect_out_line 'coax_kernel_answering 1'
+[ "$(awk '$1 ~ /reason="reply"/ { print $2 }' "$work/out")" -gt 0 ] || fault "the counters begin anew"
+result "a daemon that takes another's place has its /metrics, too"
 
 rm "$work/asking"
 lab_kill "$daemon"

@@ -78,6 +78,12 @@ words() {
 		mistake 'bind takes ADDRESS' 'bind = "localhost"' &&
 		mistake 'security: bind-secure takes ADDRESS' 'security { bind-secure = "[::1" }' &&
 		mistake 'limits: deny takes a prefix' 'limits { deny = "192.0.2.0/33" }' &&
+		mistake 'proxy: origin takes URIs such as coap://192.0.2.1, not "http://x"' \
+			'proxy "/a" { origin = "http://x" }' &&
+		mistake 'proxy: origin takes URIs' 'proxy "/a" { origin = "coap://a b" }' &&
+		mistake 'proxy: origin is for a path without' 'proxy "/a=b" { origin = "coap://a" }' &&
+		mistake 'proxy: origin is missing' 'proxy "/a" { }' &&
+		mistake 'proxies: hop-limit takes a number from 1 to 255' 'proxies { hop-limit = 256 }' &&
 		mistake 'limits: prefix-bits takes two numbers' 'limits { prefix-bits = 24 }'
 }
 
@@ -166,16 +172,14 @@ get() {
 
 # start_configured OPTIONS...: by the file alone.
 start_configured() {
-	local ready
-	exec {ready}<> <(:)
 	: >"$work/ready"
 	"$coaxd" --config "$file" --ready-fd 7 "$@" 7>"$work/ready" 2>"$work/log" &
 	daemon=$!
 	for _ in $(seq 500); do
-		[ ! -s "$work/ready" ] && kill -0 "$daemon" 2>/dev/null || break
+		[ ! -s "$work/ready" ] || break
+		kill -0 "$daemon" 2>/dev/null || break
 		sleep 0.02
 	done
-	exec {ready}<&-
 	port=$(sed -n 's/.*serving .* on port \([0-9]*\)$/\1/p' "$work/log")
 	[ -n "$port" ]
 }
@@ -218,6 +222,32 @@ journal() {
 		! grep -qv '^<[0-7]>' "$work/log"
 }
 
+fetches() {
+	[ "$("$coax" get --timeout 5 "coap://127.0.0.1:$port/far/hello.txt")" = hello ] &&
+		[ "$("$coax" get --timeout 5 --option Uri-Host=named.example "coap://127.0.0.1:$port/hello.txt")" = hello ] &&
+		! "$coax" get --timeout 5 "coap://127.0.0.1:$port/hello.txt" 2>"$work/err"
+}
+
+# Without a directory; the second origin is the first one's substitute.
+proxied() {
+	local origin origin_port result
+	printf 'bind = "127.0.0.1:0"\nserve "%s" { }\nlog { level = info }\n' "$served" >"$file"
+	start_configured || return 1
+	origin=$daemon
+	origin_port=$port
+	cat >"$file" <<-EOF
+		bind = "127.0.0.1:0"
+		proxy "/far" { origin = { "coap://127.0.0.1:$origin_port", "coap://127.0.0.1:$origin_port" } }
+		proxy "//named.example" { origin = "coap://127.0.0.1:$origin_port" }
+		proxies { cache = 100000 }
+		log { level = info }
+	EOF
+	in_order && start_configured && fetches && stop_coaxd
+	result=$?
+	daemon=$origin
+	stop_coaxd && [ "$result" -eq 0 ]
+}
+
 # As it is, and with all that it says commented out: those are the defaults.
 example() {
 	mkdir "$work/srv"
@@ -232,14 +262,14 @@ example() {
 # What there is to be said is in the example and the man page.
 is_documented() {
 	local key missing=0
-	for key in $(sed -n 's/.*\.key = "\([a-z-]*\)".*/\1/p' user/coaxd/settings.c | sort -u); do
+	while read -r key; do
 		grep -q "^#*	*#*$key =" tools/packaging/coaxd.conf || { echo "example: $key"; missing=1; }
 		grep -q "^\.It Cm $key " tools/packaging/man/coaxd.conf.5 || { echo "man page: $key"; missing=1; }
-	done
+	done < <(sed -n 's/.*\.key = "\([a-z-]*\)".*/\1/p' user/coaxd/settings.c | sort -u)
 	[ "$missing" -eq 0 ]
 }
 
-plan 14
+plan 15
 check "an unknown key is told with its line and section" unknown_keys
 check "a number out of its bounds, or none, is told with the bounds" numbers
 check "a value of another kind is told with what it may be" words
@@ -251,6 +281,7 @@ check "--check finds what the start would fail with, and shows no secret" what_i
 check "a file that cannot be read is told, and waits for nobody" unreadable
 check "a file says what is served, how, and to whom" configured
 check "the command line overrides the file" overridden
+check "a file says what is fetched from elsewhere, and that may be all" proxied
 check "lines for the journal have their priority and nothing before it" journal
 check "the example is in order, and so is each default that it shows" example
 check "each setting is in the example and in the man page" is_documented

@@ -100,7 +100,7 @@ is_prometheus() {
 	get /figures >"$work/figures" || return 1
 	python3 - "$work/metrics" "$work/figures" <<-'END'
 		import json, re, sys
-		helped, typed, seen, last = set(), {}, set(), None
+		helped, typed, seen, last, buckets = set(), {}, set(), None, []
 		figures = json.load(open(sys.argv[2]))
 		text = open(sys.argv[1]).read()
 		assert text.endswith("\n")
@@ -109,10 +109,17 @@ is_prometheus() {
 		        assert m[1] not in helped, line
 		        helped.add(m[1])
 		        continue
-		    if m := re.fullmatch(r"# TYPE (\w+) (counter|gauge)", line):
+		    if m := re.fullmatch(r"# TYPE (\w+) (counter|gauge|histogram)", line):
 		        assert m[1] not in typed, line
 		        typed[m[1]] = m[2]
 		        last = m[1]
+		        continue
+		    if typed[last] == "histogram":
+		        m = re.fullmatch(last + r'_(bucket\{le="([\d.]+(e-05)?|\+Inf)"\} (\d+)|sum \d+\.\d+|count (\d+))', line)
+		        assert m, line
+		        buckets += [int(m[4])] if m[4] else []
+		        assert not m[5] or int(m[5]) == buckets[-1] > 0, line
+		        seen.add((last, m[1]))
 		        continue
 		    m = re.fullmatch(r'(coax_[a-z_]+)(\{[a-z]+="[\w.]+"(,[a-z]+="[\w.]+")*\})? (\d+)', line)
 		    assert m, line
@@ -120,6 +127,7 @@ is_prometheus() {
 		    assert m[1].endswith("_total") == (typed[m[1]] == "counter"), line
 		    assert (m[1], m[2]) not in seen, line
 		    seen.add((m[1], m[2]))
+		assert buckets == sorted(buckets) and len(buckets) == 10
 		assert {name for name, labels in seen} == set(figures), "JSON has the same names"
 		assert ("coax_requests_total", None) in seen and ("coax_malformed_total", '{reason="short"}') in seen
 	END
@@ -194,7 +202,23 @@ time.sleep(60)' >"$work/port" &
 	stop_coaxd && return "$result"
 }
 
-plan 11
+counts_proxied() {
+	local origin status
+	start_coaxd
+	origin=$daemon
+	start_coaxd --figures /figures --proxy "/far=coap://127.0.0.1:$port"
+	get /far/hello.txt >/dev/null && get /far/hello.txt >/dev/null && get /figures >"$work/figures" &&
+		python3 - "$work/figures" <<-'END'
+			import json, sys
+			figures = json.load(open(sys.argv[1]))
+			assert figures["coax_proxy_requests_total"] == {"hit": 1, "miss": 1, "stale": 0}, figures
+			assert figures["coax_proxy_forwarded_total"] == 1 and figures["coax_proxy_entries"] >= 1
+		END
+	status=$?
+	stop_coaxd && daemon=$origin && stop_coaxd && return "$status"
+}
+
+plan 12
 check "without being asked for there is neither resource nor /metrics" off_by_default
 check "--figures and --metrics want what they can use" checks_options
 check "/metrics is at loopback addresses, elsewhere only when that is allowed" refuses_strangers
@@ -202,6 +226,9 @@ check "the figures are a resource in JSON, listed, for GET alone" is_json
 check "access rules are about the figures, too" obeys_rules
 check "/metrics is in Prometheus' text format, with the names that the resource has" is_prometheus
 check "HEAD is answered, other paths get 404, other methods 405, nonsense does no harm" is_http
+stop_coaxd
+check "a proxy's hits, misses and requests to origins are figures, too" counts_proxied
+start_coaxd --metrics "127.0.0.1:$tcp"
 check "those who connect and say nothing are few, and lose their place" outlasts_idlers
 check "no thread has a capability in effect" has_no_capabilities
 check "/metrics is at a Unix socket, for the user and the group, in the place of a dead one alone" by_unix_socket

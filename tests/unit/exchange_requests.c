@@ -336,6 +336,29 @@ TEST("one confirmable request a remote at a time: the next goes when the first i
 	world_end();
 }
 
+TEST("with a larger NSTART as many are under way, each acknowledgement lets one go, and none is lost")
+{
+	struct coax_tuning tuning = world_tuning;
+
+	tuning.nstart = 3;
+	world_start_with(&tuning, 1);
+	for (int i = 0; i < 10; i++)
+		request(COAX_GET);
+	EXPECT_EQ(world.sent_count, 3);
+	for (int answered = 1; answered <= 10; answered++) {
+		/* The one that was sent longest ago and has not been answered. */
+		server_says(world.sent_count - answered, COAX_TYPE_ACK, COAX_CONTENT,
+			    id_of(world.sent_count - answered), "x");
+		pass_ms(0);
+		EXPECT_EQ(world.results, answered);
+		EXPECT_LE(world.sent_count, answered + 3);
+		EXPECT_GT(world.sent_count, answered < 10 ? answered : 9);
+	}
+	EXPECT_EQ(world.sent_count, 10);
+	EXPECT_TRUE(nothing_is_due());
+	world_end();
+}
+
 TEST("requests to other remotes, and non-confirmable ones, do not wait")
 {
 	struct coax_path other = path_from(SERVER + 1);

@@ -368,4 +368,28 @@ TEST("content formats are known by number, by media type and by digits")
 	EXPECT_EQ(coax_content_format_by_name(""), -ENOENT);
 }
 
+TEST("who passes a message on lets unknown critical options pass that are safe to forward")
+{
+	static const uint16_t understood[] = {COAX_ACCEPT};
+	uint8_t bytes[64];
+	struct coax_message m;
+
+	ASSERT_EQ(coax_message_start(&m, bytes, sizeof(bytes), COAX_TYPE_CON, COAX_GET, 0, NULL, 0),
+		  0);
+	ASSERT_EQ(coax_message_add(&m, 2049, "x", 1), 0);
+	EXPECT_EQ(coax_message_bad_option(&m, understood, 1), 2049);
+	EXPECT_EQ(coax_message_bad_option_proxying(&m, understood, 1), 0);
+	ASSERT_EQ(coax_message_add_uint(&m, COAX_ACCEPT, 60), 0);
+	EXPECT_EQ(coax_message_bad_option_proxying(&m, understood, 1), 0);
+	ASSERT_EQ(coax_message_add_uint(&m, COAX_ACCEPT, 0), 0);
+	EXPECT_EQ(coax_message_bad_option_proxying(&m, understood, 1), COAX_ACCEPT);
+	coax_message_remove(&m, COAX_ACCEPT);
+	/* Safe, but known: who knows it has to understand it. */
+	ASSERT_EQ(coax_message_add(&m, COAX_IF_MATCH, "e", 1), 0);
+	EXPECT_EQ(coax_message_bad_option_proxying(&m, understood, 1), COAX_IF_MATCH);
+	coax_message_remove(&m, COAX_IF_MATCH);
+	ASSERT_EQ(coax_message_add(&m, 2051, "x", 1), 0);
+	EXPECT_EQ(coax_message_bad_option_proxying(&m, understood, 1), 2051);
+}
+
 TEST_MAIN()

@@ -221,6 +221,72 @@ static void print_state(const struct top_interval *interval, FILE *to)
 	fputc('\n', to);
 }
 
+/*
+ * Within what time half, and 99 of 100 datagrams since were answered: the bound of the histogram
+ * that so many are below. Returns NULL when there were none, or nothing is known.
+ */
+static const char *quantile(const struct top_interval *interval, double part)
+{
+	const char *name = "coax_turnaround_seconds", *bound;
+	json_t *buckets = json_object_get(interval->now.figures, name), *value;
+	double all = figure_rate(interval, name, "count");
+
+	if (all <= 0)
+		return NULL;
+	json_object_foreach(buckets, bound, value) if (figure_rate(interval, name, bound) >=
+						       part * all) return bound;
+	return NULL;
+}
+
+static void print_bound(FILE *to, const char *bound)
+{
+	double seconds = bound ? strtod(bound, NULL) : NAN;
+
+	if (isnan(seconds))
+		fputc('?', to);
+	else if (isinf(seconds))
+		fputs("more than 1 s", to);
+	else
+		fprintf(to, "%g ms", seconds * 1000);
+}
+
+static void print_latency(const struct top_interval *interval, FILE *to)
+{
+	fputs("latency     in userspace half within ", to);
+	print_bound(to, quantile(interval, 0.5));
+	fputs(", 99 % within ", to);
+	print_bound(to, quantile(interval, 0.99));
+	fputc('\n', to);
+}
+
+static void print_proxy(const struct top_interval *interval, FILE *to)
+{
+	static const char name[] = "coax_proxy_requests_total";
+	double hits = figure_rate(interval, name, "hit");
+	double misses = figure_rate(interval, name, "miss");
+
+	if (hits < 0 || misses < 0)
+		return;
+	fprintf(to, "proxy       hits/s %.1f", hits);
+	if (hits + misses > 0)
+		fprintf(to, " (%.1f %%)", 100 * hits / (hits + misses));
+	fprintf(to, ", misses/s %.1f, to origins/s ", misses);
+	print_rate(to, figure_rate(interval, "coax_proxy_forwarded_total", NULL));
+	fputs(", failed/s ", to);
+	print_rate(to, figure_rate(interval, "coax_proxy_failed_total", NULL));
+	fputs(", stored ", to);
+	print_gauge(interval, to, "coax_proxy_entries");
+	fputc('\n', to);
+}
+
+static json_t *quantile_json(const struct top_interval *interval, double part)
+{
+	const char *bound = quantile(interval, part);
+	double seconds = bound ? strtod(bound, NULL) : NAN;
+
+	return isfinite(seconds) ? json_real(seconds * 1000) : json_null();
+}
+
 static void print_workers(const struct top_interval *interval, FILE *to)
 {
 	const char *name = "coax_worker_requests_total", *worker;
@@ -286,6 +352,8 @@ static void print_sources(const struct top_interval *interval, FILE *to)
 void top_show(const struct top_interval *interval, FILE *to)
 {
 	print_state(interval, to);
+	print_latency(interval, to);
+	print_proxy(interval, to);
 	print_workers(interval, to);
 	print_drops(interval, to);
 	print_resources(interval, to);
@@ -370,6 +438,12 @@ json_t *top_json(const struct top_interval *interval)
 	json_object_set_new(object, "answering", json_boolean(interval->now.answering));
 	json_object_set_new(object, "kernel_requests", rate_json(kernel_rate(interval)));
 	json_object_set_new(object, "userspace_requests", rate_json(userspace_rate(interval)));
+	json_object_set_new(object, "proxy_hits",
+			    rate_json(figure_rate(interval, "coax_proxy_requests_total", "hit")));
+	json_object_set_new(object, "proxy_misses",
+			    rate_json(figure_rate(interval, "coax_proxy_requests_total", "miss")));
+	json_object_set_new(object, "half_within_ms", quantile_json(interval, 0.5));
+	json_object_set_new(object, "99_percent_within_ms", quantile_json(interval, 0.99));
 	json_object_set_new(object, "entries", json_integer(interval->uses.entries));
 	json_object_set_new(object, "sessions", gauge_json(interval, "coax_sessions"));
 	json_object_set_new(object, "observers", gauge_json(interval, "coax_observers"));

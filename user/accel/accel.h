@@ -244,6 +244,8 @@ void coax_subject_watch(struct coax_subject *subject, struct coax_subject_watch 
 void coax_subject_unwatch(struct coax_subject_watch *watch);
 /* Whether anybody watches it now. */
 bool coax_subject_is_watched(struct coax_subject *subject);
+/* Whether the kernel has answered from it since eviction last looked. */
+bool coax_subject_is_used(struct coax_subject *subject);
 /* Hand a response to all who watch. Returns 0 or the last error of theirs. */
 int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
 			bool last);

@@ -113,6 +113,18 @@ bool coax_subject_is_watched(struct coax_subject *subject)
 	return watched;
 }
 
+bool coax_subject_is_used(struct coax_subject *subject)
+{
+	struct accel_pair *pair;
+	bool used = false;
+
+	pthread_mutex_lock(&subject->lock);
+	cds_list_for_each_entry (pair, &subject->published, node)
+		used |= __atomic_load_n(&pair->slot->used, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&subject->lock);
+	return used;
+}
+
 int coax_subject_notify(struct coax_subject *subject, const struct coax_message *response,
 			bool last)
 {

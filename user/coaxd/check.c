@@ -43,11 +43,28 @@ static void check_group(const char *group, struct coaxd_problems *problems)
 		coaxd_problem(problems, "group \"%s\": there is no such interface", group);
 }
 
+/* It looks at what it is to proxy when it is made. */
+static void check_proxy(const struct coaxd_options *options, struct coaxd_problems *problems)
+{
+	struct coax_proxy_options proxying = options->proxy;
+	struct coax_proxy *proxy = NULL;
+	struct coax_site *site = NULL;
+
+	proxying.logger = *problems->logger;
+	if (coax_site_create(&site) || coax_proxy_create(&proxy, site, &proxying))
+		problems->count++;
+	coax_proxy_destroy(proxy);
+	coax_site_destroy(site);
+}
+
 unsigned int coaxd_check(const struct coaxd_options *options, struct coaxd_problems *problems)
 {
 	if (!options)
 		return problems->count;
-	check_directory(options->files.directory, problems);
+	if (options->files.directory)
+		check_directory(options->files.directory, problems);
+	if (coaxd_options_have_proxy(options))
+		check_proxy(options, problems);
 	check_credentials(&options->security, problems);
 	for (size_t i = 0; i < options->context.group_count; i++)
 		check_group(options->groups[i], problems);

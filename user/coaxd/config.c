@@ -13,15 +13,15 @@
 
 #define KEYS_MAX 16
 
-static const char *const sections[] = {"serve",	 "kernel",  "security", "access",
-				       "limits", "monitor", "log"};
+static const char *const sections[] = {"serve", "kernel",  "security", "access", "limits",
+				       "proxy", "proxies", "monitor",  "log"};
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
 struct reading {
 	struct coaxd_options *options;
 	const char *file;
 	struct coaxd_problems *problems;
-	const cfg_t *ruled; /* the section "access" that a list was found in last */
+	const cfg_t *about; /* the section that such a list was found in last */
 };
 
 /* libConfuse's callbacks have no argument. */
@@ -29,12 +29,14 @@ static struct reading *reading;
 
 static bool is_titled(const char *section)
 {
-	return strcmp(section, "serve") == 0 || strcmp(section, "access") == 0;
+	return strcmp(section, "serve") == 0 || strcmp(section, "access") == 0 ||
+	       strcmp(section, "proxy") == 0;
 }
 
-static bool is_access(const cfg_t *section)
+/* There may be many, each with a list that is for what its title says. */
+static bool is_about(const cfg_t *section)
 {
-	return strcmp(section->name, "access") == 0;
+	return strcmp(section->name, "access") == 0 || strcmp(section->name, "proxy") == 0;
 }
 
 static void complain(const cfg_t *section, const struct coaxd_setting *setting, const char *problem)
@@ -67,33 +69,36 @@ static const struct coaxd_setting *find(const char *section, const char *key)
 	return NULL;
 }
 
-/* A rule is "PATH WHO METHODS", and the section's title the path. */
-static void take_rule(const cfg_t *section, const struct coaxd_setting *setting, const char *value)
+/* "PATH WHO METHODS", or "PREFIX=ORIGIN": the section's title comes first. */
+static void take_with_title(const cfg_t *section, const struct coaxd_setting *setting,
+			    const char *value)
 {
-	char *rule;
+	bool is_rule = strcmp(section->name, "access") == 0;
+	char *text;
 
-	if (strpbrk(section->title, " \t")) {
-		complain(section, setting, "is for a path without spaces (%20 stands for one)");
+	if (strpbrk(section->title, " \t=")) {
+		complain(section, setting,
+			 "is for a path without spaces and '=' (%20 and %3D stand for them)");
 		return;
 	}
-	if (asprintf(&rule, "%s %s", section->title, value) < 0) {
+	if (asprintf(&text, "%s%s%s", section->title, is_rule ? " " : "=", value) < 0) {
 		complain(section, setting, strerror(ENOMEM));
 		return;
 	}
-	take(section, setting, rule);
-	free(rule);
+	take(section, setting, text);
+	free(text);
 }
 
-/* Whether this begins something that has been there. Each section "access" has a list of its own.
+/* Whether this begins something that has been there. Sections about something have their own.
  */
 static bool is_given_twice(const cfg_t *section, const cfg_opt_t *option,
 			   const struct coaxd_setting *setting)
 {
-	bool twice = is_access(section) ? reading->ruled == section
-					: coaxd_settings_have(reading->options, setting);
+	bool twice = is_about(section) ? reading->about == section
+				       : coaxd_settings_have(reading->options, setting);
 
-	if (is_access(section))
-		reading->ruled = section;
+	if (is_about(section))
+		reading->about = section;
 	return twice && option->nvalues == 1;
 }
 
@@ -108,8 +113,8 @@ static int take_value(cfg_t *section, cfg_opt_t *option, const char *value, void
 		complain(section, setting,
 			 setting->list ? "is given twice; \"+=\" adds to a list"
 				       : "is given twice");
-	else if (is_access(section))
-		take_rule(section, setting, value);
+	else if (is_about(section))
+		take_with_title(section, setting, value);
 	else
 		take(section, setting, value);
 	return 0;
@@ -120,16 +125,20 @@ static int take_section(cfg_t *parent, cfg_opt_t *option)
 {
 	const cfg_t *section = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
 	const struct coaxd_setting *setting = find(option->name, NULL);
+	bool is_rule = strcmp(option->name, "access") == 0;
 
 	(void)parent;
 	if (setting && cfg_opt_size(option) > 1)
 		complain(section, setting, "can be there once: one directory is served");
 	else if (setting)
 		take(section, setting, section->title);
-	else if (!cfg_size((cfg_t *)section, "allow"))
+	else if (is_rule && !cfg_size((cfg_t *)section, "allow"))
 		complain(section, find(option->name, "allow"),
 			 "is missing: say who may do what there (allow = \"* none\": nobody "
 			 "anything)");
+	else if (!is_rule && !cfg_size((cfg_t *)section, "origin"))
+		complain(section, find(option->name, "origin"),
+			 "is missing: say where to fetch from (\"coap://192.0.2.1\")");
 	return 0;
 }
 

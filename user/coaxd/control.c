@@ -176,8 +176,9 @@ static bool hand_over(const struct coaxd_control *control, struct coax_context *
 }
 
 /* They are longer than a line. */
-static void send_figures(const struct coax_context *context, int connection)
+static void send_figures(const struct coaxd_served *served, int connection)
 {
+	const struct coaxd_counting of = {served->context, served->proxy};
 	int fd = memfd_create("figures", MFD_CLOEXEC);
 	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
 	char line[COAX_CONTROL_LINE_MAX];
@@ -188,7 +189,7 @@ static void send_figures(const struct coax_context *context, int connection)
 			close(fd);
 		return;
 	}
-	coaxd_figures_json(context, to);
+	coaxd_figures_json(&of, to);
 	if (fflush(to) == 0) {
 		snprintf(line, sizeof(line), "ok %ld", ftell(to));
 		coax_control_send(connection, line, &fd, 1);
@@ -217,7 +218,7 @@ static bool run_errand(const struct coaxd_control *control, struct coax_context 
 	if (coax_control_receive(connection, line, NULL, NULL, ERRAND_TIMEOUT_MS, control->signals))
 		return false;
 	if (strcmp(line, "figures") == 0) {
-		send_figures(context, connection);
+		send_figures(control->served, connection);
 		return false;
 	}
 	coax_log(control->logger, COAX_LOG_INFO, "asked to %s", line);

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 #include <coax/maps.h>
 
-/* One of the Context's counters. */
+/* A field of a structure of counters. */
 struct counter {
 	const char *name;
 	const char *help;
@@ -18,13 +18,15 @@ struct counter {
 	size_t offset;
 };
 
-#define FIELD(name) offsetof(struct coax_context_stats, name)
-#define DATAGRAMS   "Datagrams of CoAP and DTLS"
-#define MALFORMED   "Datagrams that are no CoAP message"
-#define RESETS	    "Resets"
-#define GUARDED	    "Requests and datagrams that the guard turned away"
-#define BLOCKS	    "Blocks of bodies"
-#define HANDSHAKES  "DTLS handshakes"
+#define FIELD(name)	  offsetof(struct coax_context_stats, name)
+#define PROXY_FIELD(name) offsetof(struct coax_proxy_stats, name)
+#define PROXIED		  "Requests to the proxy that may be answered from its cache"
+#define DATAGRAMS	  "Datagrams of CoAP and DTLS"
+#define MALFORMED	  "Datagrams that are no CoAP message"
+#define RESETS		  "Resets"
+#define GUARDED		  "Requests and datagrams that the guard turned away"
+#define BLOCKS		  "Blocks of bodies"
+#define HANDSHAKES	  "DTLS handshakes"
 
 /* clang-format off */
 static const struct counter counters[] = {
@@ -92,13 +94,42 @@ static const struct counter worker_counters[] = {
 	{"coax_worker_sessions", "Secure sessions that a worker has now", COAXD_GAUGE,
 	 {"worker", NULL}, FIELD(sessions)},
 };
+
+static const struct counter proxy_counters[] = {
+	{"coax_proxy_requests_total", PROXIED, COAXD_COUNTER, {"result", "hit"}, PROXY_FIELD(hits)},
+	{"coax_proxy_requests_total", PROXIED, COAXD_COUNTER, {"result", "miss"}, PROXY_FIELD(misses)},
+	{"coax_proxy_requests_total", PROXIED, COAXD_COUNTER, {"result", "stale"}, PROXY_FIELD(stale)},
+	{"coax_proxy_joined_total", "Of the misses, those that waited for what somebody else had asked for",
+	 COAXD_COUNTER, {0}, PROXY_FIELD(joined)},
+	{"coax_proxy_forwarded_total", "Requests sent to origins", COAXD_COUNTER, {0},
+	 PROXY_FIELD(forwarded)},
+	{"coax_proxy_validated_total", "2.03s of origins that made a stored response fresh again",
+	 COAXD_COUNTER, {0}, PROXY_FIELD(validated)},
+	{"coax_proxy_failed_total", "Requests that no origin answered", COAXD_COUNTER, {0},
+	 PROXY_FIELD(failed)},
+	{"coax_proxy_failovers_total", "Requests that went to another origin", COAXD_COUNTER, {0},
+	 PROXY_FIELD(failovers)},
+	{"coax_proxy_notified_total", "Notifications from origins", COAXD_COUNTER, {0},
+	 PROXY_FIELD(notified)},
+	{"coax_proxy_watches", "Observations at origins now", COAXD_GAUGE, {0}, PROXY_FIELD(watches)},
+	{"coax_proxy_entries", "Responses stored now", COAXD_GAUGE, {0}, PROXY_FIELD(entries)},
+	{"coax_proxy_bytes", "Memory that they take", COAXD_GAUGE, {0}, PROXY_FIELD(bytes)},
+	{"coax_proxy_evicted_total", "Responses dropped to make room", COAXD_COUNTER, {0},
+	 PROXY_FIELD(evicted)},
+	{"coax_proxy_invalidated_total", "Responses dropped because of a request that changed something",
+	 COAXD_COUNTER, {0}, PROXY_FIELD(invalidated)},
+};
 /* clang-format on */
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* All there are, but for the sum of the malformed ones. */
-_Static_assert(COUNT(counters) == sizeof(struct coax_context_stats) / sizeof(uint64_t) - 1,
+/* All there are, but for the sum of the malformed ones, and the histogram. */
+_Static_assert(COUNT(counters) == sizeof(struct coax_context_stats) / sizeof(uint64_t) - 1 - 1 -
+					  COAX_TURNAROUND_COUNT,
 	       "each of the Context's counters is a figure");
+
+_Static_assert(COUNT(proxy_counters) == sizeof(struct coax_proxy_stats) / sizeof(uint64_t),
+	       "each of the proxy's counters is a figure");
 
 struct kernel_counter {
 	const char *reason;
@@ -117,7 +148,7 @@ struct visitor {
 };
 
 static void show(const struct visitor *visitor, const struct counter *counter, const char *value,
-		 const struct coax_context_stats *stats)
+		 const void *stats)
 {
 	struct coaxd_figure figure = {.name = counter->name,
 				      .help = counter->help,
@@ -199,17 +230,61 @@ static void show_kernel(const struct visitor *visitor, const struct coax_context
 	}
 }
 
-void coaxd_figures_visit(const struct coax_context *context, coaxd_figure_fn visit, void *arg)
+static void show_turnaround(const struct visitor *visitor, const struct coax_context_stats *stats)
+{
+	static const uint32_t bounds[] = {
+#define BOUND(us) us,
+		COAX_TURNAROUNDS(BOUND)
+#undef BOUND
+	};
+	struct coaxd_figure figure = {
+		.name = "coax_turnaround_seconds",
+		.part = "_bucket",
+		.help = "How long userspace had datagrams until what is answered at once had left",
+		.type = COAXD_HISTOGRAM,
+	};
+	char bound[16];
+
+	for (size_t i = 0; i < COAX_TURNAROUND_COUNT; i++) {
+		figure.value += stats->turnarounds[i];
+		if (i < COUNT(bounds))
+			snprintf(bound, sizeof(bound), "%g", bounds[i] / 1e6);
+		else
+			snprintf(bound, sizeof(bound), "+Inf");
+		figure.labels[0] = (struct coaxd_label){"le", bound};
+		visitor->visit(visitor->arg, &figure);
+	}
+	figure.labels[0] = (struct coaxd_label){0};
+	figure.part = "_count";
+	visitor->visit(visitor->arg, &figure);
+	figure.part = "_sum";
+	figure.value = stats->turnaround_ns;
+	visitor->visit(visitor->arg, &figure);
+}
+
+static void show_proxy(const struct visitor *visitor, struct coax_proxy *proxy)
+{
+	struct coax_proxy_stats stats;
+
+	coax_proxy_stats_read(proxy, &stats);
+	for (size_t i = 0; i < COUNT(proxy_counters); i++)
+		show(visitor, &proxy_counters[i], NULL, &stats);
+}
+
+void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit, void *arg)
 {
 	const struct visitor visitor = {visit, arg};
 	struct coax_context_stats stats;
 
 	show_version(&visitor);
-	show_kernel(&visitor, context);
-	coax_context_stats_read(context, &stats);
+	show_kernel(&visitor, of->context);
+	coax_context_stats_read(of->context, &stats);
 	for (size_t i = 0; i < COUNT(counters); i++)
 		show(&visitor, &counters[i], NULL, &stats);
-	show_workers(&visitor, context);
+	show_turnaround(&visitor, &stats);
+	show_workers(&visitor, of->context);
+	if (of->proxy)
+		show_proxy(&visitor, of->proxy);
 }
 
 /* Where a writer is. */
@@ -227,39 +302,51 @@ static bool begins(struct writing *writing, const struct coaxd_figure *figure)
 	return begins;
 }
 
+static void write_value(FILE *to, const struct coaxd_figure *figure)
+{
+	if (figure->part && strcmp(figure->part, "_sum") == 0)
+		fprintf(to, "%" PRIu64 ".%09" PRIu64, figure->value / 1000000000,
+			figure->value % 1000000000);
+	else
+		fprintf(to, "%" PRIu64, figure->value);
+}
+
 static void write_prometheus(void *arg, const struct coaxd_figure *figure)
 {
+	static const char *const types[] = {"counter", "gauge", "histogram"};
 	struct writing *writing = arg;
 	FILE *to = writing->to;
 	char before = '{';
 
 	if (begins(writing, figure))
 		fprintf(to, "# HELP %s %s.\n# TYPE %s %s\n", figure->name, figure->help,
-			figure->name, figure->type == COAXD_COUNTER ? "counter" : "gauge");
-	fputs(figure->name, to);
+			figure->name, types[figure->type]);
+	fprintf(to, "%s%s", figure->name, figure->part ? figure->part : "");
 	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++) {
 		fprintf(to, "%c%s=\"%s\"", before, figure->labels[i].name, figure->labels[i].value);
 		before = ',';
 	}
-	fprintf(to, "%s %" PRIu64 "\n", before == ',' ? "}" : "", figure->value);
+	fputs(before == ',' ? "} " : " ", to);
+	write_value(to, figure);
+	fputc('\n', to);
 }
 
-void coaxd_figures_prometheus(const struct coax_context *context, FILE *to)
+void coaxd_figures_prometheus(const struct coaxd_counting *of, FILE *to)
 {
 	struct writing writing = {.to = to};
 
-	coaxd_figures_visit(context, write_prometheus, &writing);
+	coaxd_figures_visit(of, write_prometheus, &writing);
 }
 
 static void write_json(void *arg, const struct coaxd_figure *figure)
 {
-	const struct coaxd_label *last = NULL;
+	const char *last = figure->part ? figure->part + 1 : NULL;
 	struct writing *writing = arg;
 	FILE *to = writing->to;
 	bool first = !writing->name;
 
 	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++)
-		last = &figure->labels[i];
+		last = figure->labels[i].value;
 	if (begins(writing, figure)) {
 		fprintf(to, "%s%s\"%s\":%s", writing->nested ? "}" : "", first ? "{" : ",",
 			figure->name, last ? "{" : "");
@@ -268,20 +355,20 @@ static void write_json(void *arg, const struct coaxd_figure *figure)
 		fputc(',', to);
 	}
 	if (last)
-		fprintf(to, "\"%s\":", last->value);
-	fprintf(to, "%" PRIu64, figure->value);
+		fprintf(to, "\"%s\":", last);
+	write_value(to, figure);
 }
 
-void coaxd_figures_json(const struct coax_context *context, FILE *to)
+void coaxd_figures_json(const struct coaxd_counting *of, FILE *to)
 {
 	struct writing writing = {.to = to};
 
-	coaxd_figures_visit(context, write_json, &writing);
+	coaxd_figures_visit(of, write_json, &writing);
 	fputs(writing.nested ? "}}" : "}", to);
 }
 
-int coaxd_figures_text(const struct coax_context *context,
-		       void (*write)(const struct coax_context *context, FILE *to), char **text,
+int coaxd_figures_text(const struct coaxd_counting *of,
+		       void (*write)(const struct coaxd_counting *of, FILE *to), char **text,
 		       size_t *length)
 {
 	FILE *to = open_memstream(text, length);
@@ -289,7 +376,7 @@ int coaxd_figures_text(const struct coax_context *context,
 
 	if (!to)
 		return -ENOMEM;
-	write(context, to);
+	write(of, to);
 	failed = ferror(to);
 	if (!fclose(to) && !failed)
 		return 0;

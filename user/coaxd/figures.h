@@ -9,10 +9,18 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <coax/context.h>
+#include "proxy/proxy.h"
+
+/* Whose they are. */
+struct coaxd_counting {
+	const struct coax_context *context;
+	struct coax_proxy *proxy; /* NULL: there is none */
+};
 
 enum coaxd_figure_type {
 	COAXD_COUNTER, /* only grows while the daemon runs */
 	COAXD_GAUGE,
+	COAXD_HISTOGRAM, /* of counters: those up to a bound, then sum and number of them all */
 };
 
 struct coaxd_label {
@@ -25,6 +33,7 @@ struct coaxd_label {
 /* One value. Those of one name come one behind the other, with the same help and type. */
 struct coaxd_figure {
 	const char *name;
+	const char *part; /* of a histogram: "_bucket", "_sum" (in ns, shown in s), "_count" */
 	const char *help;
 	enum coaxd_figure_type type;
 	/* The last one tells it from all others of its name. */
@@ -34,22 +43,23 @@ struct coaxd_figure {
 
 typedef void (*coaxd_figure_fn)(void *arg, const struct coaxd_figure *figure);
 
-/* Look at all of a Context's figures. Any thread. */
-void coaxd_figures_visit(const struct coax_context *context, coaxd_figure_fn visit, void *arg);
+/* Look at all of them. Any thread. */
+void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit, void *arg);
 
 /*
  * Write them: as Prometheus reads them (text format 0.0.4), or as a JSON object of values by name;
- * those with labels are objects themselves, by the last label's value. Any thread.
+ * those with labels are objects themselves, by the last label's value, and so are histograms, by
+ * bound, and with sum and count. Any thread.
  */
-void coaxd_figures_prometheus(const struct coax_context *context, FILE *to);
-void coaxd_figures_json(const struct coax_context *context, FILE *to);
+void coaxd_figures_prometheus(const struct coaxd_counting *of, FILE *to);
+void coaxd_figures_json(const struct coaxd_counting *of, FILE *to);
 
 /*
  * Have one of these write to memory, which is for the caller to free. Returns 0 or -ENOMEM. Any
  * thread.
  */
-int coaxd_figures_text(const struct coax_context *context,
-		       void (*write)(const struct coax_context *context, FILE *to), char **text,
+int coaxd_figures_text(const struct coaxd_counting *of,
+		       void (*write)(const struct coaxd_counting *of, FILE *to), char **text,
 		       size_t *length);
 
 #endif

@@ -19,6 +19,10 @@
 #include "coaxd/options.h"
 #include "coaxd/privileges.h"
 #include "coaxd/replace.h"
+#include "proxy/proxy.h"
+
+/* Of 6 KiB each, when they are all in use. */
+#define PROXY_DEFERRED_MAX 16384
 
 /* Before threads exist, so that the signals wait for coaxd_control_run() in all of them. */
 static void block_signals(sigset_t *signals)
@@ -99,19 +103,27 @@ static int open_context(struct coax_context **context, struct coaxd_options *opt
 	int err = coaxd_security_load(&options->security, &options->context.server_credentials,
 				      error);
 
+	if (coaxd_options_have_proxy(options)) {
+		/* Clients wait for origins, many for one response. */
+		options->context.tuning.deferred_max = PROXY_DEFERRED_MAX;
+		/* Those for patterns of URIs are a client's, and never accepted from others. */
+		options->context.client_credentials = options->context.server_credentials;
+	}
 	if (err)
 		coax_log(&options->context.logger, COAX_LOG_ERROR, "%s", error);
 	else
 		err = create_context(context, options, replace);
 	coax_credentials_release(options->context.server_credentials);
 	options->context.server_credentials = NULL;
+	options->context.client_credentials = NULL;
 	return err;
 }
 
 /* What 0 in --bind has become is known now. */
 static void tell_ports(const struct coaxd_served *served)
 {
-	const char *directory = served->started->files.directory;
+	const char *files = served->started->files.directory;
+	const char *directory = files ? files : "what origins have";
 	unsigned int port = coax_context_port(served->context);
 	unsigned int secure = coax_context_secure_port(served->context);
 
@@ -120,6 +132,28 @@ static void tell_ports(const struct coaxd_served *served)
 	if (secure)
 		coax_log(served->logger, COAX_LOG_INFO, "serving %s by coaps at port %u", directory,
 			 secure);
+}
+
+/* What is to go on until the Context ends. Returns 0 or a negative errno, and has said why. */
+static int begin(struct coaxd_served *served, struct coaxd_control *control,
+		 const struct coaxd_options *options, const sigset_t *signals)
+{
+	int err = served->proxy ? coax_proxy_start(served->proxy, served->context) : 0;
+
+	if (err) {
+		coax_log(served->logger, COAX_LOG_ERROR, "cannot start the proxy: %s",
+			 strerror(-err));
+		return err;
+	}
+	err = coaxd_control_open(control, instance_of(options), served->arguments->replace, signals,
+				 served->logger);
+	if (err) {
+		coax_log(served->logger, COAX_LOG_ERROR, "cannot wait for signals: %s",
+			 strerror(-err));
+		if (served->proxy)
+			coax_proxy_stop(served->proxy);
+	}
+	return err;
 }
 
 static int serve(struct coaxd_served *served, struct coaxd_options *options,
@@ -133,11 +167,8 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 	err = open_context(&served->context, options, arguments->replace);
 	if (err)
 		return err;
-	err = coaxd_control_open(&control, instance_of(options), arguments->replace, signals,
-				 served->logger);
+	err = begin(served, &control, options, signals);
 	if (err) {
-		coax_log(served->logger, COAX_LOG_ERROR, "cannot wait for signals: %s",
-			 strerror(-err));
 		coax_context_shutdown(served->context);
 		return err;
 	}
@@ -146,15 +177,18 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 		coax_log(served->logger, COAX_LOG_INFO,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
-	coaxd_monitor_begin(monitor, &options->monitor, served->context, served->logger);
+	coaxd_monitor_begin(monitor, &options->monitor,
+			    (struct coaxd_counting){served->context, served->proxy},
+			    served->logger);
 	tell_ready(arguments, served->logger);
-	coaxd_notify("READY=1\nSTATUS=Serving %s on port %u", options->files.directory,
-		     coax_context_port(served->context));
+	coaxd_notify("READY=1\nSTATUS=Serving on port %u", coax_context_port(served->context));
 
 	coaxd_control_run(&control, served->context);
 	coaxd_notify("STOPPING=1");
 	coaxd_monitor_end(monitor);
 	coaxd_control_close(&control);
+	if (served->proxy)
+		coax_proxy_stop(served->proxy);
 	coax_context_shutdown(served->context);
 	return 0;
 }
@@ -186,7 +220,7 @@ static int build_site(struct coaxd_served *served, struct coaxd_monitor *monitor
 {
 	int err = coax_site_create(&served->site);
 
-	if (!err)
+	if (!err && served->files)
 		err = coaxd_files_add(served->files, served->site);
 	if (!err)
 		err = coaxd_monitor_add(monitor, &served->started->monitor, served->site);
@@ -196,6 +230,8 @@ static int build_site(struct coaxd_served *served, struct coaxd_monitor *monitor
 	else
 		err = coaxd_security_apply(&served->started->security, served->site,
 					   served->logger);
+	if (!err && coaxd_options_have_proxy(served->started))
+		err = coax_proxy_create(&served->proxy, served->site, &served->started->proxy);
 	return err;
 }
 
@@ -214,12 +250,13 @@ static int run(const struct coaxd_arguments *arguments, struct coaxd_options *op
 	coaxd_log_set_level(options->log.level);
 	block_signals(&signals);
 	err = coaxd_privileges_become(options->user, instance_of(options), served.logger);
-	if (!err)
+	if (!err && options->files.directory)
 		err = create_files_unprivileged(&served.files, &options->files);
 	if (!err)
 		err = build_site(&served, &monitor);
 	if (!err)
 		err = serve(&served, options, &monitor, &signals);
+	coax_proxy_destroy(served.proxy);
 	coax_site_destroy(served.site);
 	coaxd_files_destroy(served.files);
 	if (served.options != options)

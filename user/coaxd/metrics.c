@@ -28,7 +28,7 @@
 #define IN_USE_INTERVAL_MS 50
 
 struct coaxd_metrics {
-	const struct coax_context *context;
+	const struct coaxd_counting *of;
 	const struct coax_logger *logger;
 	struct MHD_Daemon *daemon;
 	int listener;
@@ -177,7 +177,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 		return respond(connection, MHD_HTTP_NOT_FOUND, NULL, 0, NULL);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, NULL, 0, NULL);
-	if (coaxd_figures_text(metrics->context, coaxd_figures_prometheus, &text, &length))
+	if (coaxd_figures_text(metrics->of, coaxd_figures_prometheus, &text, &length))
 		return MHD_NO;
 	return respond(connection, MHD_HTTP_OK, text, length,
 		       "text/plain; version=0.0.4; charset=utf-8");
@@ -212,15 +212,15 @@ static int start(void *arg)
 }
 
 int coaxd_metrics_begin(struct coaxd_metrics **metrics, const char *at,
-			const struct coax_context *context, const struct coax_logger *logger)
+			const struct coaxd_counting *of, const struct coax_logger *logger)
 {
 	struct coaxd_metrics *new = calloc(1, sizeof(*new));
-	int err = new ? 0 : -ENOMEM;
+	int err = 0;
 
 	*metrics = NULL;
-	if (err)
-		return err;
-	new->context = context;
+	if (!new)
+		return -ENOMEM;
+	new->of = of;
 	new->logger = logger;
 	new->listener = listen_at(at);
 	new->path = path_in(at);

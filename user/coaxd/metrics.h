@@ -6,9 +6,9 @@
 #define COAXD_METRICS_H
 
 #include <stdbool.h>
-#include <coax/context.h>
 #include <coax/log.h>
 
+struct coaxd_counting;
 struct coaxd_metrics;
 
 /*
@@ -19,11 +19,11 @@ const char *coaxd_metrics_check(const char *at, bool anywhere);
 
 /*
  * Serve them there, by a thread without capabilities, until coaxd_metrics_end(), which comes before
- * the Context's end; `at` stays as long. Where another daemon listens, it waits for that to end.
- * Returns 0 or a negative errno, and has said why.
+ * the Context's end; `at` and `of` stay as long. Where another daemon listens, it waits for that to
+ * end. Returns 0 or a negative errno, and has said why.
  */
 int coaxd_metrics_begin(struct coaxd_metrics **metrics, const char *at,
-			const struct coax_context *context, const struct coax_logger *logger);
+			const struct coaxd_counting *of, const struct coax_logger *logger);
 
 /* NULL: nothing. */
 void coaxd_metrics_end(struct coaxd_metrics *metrics);

@@ -12,12 +12,12 @@
 static void get(struct coax_responder *responder, void *arg)
 {
 	const struct coaxd_monitor *monitor = arg;
-	const struct coax_context *context = __atomic_load_n(&monitor->context, __ATOMIC_ACQUIRE);
 	struct coax_message *response = coax_responder_response(responder);
 	size_t length;
 	char *text;
 
-	if (!context || coaxd_figures_text(context, coaxd_figures_json, &text, &length)) {
+	if (!__atomic_load_n(&monitor->begun, __ATOMIC_ACQUIRE) ||
+	    coaxd_figures_text(&monitor->of, coaxd_figures_json, &text, &length)) {
 		coax_respond(responder, COAX_SERVICE_UNAVAILABLE);
 		return;
 	}
@@ -46,11 +46,12 @@ int coaxd_monitor_add(struct coaxd_monitor *monitor, const struct coaxd_monitor_
 }
 
 void coaxd_monitor_begin(struct coaxd_monitor *monitor, const struct coaxd_monitor_options *options,
-			 const struct coax_context *context, const struct coax_logger *logger)
+			 struct coaxd_counting of, const struct coax_logger *logger)
 {
-	__atomic_store_n(&monitor->context, context, __ATOMIC_RELEASE);
+	monitor->of = of;
+	__atomic_store_n(&monitor->begun, true, __ATOMIC_RELEASE);
 	if (options->metrics)
-		coaxd_metrics_begin(&monitor->metrics, options->metrics, context, logger);
+		coaxd_metrics_begin(&monitor->metrics, options->metrics, &monitor->of, logger);
 }
 
 void coaxd_monitor_end(struct coaxd_monitor *monitor)

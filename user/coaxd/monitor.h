@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <coax/context.h>
 #include <coax/log.h>
+#include "coaxd/figures.h"
 
 struct coaxd_metrics;
 
@@ -18,7 +19,8 @@ struct coaxd_monitor_options {
 };
 
 struct coaxd_monitor {
-	const struct coax_context *context; /* NULL: there is none yet; read by its workers */
+	bool begun; /* read by workers */
+	struct coaxd_counting of;
 	struct coaxd_metrics *metrics;
 };
 
@@ -31,7 +33,7 @@ int coaxd_monitor_add(struct coaxd_monitor *monitor, const struct coaxd_monitor_
  * Context's end. What cannot be had is said: the daemon goes on without.
  */
 void coaxd_monitor_begin(struct coaxd_monitor *monitor, const struct coaxd_monitor_options *options,
-			 const struct coax_context *context, const struct coax_logger *logger);
+			 struct coaxd_counting of, const struct coax_logger *logger);
 void coaxd_monitor_end(struct coaxd_monitor *monitor);
 
 #endif

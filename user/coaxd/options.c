@@ -73,6 +73,9 @@ static const char help[] =
 	"      --max-size BYTES       of files that requests make, at most 1 GiB (67108864)\n"
 	"      --max-uploads N        bodies larger than a message taken at a time (64)\n"
 	"      --max-open N           files larger than a message sent at a time (256)\n"
+	"      --proxy PREFIX=URI     answer for PREFIX and all below it with what is fetched from\n"
+	"                             another server, coap://host:port/path, and kept while it is\n"
+	"                             fresh (repeatable; //HOST=URI for what is asked of a host)\n"
 	"      --replace              take the place of the running coaxd of this instance, if there\n"
 	"                             is one, without a lost request\n"
 	"      --user NAME            serve as this user when started as root (\"coax\" if there is\n"
@@ -143,6 +146,9 @@ static struct coaxd_options *create_options(void)
 	options->context.accel.interfaces = options->interfaces;
 	options->context.guard.allow = options->allow;
 	options->context.guard.deny = options->deny;
+	options->proxy.mappings = options->mappings;
+	options->proxy.allowed = options->forward;
+	options->proxy.prefetch = options->prefetch;
 	return options;
 }
 
@@ -160,9 +166,14 @@ void coaxd_options_destroy(struct coaxd_options *options)
 	free(options);
 }
 
+bool coaxd_options_have_proxy(const struct coaxd_options *options)
+{
+	return options->proxy.mapping_count || options->proxy.allowed_count;
+}
+
 static const char *contradiction(const struct coaxd_options *options)
 {
-	if (!options->files.directory)
+	if (!options->files.directory && !coaxd_options_have_proxy(options))
 		return "nothing says which directory is to be served: serve \"/srv/coap\" { }";
 	if ((options->context.bind_secure_count || options->context.transport_count) &&
 	    !options->security.file)
@@ -215,6 +226,7 @@ struct coaxd_options *coaxd_options_create(const struct coaxd_arguments *argumen
 	if (problems->count == before) {
 		options->context.logger = coaxd_log_make(&options->log);
 		options->files.logger = options->context.logger;
+		options->proxy.logger = options->context.logger;
 		return options;
 	}
 	coaxd_options_destroy(options);
@@ -347,7 +359,7 @@ static int read_all(struct coaxd_arguments *arguments, struct coaxd_options *scr
 		status = add_setting(arguments, scratch, directory_setting(), argv[optind]);
 	else if (!arguments->config && access(COAXD_CONFIG, F_OK) == 0)
 		arguments->config = COAXD_CONFIG;
-	else if (!arguments->config)
+	else if (!arguments->config && !coaxd_options_have_proxy(scratch))
 		return usage("say which DIRECTORY is to be served, or which --config file says "
 			     "that (there is no " COAXD_CONFIG ")");
 	complaint = arguments->config || status >= 0 ? NULL : contradiction(scratch);

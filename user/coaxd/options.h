@@ -12,11 +12,14 @@
 #include "coaxd/problems.h"
 #include "coaxd/security.h"
 #include "coaxd/settings.h"
+#include "proxy/proxy.h"
 
 #define COAXD_CONFIG	   "/etc/coax/coaxd.conf"
 
 #define COAXD_LIST_MAX	   16
 #define COAXD_PREFIXES_MAX 64
+#define COAXD_MAPPINGS_MAX 64
+#define COAXD_ORIGINS_MAX  16 /* of a mapping: what a proxy takes */
 
 struct coaxd_options {
 	struct coaxd_files_options files;
@@ -25,6 +28,11 @@ struct coaxd_options {
 	struct coaxd_security security;
 	struct coaxd_monitor_options monitor;
 	struct coaxd_log_options log;
+	struct coax_proxy_options proxy; /* see coaxd_options_have_proxy() */
+	struct coax_proxy_mapping mappings[COAXD_MAPPINGS_MAX];
+	const char *origins[COAXD_MAPPINGS_MAX][COAXD_ORIGINS_MAX];
+	const char *forward[COAXD_PREFIXES_MAX];
+	const char *prefetch[COAXD_PREFIXES_MAX];
 	const char *bind[COAXD_LIST_MAX];
 	const char *bind_secure[COAXD_LIST_MAX];
 	const char *interfaces[COAXD_LIST_MAX];
@@ -65,6 +73,8 @@ void coaxd_arguments_free(struct coaxd_arguments *arguments);
  */
 struct coaxd_options *coaxd_options_create(const struct coaxd_arguments *arguments,
 					   struct coaxd_problems *problems);
+bool coaxd_options_have_proxy(const struct coaxd_options *options);
+
 /* NULL: nothing. */
 void coaxd_options_destroy(struct coaxd_options *options);
 

@@ -65,6 +65,8 @@ static int use_credentials(struct reload *reload, struct coax_credentials *crede
 	if (!credentials && !served->options->security.file)
 		return 0;
 	err = coax_context_set_server_credentials(served->context, credentials);
+	if (!err && served->proxy)
+		err = coax_context_set_client_credentials(served->context, credentials);
 	if (err == -EOPNOTSUPP) {
 		needs_restart(reload, "security: credentials");
 		return 0;
@@ -125,8 +127,9 @@ static void use_files(struct reload *reload)
 	uint32_t former = served->options->files.max_age;
 
 	reload->wanted->files.directory = served->started->files.directory;
-	if (coaxd_privileges_without(set_files, reload) ||
-	    former == reload->wanted->files.max_age)
+	if (!served->files)
+		return;
+	if (coaxd_privileges_without(set_files, reload) || former == reload->wanted->files.max_age)
 		return;
 	/* Whoever has begun to render with the former one has published then. */
 	synchronize_rcu();

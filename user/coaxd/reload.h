@@ -14,7 +14,8 @@ struct coaxd_served {
 	const struct coaxd_options *started; /* with what takes a restart to change */
 	struct coaxd_options *options;	     /* with what it serves by else */
 	const struct coax_logger *logger;
-	struct coaxd_files *files;
+	struct coaxd_files *files; /* NULL: origins alone */
+	struct coax_proxy *proxy;  /* NULL: there is none */
 	struct coax_site *site;
 	struct coax_context *context;
 };

@@ -11,6 +11,7 @@
 #include "accel/guard.h"
 #include "coaxd/metrics.h"
 #include "coaxd/options.h"
+#include "proxy/origin.h"
 
 #define LEASE_MIN	  100
 #define LEASE_MAX	  3600000
@@ -46,8 +47,8 @@ static size_t *count_of(struct coaxd_options *options, const struct coaxd_settin
  * How values are written.
  */
 
-static int take_number(struct coaxd_options *options, const struct coaxd_setting *setting,
-		       const char *text, char problem[COAXD_PROBLEM_MAX])
+static int read_number(const struct coaxd_setting *setting, const char *text, uint32_t *value,
+		       char problem[COAXD_PROBLEM_MAX])
 {
 	unsigned long number;
 	char *end;
@@ -58,8 +59,36 @@ static int take_number(struct coaxd_options *options, const struct coaxd_setting
 	    number > setting->max)
 		return refuse(problem, "takes a number from %u to %u, not \"%s\"", setting->min,
 			      setting->max, text);
-	*(uint32_t *)field_of(options, setting) = (uint32_t)number;
+	*value = (uint32_t)number;
 	return 0;
+}
+
+static int take_number(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	return read_number(setting, text, field_of(options, setting), problem);
+}
+
+static int take_wide_number(struct coaxd_options *options, const struct coaxd_setting *setting,
+			    const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	uint32_t number;
+	int err = read_number(setting, text, &number, problem);
+
+	if (!err)
+		*(uint64_t *)field_of(options, setting) = number;
+	return err;
+}
+
+static int take_byte(struct coaxd_options *options, const struct coaxd_setting *setting,
+		     const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	uint32_t number;
+	int err = read_number(setting, text, &number, problem);
+
+	if (!err)
+		*(uint8_t *)field_of(options, setting) = (uint8_t)number;
+	return err;
 }
 
 /* 0 is no limit, where the library has 0 for its default. */
@@ -200,6 +229,79 @@ static int add_access(struct coaxd_options *options, const struct coaxd_setting 
 	return err;
 }
 
+/* Not a setting's text, but as long there. */
+static struct coaxd_text *keep(struct coaxd_options *options, const struct coaxd_setting *setting,
+			       const char *text, size_t length)
+{
+	struct coaxd_text **end = &options->texts;
+	struct coaxd_text *kept = calloc(1, sizeof(*kept) + length + 1);
+
+	if (!kept)
+		return NULL;
+	kept->setting = setting;
+	memcpy(kept->text, text, length);
+	while (*end)
+		end = &(*end)->next;
+	*end = kept;
+	return kept;
+}
+
+/* "/sensors" is a prefix, and so is "sensors"; "//sensors.example" a host. */
+static struct coax_proxy_mapping *find_mapping(struct coaxd_options *options, const char *name)
+{
+	size_t count = options->proxy.mapping_count;
+	bool is_host = strncmp(name, "//", 2) == 0;
+	struct coax_proxy_mapping *mapping;
+
+	name += is_host ? 2 : *name == '/';
+	for (size_t i = 0; i < count; i++) {
+		const char *other =
+			is_host ? options->mappings[i].host : options->mappings[i].prefix;
+
+		if (other && strcmp(other, name) == 0)
+			return &options->mappings[i];
+	}
+	if (count == COAXD_MAPPINGS_MAX)
+		return NULL;
+	mapping = &options->mappings[options->proxy.mapping_count++];
+	*mapping = (struct coax_proxy_mapping){
+		.prefix = is_host ? NULL : name,
+		.host = is_host ? name : NULL,
+		.origins = options->origins[count],
+	};
+	return mapping;
+}
+
+/* "sensors=coap://192.0.2.1/" */
+static int add_origin(struct coaxd_options *options, const struct coaxd_setting *setting,
+		      const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	const char *uri = strchr(text, '='), *error = NULL;
+	struct coax_proxy_mapping *mapping;
+	struct coax_origin origin;
+	struct coaxd_text *name;
+	int err;
+
+	if (!uri || uri == text)
+		return refuse(problem, "takes PREFIX=URI, not \"%s\"", text);
+	err = coax_origin_create(&origin, uri + 1, &error);
+	if (err == -ENOMEM)
+		return err;
+	if (err)
+		return refuse(problem, "takes URIs such as coap://192.0.2.1, not \"%s\": %s",
+			      uri + 1, error ? error : strerror(-err));
+	coax_origin_destroy(&origin);
+	name = keep(options, NULL, text, (size_t)(uri - text));
+	if (!name)
+		return -ENOMEM;
+	mapping = find_mapping(options, name->text);
+	if (!mapping || mapping->origin_count == COAXD_ORIGINS_MAX)
+		return refuse(problem, "can be given %u times at most, and %u for one prefix",
+			      setting->max, COAXD_ORIGINS_MAX);
+	options->origins[mapping - options->mappings][mapping->origin_count++] = uri + 1;
+	return 0;
+}
+
 static int take_level(struct coaxd_options *options, const struct coaxd_setting *setting,
 		      const char *text, char problem[COAXD_PROBLEM_MAX])
 {
@@ -263,6 +365,7 @@ static int take_metrics(struct coaxd_options *options, const struct coaxd_settin
 #define LIST(field)		   .list = true, AT(field)
 #define OF(field)		   .count_at = offsetof(struct coaxd_options, field)
 #define FILES			   .section = "serve"
+#define PROXIES			   .section = "proxies"
 #define KERNEL			   .section = "kernel"
 #define SECURITY		   .section = "security"
 #define LIMITS			   .section = "limits"
@@ -346,6 +449,28 @@ const struct coaxd_setting coaxd_settings[] = {
 	{LIMITS, .key = "strict-source", .option = "strict-source",
 	 FLAG(context.guard.strict_source)},
 
+	{.section = "proxy",
+	 .key = "origin",
+	 .option = "proxy",
+	 .take = add_origin,
+	 .max = COAXD_MAPPINGS_MAX,
+	 .list = true,
+	 OF(proxy.mapping_count),
+	 .fixed = true},
+	{PROXIES, .key = "cache", .take = take_wide_number, .min = 65536, .max = UINT32_MAX,
+	 AT(proxy.cache_bytes), .fixed = true},
+	{PROXIES, .key = "max-body", .take = take_wide_number, .min = 1024,
+	 .max = COAX_BODY_LENGTH_MAX, AT(proxy.body_max), .fixed = true},
+	{PROXIES, .key = "timeout", NUMBER(proxy.timeout_ms, 100, 3600000), .fixed = true},
+	{PROXIES, .key = "stale-if-error", NUMBER(proxy.stale_if_error, 0, UINT32_MAX),
+	 .fixed = true},
+	{PROXIES, .key = "hop-limit", .take = take_byte, .min = 1, .max = 255, AT(proxy.hop_limit),
+	 .fixed = true},
+	{PROXIES, .key = "identity", TEXT(proxy.identity), .fixed = true},
+	{PROXIES, .key = "prefetch", .take = add_text, .max = COAXD_PREFIXES_MAX, LIST(prefetch),
+	 OF(proxy.prefetch_count), .fixed = true},
+	{PROXIES, .key = "forward", .take = add_text, .max = COAXD_PREFIXES_MAX, LIST(forward),
+	 OF(proxy.allowed_count), .fixed = true},
 	{MONITOR, .key = "figures", .option = "figures", .take = take_figures, .fixed = true},
 	{MONITOR, .key = "metrics", .option = "metrics", .take = take_metrics, .fixed = true},
 	{MONITOR, .key = "metrics-anywhere", .option = "metrics-anywhere",
@@ -364,17 +489,10 @@ const size_t coaxd_setting_count = sizeof(coaxd_settings) / sizeof(coaxd_setting
 int coaxd_settings_take(struct coaxd_options *options, const struct coaxd_setting *setting,
 			const char *text, char problem[COAXD_PROBLEM_MAX])
 {
-	struct coaxd_text **end = &options->texts;
-	struct coaxd_text *kept = malloc(sizeof(*kept) + strlen(text) + 1);
+	const struct coaxd_text *kept = keep(options, setting, text, strlen(text));
 
 	if (!kept)
 		return -ENOMEM;
-	kept->next = NULL;
-	kept->setting = setting;
-	memcpy(kept->text, text, strlen(text) + 1);
-	while (*end)
-		end = &(*end)->next;
-	*end = kept;
 	return setting->take(options, setting, kept->text, problem);
 }
 

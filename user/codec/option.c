@@ -94,8 +94,14 @@ static bool is_acceptable(const struct coax_option *option, bool repeated)
 	       (!repeated || info->repeatable);
 }
 
-uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *understood,
-				 size_t count)
+/* Somebody else understands it, or does not (RFC 7252 section 5.7.1). */
+static bool is_passed_on(uint16_t number)
+{
+	return !coax_option_is_unsafe(number) && !coax_option_info(number);
+}
+
+static uint16_t find_bad_option(const struct coax_message *m, const uint16_t *understood,
+				size_t count, bool proxying)
 {
 	struct coax_option_iterator it = coax_options_begin(m);
 	struct coax_option option;
@@ -105,7 +111,8 @@ uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *u
 		bool repeated = option.number == previous;
 
 		previous = option.number;
-		if (!coax_option_is_critical(option.number))
+		if (!coax_option_is_critical(option.number) ||
+		    (proxying && is_passed_on(option.number)))
 			continue;
 		if (!repeated && !is_among(option.number, understood, count))
 			return option.number;
@@ -113,6 +120,18 @@ uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *u
 			return option.number;
 	}
 	return 0;
+}
+
+uint16_t coax_message_bad_option(const struct coax_message *m, const uint16_t *understood,
+				 size_t count)
+{
+	return find_bad_option(m, understood, count, false);
+}
+
+uint16_t coax_message_bad_option_proxying(const struct coax_message *m, const uint16_t *understood,
+					  size_t count)
+{
+	return find_bad_option(m, understood, count, true);
 }
 
 /* Leading zero bytes say nothing (RFC 7252 section 3.2), but those that make a length a wrong one.

@@ -46,10 +46,11 @@ size_t coax_context_sockets(const struct coax_context *context, int *sockets, si
 	int fd;
 
 	for (unsigned int i = 0; i < context->worker_count; i++) {
-		struct coax_transport *transport = context->workers[i]->transport;
+		const struct coax_worker *worker = context->workers[i];
+		struct coax_transport *transport = worker->transport;
 
 		for (uint32_t k = 0; (fd = transport->ops->fd(transport, k)) >= 0; k++) {
-			if (!coax_is_serving_socket(context, k))
+			if (!coax_is_serving_socket(worker, k))
 				continue;
 			if (count < max)
 				sockets[count] = fd;
@@ -155,7 +156,7 @@ static void watch_sockets(struct coax_worker *worker, bool watched)
 	for (uint32_t i = 0; i < worker->watched_count; i++) {
 		uint32_t socket = worker->watched_about[i];
 
-		if (socket >= COAX_SOCKETS_MAX || !coax_is_serving_socket(worker->context, socket))
+		if (socket >= COAX_SOCKETS_MAX || !coax_is_serving_socket(worker, socket))
 			continue;
 		/* poll() leaves out what is negative. */
 		worker->watched[i].fd =

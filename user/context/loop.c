@@ -80,6 +80,27 @@ static void take_in(struct coax_worker *worker, uint32_t socket, const struct co
 		coax_exchange_receive_batch(worker->exchange, worker->now, batch, count);
 }
 
+/* One look at the clock for all of a batch. */
+static void count_turnaround(struct coax_worker *worker, unsigned int count)
+{
+	static const uint64_t bounds[] = {
+#define BOUND(us) us * 1000ULL,
+		COAX_TURNAROUNDS(BOUND)
+#undef BOUND
+	};
+	struct coax_context_stats *stats = &worker->stats;
+	uint64_t took = coax_now() - worker->now;
+	unsigned int at = 0;
+
+	_Static_assert(sizeof(bounds) / sizeof(bounds[0]) + 1 == COAX_TURNAROUND_COUNT,
+		       "there is one more for what is beyond them");
+	while (at < COAX_TURNAROUND_COUNT - 1 && took > bounds[at])
+		at++;
+	__atomic_store_n(&stats->turnarounds[at], stats->turnarounds[at] + count, __ATOMIC_RELAXED);
+	__atomic_store_n(&stats->turnaround_ns, stats->turnaround_ns + took * count,
+			 __ATOMIC_RELAXED);
+}
+
 static void receive(struct coax_worker *worker, uint32_t socket)
 {
 	struct coax_transport *transport = worker->transport;
@@ -96,6 +117,7 @@ static void receive(struct coax_worker *worker, uint32_t socket)
 		read_clock(worker);
 		take_in(worker, socket, batch, keep_ours(worker, batch, count));
 		coax_worker_flush(worker);
+		count_turnaround(worker, count);
 		if (count < COAX_BATCH)
 			return;
 	}

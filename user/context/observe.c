@@ -151,6 +151,7 @@ static void block_answered(void *arg, int result, const struct coax_message *res
 static void fetch(struct coax_observation *observation, const struct coax_block *block)
 {
 	const struct coax_ask ask = {.non_confirmable = observation->options.non_confirmable,
+				     .proxying = observation->options.proxying,
 				     .timeout_ms = observation->options.timeout_ms};
 	struct coax_worker *worker = observation->worker;
 	uint8_t buffer[COAX_DATAGRAM_OUT_MAX];
@@ -261,6 +262,7 @@ static void answered(void *arg, int result, const struct coax_message *response,
 static void register_now(struct coax_observation *observation)
 {
 	const struct coax_ask ask = {.non_confirmable = observation->options.non_confirmable,
+				     .proxying = observation->options.proxying,
 				     .timeout_ms = observation->options.timeout_ms,
 				     .observe = true};
 	struct coax_worker *worker = observation->worker;

@@ -30,6 +30,7 @@ static void fill_tuning(struct coax_tuning *tuning)
 		.deferred_max = 4096,
 		.leisure_ms = COAX_DEFAULT_LEISURE_MS,
 		.probing_rate = 1,
+		.nstart = 1,
 		.block_size = BLOCK_SIZE_MAX,
 		.body_max = 1 << 20,
 		.bodies_max = 64 << 20,
@@ -58,6 +59,7 @@ static void fill_tuning(struct coax_tuning *tuning)
 	DEFAULT(deferred_max);
 	DEFAULT(leisure_ms);
 	DEFAULT(probing_rate);
+	DEFAULT(nstart);
 	DEFAULT(block_size);
 	DEFAULT(body_max);
 	DEFAULT(bodies_max);

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "codec/encoding.h"
 #include "hash.h"
+#include "ports.h"
 #include "rcu.h"
 #include "request.h"
 
@@ -86,6 +87,7 @@ static void begin_transfer(struct coax_request *request)
 {
 	request->begun = request->transfer.worker->now;
 	request->transfer.path = request->path;
+	coax_ports_choose(request->worker, &request->transfer.path);
 	coax_transfer_begin(&request->transfer);
 }
 

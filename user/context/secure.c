@@ -127,17 +127,17 @@ static void send_record(void *arg, const struct coax_path *path, const uint8_t *
 }
 
 /* Whoever meets records at our address before us lets none through of those who have no session. */
-static bool kernel_meets(const struct coax_context *context, const struct coax_path *path)
+static bool kernel_meets(const struct coax_worker *worker, const struct coax_path *path)
 {
-	return context->accel && coax_is_serving_socket(context, path->socket);
+	return worker->context->accel && coax_is_serving_socket(worker, path->socket);
 }
 
 static void begun(void *arg, const struct coax_path *path)
 {
-	const struct coax_context *context = ((struct coax_secure *)arg)->worker->context;
+	const struct coax_worker *worker = ((struct coax_secure *)arg)->worker;
 
-	if (kernel_meets(context, path))
-		coax_accel_session_add(context->accel, &path->remote);
+	if (kernel_meets(worker, path))
+		coax_accel_session_add(worker->context->accel, &path->remote);
 }
 
 static void established(void *arg, const struct coax_path *path, const struct coax_claims *claims)
@@ -161,11 +161,10 @@ static void established(void *arg, const struct coax_path *path, const struct co
 static void ended(void *arg, const struct coax_path *path, int result, const char *reason)
 {
 	struct coax_secure *secure = arg;
-	const struct coax_context *context = secure->worker->context;
 	struct session *session = find(secure, path);
 
-	if (kernel_meets(context, path))
-		coax_accel_session_remove(context->accel, &path->remote);
+	if (kernel_meets(secure->worker, path))
+		coax_accel_session_remove(secure->worker->context->accel, &path->remote);
 	if (!session && !secure->stopped)
 		session = create(path);
 	if (session)

@@ -192,7 +192,8 @@ static int time_left(const struct coax_transfer *transfer, uint32_t *left)
 static void send_next(struct coax_transfer *transfer)
 {
 	struct coax_worker *worker = transfer->worker;
-	struct coax_ask ask = {.non_confirmable = transfer->options->non_confirmable};
+	struct coax_ask ask = {.non_confirmable = transfer->options->non_confirmable,
+			       .proxying = transfer->options->proxying};
 	uint8_t buffer[COAX_DATAGRAM_OUT_MAX];
 	struct coax_message message;
 	int err;

@@ -12,6 +12,7 @@
 #include "groups.h"
 #include "guarded.h"
 #include "observers.h"
+#include "ports.h"
 #include "rcu.h"
 #include "secure.h"
 
@@ -226,6 +227,7 @@ void coax_worker_destroy(struct coax_worker *worker)
 		coax_worker_run_queue(worker);
 	}
 	coax_deferred_free_all(worker);
+	coax_ports_free(worker->ports);
 	coax_timers_destroy(&worker->renewals);
 	coax_blocks_destroy(worker->blocks);
 	if (worker->wake >= 0)

@@ -30,6 +30,7 @@ struct coax_deferred;
 struct coax_groups;
 struct coax_guard;
 struct coax_observers;
+struct coax_ports;
 struct coax_resolver;
 struct coax_responder;
 struct coax_secure;
@@ -55,6 +56,8 @@ struct coax_worker {
 	/* The sockets that requests of ours leave by: [secure][IPv6]. */
 	uint32_t client[2][2];
 	bool socket_is_secure[COAX_SOCKETS_MAX];
+	bool socket_is_further[COAX_SOCKETS_MAX]; /* of those that requests of ours leave by */
+	struct coax_ports *ports;		  /* NULL: none is known to be in use */
 	struct coax_exchange *exchange;
 	struct coax_secure *secure; /* NULL: no secure sockets */
 	atomic_bool reloaded;	    /* there are other credentials */
@@ -145,12 +148,15 @@ void coax_worker_wake(struct coax_worker *worker);
 /*
  * Whether requests come in by a socket of a worker. With one worker, so do responses to its own.
  */
-static inline bool coax_is_serving_socket(const struct coax_context *context, uint32_t socket)
+static inline bool coax_is_serving_socket(const struct coax_worker *worker, uint32_t socket)
 {
-	return socket < context->shared_sockets || socket >= context->own_sockets_end;
+	const struct coax_context *context = worker->context;
+
+	return socket < context->shared_sockets ||
+	       (socket >= context->own_sockets_end && !worker->socket_is_further[socket]);
 }
 
-/* Have input on a descriptor looked after. Before the thread is there. */
+/* Have input on a descriptor looked after. Before the thread is there, or on it. */
 int coax_worker_watch(struct coax_worker *worker, int fd, uint32_t about);
 
 /* A worker's thread: the event loop until the Context is stopped. */

@@ -22,13 +22,14 @@ static bool has_observe(const struct coax_message *response)
 }
 
 /* A response to what has been found to be its request. Returns whether it can be accepted. */
-static bool is_understood(const struct coax_message *response)
+static bool is_understood(const struct coax_pending *pending, const struct coax_message *response)
 {
 	/* Whoever made the request looks after them. */
 	static const uint16_t understood[] = {COAX_BLOCK2, COAX_BLOCK1};
+	const size_t count = sizeof(understood) / sizeof(understood[0]);
 
-	return !coax_message_bad_option(response, understood,
-					sizeof(understood) / sizeof(understood[0]));
+	return !(pending->proxying ? coax_message_bad_option_proxying(response, understood, count)
+				   : coax_message_bad_option(response, understood, count));
 }
 
 /* RFC 7252 section 5.4.1 */
@@ -96,7 +97,7 @@ static void take_piggybacked(struct coax_exchange *exchange, const struct coax_p
 		coax_pending_finish(exchange, pending, 0, NULL, path);
 	else if (!pending->confirmable || find(exchange, path, response) != pending)
 		coax_exchange_ignore(exchange, "response with another token from", path, response);
-	else if (!is_understood(response))
+	else if (!is_understood(pending, response))
 		refuse(exchange, path, pending);
 	else
 		take(exchange, path, pending, response, true);
@@ -168,7 +169,7 @@ static void take_confirmable(struct coax_exchange *exchange, const struct coax_p
 		coax_exchange_reject(exchange, path, response);
 		return;
 	}
-	if (!is_understood(response)) {
+	if (!is_understood(pending, response)) {
 		coax_exchange_reject(exchange, path, response);
 		refuse(exchange, path, pending);
 		return;
@@ -213,7 +214,7 @@ static void take_non_confirmable(struct coax_exchange *exchange, const struct co
 	 */
 	if (pending->multicast && is_duplicate(exchange, path, response))
 		return;
-	if (is_understood(response))
+	if (is_understood(pending, response))
 		take(exchange, path, pending, response, false);
 	else
 		refuse(exchange, path, pending);

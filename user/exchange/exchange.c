@@ -45,6 +45,8 @@ static void complete_tuning(struct coax_tuning *tuning)
 		tuning->observations_max = 4096;
 	if (!tuning->leisure_ms)
 		tuning->leisure_ms = COAX_DEFAULT_LEISURE_MS;
+	if (!tuning->nstart)
+		tuning->nstart = 1;
 	if (!tuning->probing_rate)
 		tuning->probing_rate = 1;
 	if (!tuning->notify_confirm_ms)

@@ -225,6 +225,7 @@ struct coax_ask {
 	bool non_confirmable; /* always so to a group */
 	bool observe;	      /* several responses may come: RFC 7641 */
 	bool multicast;	      /* the remote is a group: responses come from anybody */
+	bool proxying;	      /* as coax_request_options says */
 	uint32_t timeout_ms;  /* as coax_request_options says; to a group: when collecting ends */
 };
 
@@ -238,12 +239,12 @@ typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message 
 			       const struct coax_path *from, bool last);
 
 /*
- * A request of ours: `message`'s code, options and payload; a code of 0.00 is a ping. Only one
- * confirmable request to a remote is without an acknowledgement at a time (NSTART, RFC 7252 section
- * 4.7), the others wait for it; non-confirmable ones to a remote that does not respond wait until
- * tuning.probing_rate lets them go, or it does. A remote or group that is new has not responded
- * yet: its first request goes at once. One that has is taken not to any more when 1 +
- * tuning.max_retransmit of them in a row have timed out.
+ * A request of ours: `message`'s code, options and payload; a code of 0.00 is a ping. Only
+ * tuning.nstart confirmable requests to a remote are without an acknowledgement at a time (NSTART,
+ * RFC 7252 section 4.7), each of the others waits for one of them; non-confirmable ones to a remote
+ * that does not respond wait until tuning.probing_rate lets them go, or it does. A remote or group
+ * that is new has not responded yet: its first request goes at once. One that has is taken not to
+ * any more when 1 + tuning.max_retransmit of them in a row have timed out.
  *
  * `done` is called as coax_answer_fn says, and never before this has returned; *pending (may be
  * NULL) can be cancelled until the last call has returned. Returns 0, -EINVAL (no request code,
@@ -308,6 +309,14 @@ void coax_exchange_session_ended(struct coax_exchange *exchange, const struct co
  */
 uint64_t coax_exchange_deadline(const struct coax_exchange *exchange);
 void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now);
+
+/*
+ * The message ID that the next message to path's peer gets, unless it is in use; and which group of
+ * remotes counts it, less than COAX_ID_GROUPS.
+ */
+#define COAX_ID_GROUPS 4096
+uint16_t coax_exchange_next_id(const struct coax_exchange *exchange, const struct coax_path *path,
+			       uint32_t *group);
 
 /* Add to one of the counters in stats. */
 #define coax_count(stats, field)                                                                  \

@@ -26,7 +26,6 @@
 #define COAX_CHAINS 4096
 
 /* Message IDs are counted for so many groups of remotes apart. A power of two. */
-#define COAX_ID_GROUPS 4096
 
 /* Warnings about peers that are written in a second; the others are only counted. */
 #define COAX_WARNINGS_PER_SECOND 5

@@ -34,13 +34,14 @@ struct coax_pending {
 	uint64_t token;
 	enum coax_pending_state state;
 	bool listed;
-	bool leads; /* the one confirmable request to its remote that may lack an ACK: NSTART */
+	bool leads; /* one of the confirmable requests to its remote that may lack an ACK: NSTART */
 	bool queued;
 	bool calling; /* its callback is running */
 	bool ping;
 	bool confirmable;
 	bool observe;
 	bool multicast;
+	bool proxying;
 	bool answered;	  /* by a member of the group */
 	bool deregisters; /* the message does, from observation */
 };

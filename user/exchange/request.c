@@ -74,16 +74,21 @@ static struct cds_hlist_head *lead_chain(struct coax_exchange *exchange,
 	return &exchange->leading[coax_exchange_hash_peer(exchange, path) & (COAX_CHAINS - 1)];
 }
 
+/* The leader number `nth` to a peer (0: the first), or NULL; *count is how many come before that.
+ */
 static struct coax_pending *find_leader(struct coax_exchange *exchange,
-					const struct coax_path *path)
+					const struct coax_path *path, uint64_t nth, uint32_t *count)
 {
 	struct cds_hlist_node *node = lead_chain(exchange, path)->next;
 
-	for (; node; node = node->next) {
+	for (*count = 0; node; node = node->next) {
 		struct coax_pending *pending = caa_container_of(node, struct coax_pending, by_lead);
 
-		if (coax_path_same_peer(&pending->path, path))
+		if (!coax_path_same_peer(&pending->path, path))
+			continue;
+		if (*count == nth)
 			return pending;
+		++*count;
 	}
 	return NULL;
 }
@@ -311,14 +316,17 @@ static void set_patience(struct coax_exchange *exchange, struct coax_pending *pe
 static void start_or_wait(struct coax_exchange *exchange, struct coax_pending *pending)
 {
 	struct coax_pending *leader;
+	uint32_t leaders;
 
 	if (!pending->confirmable) {
 		if (!coax_probe_waits(exchange, pending))
 			coax_pending_start(exchange, pending);
 		return;
 	}
-	leader = find_leader(exchange, &pending->path);
-	if (leader) {
+	(void)find_leader(exchange, &pending->path, exchange->tuning.nstart, &leaders);
+	if (leaders == exchange->tuning.nstart) {
+		/* Each has those who wait for it: by chance, which spreads them. */
+		leader = find_leader(exchange, &pending->path, pending->token % leaders, &leaders);
 		pending->queued = true;
 		cds_list_add_tail(&pending->waiting, &leader->waiting);
 		return;
@@ -376,6 +384,7 @@ int coax_exchange_request(struct coax_exchange *exchange, uint64_t now,
 		.confirmable = ping || !(ask->non_confirmable || ask->multicast),
 		.observe = ask->observe,
 		.multicast = ask->multicast,
+		.proxying = ask->proxying,
 	};
 	exchange->observations += pending->observe;
 	err = submit(exchange, pending, message);

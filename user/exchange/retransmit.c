@@ -20,10 +20,21 @@ static struct cds_hlist_head *id_chain(struct coax_exchange *exchange, const str
 	return &exchange->by_id[(coax_exchange_hash_peer(exchange, path) + id) & (COAX_CHAINS - 1)];
 }
 
+static uint32_t id_group(const struct coax_exchange *exchange, const struct coax_path *path)
+{
+	return (uint32_t)(coax_exchange_hash_peer(exchange, path) >> 32) & (COAX_ID_GROUPS - 1);
+}
+
+uint16_t coax_exchange_next_id(const struct coax_exchange *exchange, const struct coax_path *path,
+			       uint32_t *group)
+{
+	*group = id_group(exchange, path);
+	return exchange->next_id[*group];
+}
+
 uint16_t coax_transmission_next_id(struct coax_exchange *exchange, const struct coax_path *path)
 {
-	uint64_t hash = coax_exchange_hash_peer(exchange, path);
-	uint16_t *next = &exchange->next_id[(hash >> 32) & (COAX_ID_GROUPS - 1)];
+	uint16_t *next = &exchange->next_id[id_group(exchange, path)];
 
 	for (uint32_t tries = 0;; ++*next) {
 		if (coax_transmission_find(exchange, path, *next))

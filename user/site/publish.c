@@ -30,6 +30,8 @@ static bool has_repeatable_options(const struct coax_responder *responder)
 		case COAX_ACCEPT:
 		case COAX_BLOCK2:
 		case COAX_SIZE2:
+		case COAX_PROXY_URI:
+		case COAX_PROXY_SCHEME:
 			break;
 		case COAX_CONTENT_FORMAT:
 			if (coax_message_code(&responder->request) != COAX_FETCH)

@@ -7,6 +7,7 @@
 #include <coax/option.h>
 #include "site/access.h"
 #include "site/echo.h"
+#include "site/gateway.h"
 #include "site/queue.h"
 #include "site/responder.h"
 #include "site/tree.h"
@@ -362,12 +363,16 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder)
 	}
 	set_site_subject(responder, site, coax_subject_generation(site->subject));
 	version = __atomic_load_n(&site->version, __ATOMIC_SEQ_CST);
-	resource = coax_site_find(site, &path);
+	resource = coax_site_gateway(site, request);
+	if (!resource)
+		resource = coax_site_find(site, &path);
 	if (lacks_security(responder, resource)) {
 		refuse_access(responder);
 		return;
 	}
-	if (refuse_bad_option(responder, resource) || refuse_bad_value(responder))
+	if (!(resource && resource->proxying) && refuse_bad_option(responder, resource))
+		return;
+	if (refuse_bad_value(responder))
 		return;
 	/* Section 5.8: a method that nobody knows is not allowed on what does not exist either. */
 	if (code == COAX_EMPTY || code >= COAX_METHODS_MAX) {

@@ -121,6 +121,7 @@ static void set_nature(struct coax_resource *resource, const struct coax_resourc
 	resource->cacheable = options->cacheable;
 	resource->cacheable_queries = options->cacheable_queries;
 	resource->conditional = options->conditional;
+	resource->proxying = options->proxying;
 	resource->observable = options->observable;
 	resource->notifications = options->notifications;
 	resource->streaming = options->streaming;

@@ -158,7 +158,8 @@ void coax_site_render(struct coax_site *site, struct coax_responder *responder);
 /*
  * Whether the request is one to which a response may be repeated: a GET without payload or a FETCH,
  * of something with a subject, and no options but those whose meaning is fully in the key
- * (Uri-Host, Uri-Port, Uri-Path, Accept, ETag, Block2, Size2, the Content-Format of a FETCH, and
+ * (Uri-Host, Uri-Port, Uri-Path, Accept, ETag, Block2, Size2, Proxy-Uri, Proxy-Scheme, the
+ * Content-Format of a FETCH, and
  * Uri-Query where the resource says so).
  */
 bool coax_responder_is_repeatable(const struct coax_responder *responder);

@@ -4,6 +4,7 @@
 #include <coax/observer.h>
 #include <coax/option.h>
 #include "site/access.h"
+#include "site/gateway.h"
 #include "site/queue.h"
 #include "site/tree.h"
 
@@ -71,6 +72,7 @@ void coax_site_destroy(struct coax_site *site)
 		rcu_read_unlock();
 		cds_lfht_destroy(site->table, NULL);
 	}
+	coax_site_remove_gateway(site);
 	coax_subject_put(site->subject);
 	coax_access_destroy(site->access);
 	free(site->shapes);

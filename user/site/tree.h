@@ -28,6 +28,7 @@ struct coax_resource {
 	bool cacheable;
 	bool cacheable_queries;
 	bool conditional;
+	bool proxying;
 	bool observable;
 	bool streaming;
 	bool secure;
@@ -56,6 +57,7 @@ struct coax_site {
 	struct cds_lfht *table;
 	struct coax_hash_key hash_key;
 	struct coax_shapes *shapes; /* of subtrees and resources with parameters */
+	struct coax_gateway *gateway; /* RCU; NULL: none */
 	/* Changes when resources come or go: of their list, and of what there is not. */
 	struct coax_subject *subject;
 	/* Grows when a new resource has taken paths over from a subtree. */

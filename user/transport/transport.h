@@ -58,6 +58,7 @@ struct coax_datagram {
 };
 
 struct coax_transport;
+struct coax_udp_socket;
 
 struct coax_transport_ops {
 	/*
@@ -99,6 +100,11 @@ struct coax_transport_ops {
 	 */
 	int (*rebind)(struct coax_transport *transport, uint32_t socket,
 		      const union coax_address *address);
+	/*
+	 * Open one more socket, which takes datagrams in at once. Returns its index, -E2BIG or
+	 * another negative errno.
+	 */
+	int (*open)(struct coax_transport *transport, const struct coax_udp_socket *wanted);
 	/* The descriptor of a socket, -1 behind the last one. */
 	int (*fd)(const struct coax_transport *transport, uint32_t socket);
 	/* The address that a socket is bound to. */

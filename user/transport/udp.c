@@ -557,6 +557,17 @@ static int udp_rebind(struct coax_transport *transport, uint32_t socket,
 	return err;
 }
 
+static int udp_open_another(struct coax_transport *transport, const struct coax_udp_socket *wanted)
+{
+	struct udp *udp = to_udp(transport);
+	int err;
+
+	if (udp->count == COAX_SOCKETS_MAX)
+		return -E2BIG;
+	err = udp_socket_open(&udp->sockets[udp->count], wanted);
+	return err ? err : (int)udp->count++;
+}
+
 static int udp_fd(const struct coax_transport *transport, uint32_t socket)
 {
 	const struct udp *udp = to_udp(transport);
@@ -586,6 +597,7 @@ static const struct coax_transport_ops udp_ops = {
 	.join = udp_join,
 	.leave = udp_leave,
 	.rebind = udp_rebind,
+	.open = udp_open_another,
 	.fd = udp_fd,
 	.bound = udp_bound,
 	.close = udp_close,

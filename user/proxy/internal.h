@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the proxy's files share.
+ */
+#ifndef COAX_PROXY_INTERNAL_H
+#define COAX_PROXY_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <coax/request.h>
+#include "proxy/cache.h"
+#include "proxy/forwarding.h"
+#include "proxy/origin.h"
+#include "proxy/proxy.h"
+
+#define COAX_MAPPING_OPTIONS_MAX 1024
+#define COAX_IDENTITY_MAX	 64
+
+/* Path segments, each with its length, and a name space before them. */
+#define COAX_PATH_KEY_MAX 2048
+
+struct coax_mapping {
+	struct coax_proxy *proxy;
+	uint32_t space; /* of keys: its number */
+	char *host;	/* NULL: it is a prefix's */
+	struct coax_resource *resource;
+	unsigned int depth;	    /* segments of the prefix */
+	struct coax_message prefix; /* as Uri-Path */
+	uint8_t bytes[COAX_MAPPING_OPTIONS_MAX];
+	unsigned int origin_count;
+	struct coax_origin *origins;
+	/* A forward-proxy's target: forward.c. */
+	struct cds_hlist_node node;
+	struct cds_list_head order;
+	atomic_uint references; /* of those who fetch from it */
+	uint64_t hash;
+};
+
+struct coax_counters {
+	atomic_ulong hits, misses, joined, forwarded, validated, stale, failed, failovers;
+	atomic_ulong notified;
+};
+
+struct coax_forward;
+struct coax_housekeeping;
+struct coax_result;
+
+struct coax_proxy {
+	struct coax_site *site;
+	_Atomic(struct coax_context *) context; /* NULL: not started */
+	struct coax_cache *cache;
+	struct coax_logger logger;
+	uint64_t body_max;
+	uint32_t timeout_ms;
+	uint64_t stale_ns;
+	uint8_t hop_limit;
+	char identity[COAX_IDENTITY_MAX];
+	struct coax_counters counters;
+	struct coax_forward *forward; /* NULL: no forward-proxy */
+	bool has_gateway;
+	atomic_bool stopping;			/* nothing begins that is not for a client */
+	struct cds_list_head watches;		/* the cache's lock */
+	struct coax_housekeeping *housekeeping; /* NULL: not started */
+	char **prefetch;
+	size_t prefetch_count;
+	size_t mapping_count;
+	struct coax_mapping mappings[];
+};
+
+static inline void coax_proxy_count(atomic_ulong *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* mapping.c */
+
+/* In place, and a part of the proxy's Site. Returns 0, or has said why not. */
+int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint32_t space,
+			const struct coax_proxy_mapping *options);
+void coax_mapping_destroy(struct coax_mapping *mapping);
+
+/*
+ * Which origins can be asked now for what has this hash, best first. None: *code and *retry_after
+ * (s) say what to tell clients.
+ */
+unsigned int coax_mapping_candidates(struct coax_mapping *mapping, uint64_t hash, uint64_t now,
+				     uint8_t order[COAX_ORIGINS_MAX], uint8_t *code,
+				     uint32_t *retry_after);
+
+/* handle.c: the handler of all methods; `mapping` is a struct coax_mapping. */
+void coax_proxy_handle(struct coax_responder *responder, void *mapping);
+/*
+ * The same for a request to a forward-proxy, which asks `mapping` for what `target` says: a message
+ * with the method and the options, of a FETCH the payload if that is part of the key.
+ */
+void coax_proxy_handle_target(struct coax_responder *responder, struct coax_mapping *mapping,
+			      const struct coax_message *target);
+
+/* gateway.c: what is told by the host's name, and what is a forward-proxy's. */
+int coax_proxy_add_gateway(struct coax_proxy *proxy);
+
+/* forward.c */
+
+int coax_forward_create(struct coax_forward **forward, struct coax_proxy *proxy,
+			const char *const *allowed, size_t count);
+/* Nobody fetches. NULL: nothing. */
+void coax_forward_destroy(struct coax_forward *forward);
+/* Answer a request with Proxy-Uri or Proxy-Scheme. */
+void coax_forward_handle(struct coax_forward *forward, struct coax_responder *responder);
+
+/* waiters.c */
+
+/* A deferred responder that waits for a response. */
+struct coax_waiter {
+	struct coax_waiter *next;
+	struct coax_responder *responder;
+	uint16_t hops;
+	uint8_t hop_limit;
+};
+
+/* In the order in which they came. */
+struct coax_waiters {
+	struct coax_waiter *first;
+	struct coax_waiter **end; /* NULL: empty */
+};
+
+/* NULL: no memory. */
+struct coax_waiter *coax_waiter_create(struct coax_responder *responder,
+				       const struct coax_forwarding *forwarding);
+void coax_waiters_add(struct coax_waiters *waiters, struct coax_waiter *waiter);
+/* All of `from`, behind those that are there. */
+void coax_waiters_move(struct coax_waiters *to, struct coax_waiters *from);
+/* All get the same, and are free. */
+void coax_waiters_answer(struct coax_mapping *mapping, struct coax_waiters *waiters,
+			 const struct coax_result *result);
+
+/* upstream.c: requests to origins. */
+
+/* What it means for clients that a request failed. */
+struct coax_failure {
+	int result;
+	uint8_t code;
+	bool down;	/* the origin as a whole does not answer */
+	bool delivered; /* it may have got the request */
+	const char *diagnostic;
+};
+
+/* Of the errno that the Context gave. */
+const struct coax_failure *coax_failure_of(int result);
+
+struct coax_upstream {
+	const union coax_address *remote; /* NULL: the message names it, and it is looked up */
+	union coax_address address;
+	struct coax_message message; /* without payload */
+	uint8_t bytes[2048];
+};
+
+/*
+ * What is to be sent to an origin for `asked`, with the ETag of `validated` (NULL: none). Returns 0
+ * or -EMSGSIZE.
+ */
+int coax_upstream_build(struct coax_upstream *upstream, struct coax_mapping *mapping,
+			struct coax_origin *origin, const struct coax_forwarding *forwarding,
+			const struct coax_message *asked, const struct coax_stored *validated);
+
+/* flight.c */
+
+/*
+ * Fetch for a deferred responder, or have it wait for what is being fetched already. `key` NULL:
+ * its response is for it alone. `target`: what is asked for if that is not what the request says;
+ * it is copied. It is answered sooner or later.
+ */
+void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *responder,
+		      const struct coax_forwarding *forwarding, const struct coax_cache_key *key,
+		      const struct coax_message *target);
+
+/* watch.c */
+
+/*
+ * As coax_flight_join(), for who asks to observe: he waits for the first response to an observation
+ * of the origin's resource, which begins if there is none.
+ */
+void coax_watch_join(struct coax_mapping *mapping, struct coax_responder *responder,
+		     const struct coax_forwarding *forwarding, const struct coax_cache_key *key,
+		     const struct coax_message *target);
+
+/* End those that nobody observes any more; when the proxy stops, all. Not from a callback. */
+void coax_watches_tick(struct coax_proxy *proxy, uint64_t now);
+
+/* housekeeping.c: a thread for what is done by the clock. */
+
+int coax_housekeeping_start(struct coax_proxy *proxy);
+/* Its thread ends. What it asked the Site for does so with the Context. NULL: nothing. */
+void coax_housekeeping_stop(struct coax_housekeeping *housekeeping);
+/* The Context is gone. NULL: nothing. */
+void coax_housekeeping_destroy(struct coax_housekeeping *housekeeping);
+
+/* answer.c */
+
+/* Whether it is for observers, who are to be told what is there now. */
+bool coax_proxy_is_rendering(const struct coax_responder *responder);
+
+/* What becomes of requests. */
+struct coax_result {
+	/* Kept, or fit to be; a reference. NULL: */
+	struct coax_stored *stored;
+	bool is_stale; /* it serves although it is, because nobody could be asked */
+	/* ... an origin's response, valid during the call. NULL: */
+	const struct coax_message *response;
+	unsigned int origin; /* whose it is */
+	/* What was asked for; NULL: what the request says. */
+	const struct coax_message *target;
+	/* ... an error of ours. */
+	uint8_t code;
+	const char *diagnostic;
+	uint32_t retry_after; /* s; 0: not known */
+	/* What `stored` may be published under; NULL: it may not. */
+	struct coax_subject *subject;
+	uint64_t generation;
+	/* The origin tells of its changes: who asks may observe. */
+	bool is_observed;
+};
+
+void coax_proxy_answer(struct coax_mapping *mapping, struct coax_responder *responder,
+		       const struct coax_result *result);
+
+/* RFC 8768 section 4: who it is that has ended the way. `upstream` NULL: this one. */
+void coax_proxy_answer_hops(const struct coax_proxy *proxy, struct coax_responder *responder,
+			    const struct coax_message *upstream);
+
+/* What a request or its response's location names is not fresh any more. */
+void coax_proxy_invalidate(struct coax_mapping *mapping, const struct coax_message *m,
+			   uint16_t option);
+
+/*
+ * What is stored for a key and may serve because no origin does; a reference, in *result. In an RCU
+ * read section, or with the cache's lock.
+ */
+bool coax_proxy_take_stale(struct coax_proxy *proxy, struct coax_cached *cached, uint64_t now,
+			   struct coax_result *result);
+
+#endif
