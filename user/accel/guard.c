@@ -149,7 +149,7 @@ int coax_guard_set(struct coax_guard *guard, const struct coax_guard_options *op
 		err = guard_tell_kernel(guard, rules, former);
 	if (err)
 		return err;
-	rcu_assign_pointer(guard->rules, rules);
+	__atomic_store_n(&guard->rules, rules, __ATOMIC_RELEASE);
 	synchronize_rcu();
 	free(former);
 	return 0;
@@ -217,6 +217,11 @@ struct source {
 	uint32_t name;
 };
 
+static const struct guard_rules *rules_of(const struct coax_guard *guard)
+{
+	return __atomic_load_n(&guard->rules, __ATOMIC_ACQUIRE);
+}
+
 static struct coax_limit *total_of(const struct coax_guard *guard)
 {
 	return &guard->limits[COAX_LIMITS_TOTAL];
@@ -224,7 +229,7 @@ static struct coax_limit *total_of(const struct coax_guard *guard)
 
 static struct source find_source(const struct coax_guard *guard, const union coax_address *remote)
 {
-	const struct guard_rules *rules = rcu_dereference(guard->rules);
+	const struct guard_rules *rules = rules_of(guard);
 	const struct coax_guard_config *config = &rules->config;
 	struct source source = {.rules = rules, .config = config};
 	uint32_t words[4];
@@ -358,7 +363,7 @@ uint32_t coax_guard_wait(const struct coax_guard *guard, const union coax_addres
 bool coax_guard_charge(struct coax_guard *guard, const union coax_address *remote, uint64_t now,
 		       size_t request, size_t response)
 {
-	const struct guard_rules *rules = rcu_dereference(guard->rules);
+	const struct guard_rules *rules = rules_of(guard);
 	struct source source;
 
 	if (!coax_is_amplified(&rules->config, (uint32_t)request, (uint32_t)response) ||
