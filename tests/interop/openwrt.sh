@@ -81,6 +81,12 @@ all_kinds() {
 			list allow 'secure all'
 		config limits
 			option requests '100'
+		config proxy
+			option path '/sensors'
+			list origin 'coap://192.0.2.10'
+			list origin 'coap://192.0.2.11:5683/backup'
+		config proxies
+			option stale_if_error '60'
 	EOT
 	cat >"$scratch/wanted" <<-EOT
 		workers = '2'
@@ -101,6 +107,13 @@ all_kinds() {
 		}
 		limits {
 		requests = '100'
+		}
+		proxy '/sensors' {
+		origin += 'coap://192.0.2.10'
+		origin += 'coap://192.0.2.11:5683/backup'
+		}
+		proxies {
+		stale-if-error = '60'
 		}
 	EOT
 	converted &&
