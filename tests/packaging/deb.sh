@@ -94,6 +94,11 @@ power_off() {
 	container=
 }
 
+leave() {
+	power_off
+	lab_leave "$1"
+}
+
 remove_groups() {
 	find "$groups/coax-$$" -depth -type d -exec rmdir {} +
 }
@@ -218,7 +223,7 @@ purges() {
 plan 10
 container=
 lab_begin
-trap 'power_off; lab_leave 1' EXIT
+trap 'leave $?' EXIT
 system=$LAB_DIR/system
 write_boot
 check "a small Debian system is made" make_system
@@ -231,5 +236,4 @@ check "an upgrade hands over to the new version without a lost request" upgrades
 check "when the new version cannot serve the former one goes on" stays
 check "removed, it leaves no process, no program, no pins and no socket" removes
 check "purged, it leaves what was served, and no other file" purges
-power_off
 finish
