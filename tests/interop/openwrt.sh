@@ -81,6 +81,12 @@ all_kinds() {
 			list allow 'secure all'
 		config limits
 			option requests '100'
+		config proxy
+			option path '/sensors'
+			list origin 'coap://192.0.2.10'
+			list origin 'coap://192.0.2.11:5683/backup'
+		config proxies
+			option stale_if_error '60'
 	EOT
 	cat >"$scratch/wanted" <<-EOT
 		workers = '2'
@@ -102,9 +108,29 @@ all_kinds() {
 		limits {
 		requests = '100'
 		}
+		proxy '/sensors' {
+		origin += 'coap://192.0.2.10'
+		origin += 'coap://192.0.2.11:5683/backup'
+		}
+		proxies {
+		stale-if-error = '60'
+		}
 	EOT
 	converted &&
 		diff "$scratch/wanted" "$scratch/coaxd.conf" && checks
+}
+
+# Those that UCI writes 1 and 0 for.
+flags() {
+	sed -n '/^const struct coaxd_setting coaxd_settings/,$p' user/coaxd/settings.c | awk -v RS='},' '/FLAG\(|flag = true/ && match($0, /\.key = "[a-z-]+"/) {
+		print substr($0, RSTART + 8, RLENGTH - 9)}' | tr - _ >"$scratch/flags"
+	[ "$(wc -l <"$scratch/flags")" -ge 5 ] || return 1
+	while read -r flag; do
+		grep -q "[*:]$flag\b" "$files/uci-to-conf" || {
+			echo "$flag"
+			return 1
+		}
+	done <"$scratch/flags"
 }
 
 # A value is never more than a value.
@@ -187,11 +213,12 @@ makefile() {
 	shellcheck "$files/uci-to-conf" "$files/coaxd.init"
 }
 
-plan 9
+plan 10
 check "the package's files are there, and in order" makefile
 check "the example settings make a configuration that coaxd takes" example
 check "so do those that it has as comments, with a logical interface's device" example_whole
 check "sections, options, lists and flags become those of coaxd.conf" all_kinds
+check "all flags of coaxd.conf are known as such" flags
 check "what stands in a value stays a value" hostile
 check "a mistake is found by coaxd --check, which names the setting" mistake
 check "the init script has procd start coaxd with that, and reload it by SIGHUP" starts

@@ -94,6 +94,11 @@ power_off() {
 	container=
 }
 
+leave() {
+	power_off
+	lab_leave "$1"
+}
+
 remove_groups() {
 	find "$groups/coax-$$" -depth -type d -exec rmdir {} +
 }
@@ -141,6 +146,18 @@ serves() {
 	in_system sh -c 'echo -n hello >/srv/coap/hello && echo -n x >/srv/coap/state && chown coax /srv/coap/state'
 	lab_wait_for 5 kernel_gets || shows_log || return 1
 	in_system sh -c "grep ^Uid: /proc/$(main_pid)/status && stat -c %U /proc/$(main_pid)" | grep -qw coax
+}
+
+has_new_age() {
+	lab_client "$build/coax" get -v --timeout 2 "coap://$LAB_SERVER_4/hello" 2>&1 | grep 'Max-Age:29'
+}
+
+reloads() {
+	in_system sed -i 's/#max-age = .*/max-age = 29/' /etc/coax/coaxd.conf
+	former=$(main_pid)
+	in_system systemctl reload coaxd || shows_log || return 1
+	lab_wait_for 5 has_new_age || shows_log || return 1
+	[ "$(main_pid)" -eq "$former" ]
 }
 
 # The smallest system has no man(1).
@@ -203,20 +220,20 @@ purges() {
 	in_system test -e /srv/coap/hello
 }
 
-plan 9
+plan 10
 container=
 lab_begin
-trap 'power_off; lab_leave 1' EXIT
+trap 'leave $?' EXIT
 system=$LAB_DIR/system
 write_boot
 check "a small Debian system is made" make_system
 check "it starts" boot
 check "the packages install, with what they depend on" install_packages
 check "the daemon is started by its unit, and serves in the kernel too" serves
+check "systemd reloads its configuration" reloads
 check "the man pages are there" has_manuals
 check "an upgrade hands over to the new version without a lost request" upgrades
 check "when the new version cannot serve the former one goes on" stays
 check "removed, it leaves no process, no program, no pins and no socket" removes
 check "purged, it leaves what was served, and no other file" purges
-power_off
 finish
