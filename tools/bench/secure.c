@@ -14,8 +14,9 @@
 #include "secure.h"
 
 /* A handshake that takes longer has failed. */
-#define NOBODY_PATIENCE (BENCH_NSEC / 2)
 #define HANDSHAKE_MAX (10 * BENCH_NSEC)
+/* While the network says that nobody listens. */
+#define NOBODY_PATIENCE (BENCH_NSEC / 2)
 /* How often timers are looked at. */
 #define TICK (BENCH_NSEC / 20)
 /* After so long without anything new, sleep a little between two looks. */

@@ -56,7 +56,7 @@ struct coax_resource {
 struct coax_site {
 	struct cds_lfht *table;
 	struct coax_hash_key hash_key;
-	struct coax_shapes *shapes; /* of subtrees and resources with parameters */
+	struct coax_shapes *shapes;   /* of subtrees and resources with parameters */
 	struct coax_gateway *gateway; /* RCU; NULL: none */
 	/* Changes when resources come or go: of their list, and of what there is not. */
 	struct coax_subject *subject;
