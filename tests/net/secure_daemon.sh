@@ -198,7 +198,7 @@ mistake_keeps_all() {
 		>"$work/server.json"
 	kill -HUP "$coaxd"
 	logged 'ERROR: .*server.json:3: .*":admin".*ascii' &&
-		logged 'WARNING: the former credentials stay in effect' || status=1
+		logged 'WARNING: all stays as it was' || status=1
 	"$build/coax" reload -i secure 2>"$work/err" && status=1
 	cat "$work/err"
 	rm "$work/server.json"
@@ -257,8 +257,8 @@ refused() {
 }
 
 mistakes() {
-	refused 2 '--bind-secure and --secure-only need --credentials; see' --secure-only &&
-		refused 2 '--bind-secure and --secure-only need --credentials; see' --bind-secure '*' &&
+	refused 2 'bind-secure and secure-only need credentials; see' --secure-only &&
+		refused 2 'bind-secure and secure-only need credentials; see' --bind-secure '*' &&
 		refused 2 '--bind-secure takes ADDRESS.* not "x"' --bind-secure x --credentials "$work/server.json" &&
 		refused 2 '--access "/a": it is PATH WHO METHODS' --access /a &&
 		refused 2 '--access "/a \*": it is PATH WHO METHODS' --access '/a *' &&
