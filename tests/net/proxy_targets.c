@@ -3,6 +3,7 @@
  * How a proxy finds who is to be asked: by prefix, by the host's name, or because the client says
  * so (RFC 7252 sections 5.7.2 and 5.7.3), over loopback.
  */
+#include "../hosts.h"
 #include "../proxy.h"
 
 static struct origin origins[2];
@@ -170,6 +171,7 @@ TEST("a name that stands for nothing gets 5.02, one that does is looked up and a
 	struct coax_option host;
 	char uri[64];
 
+	set_hosts("127.0.0.1 localhost\n");
 	begin(any, 1);
 	EXPECT_EQ(get_uri("coap://nowhere.invalid/a")->code, COAX_BAD_GATEWAY);
 	sprintf(uri, "coap://localhost:%u/a", coax_context_port(origins[0].context));
