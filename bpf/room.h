@@ -15,7 +15,8 @@
  */
 __noinline int move_headers(struct xdp_md *ctx, __u32 from, __u64 length)
 {
-	__u8 headers[HEADERS_MAX];
+	/* Early kernels of the 6.1 series take no memory that a part of might stay unwritten. */
+	__u8 headers[HEADERS_MAX] = {0};
 
 	OPAQUE(length);
 	if (length < 2 || length > sizeof(headers))

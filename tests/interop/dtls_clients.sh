@@ -6,6 +6,16 @@
 # about raw public keys, which OpenSSL has from 3.2 on.)
 # shellcheck disable=SC2317 # functions are called through check
 set -u
+
+# Names are looked up in a file of the test's own: localhost may stand for ::1 first, where nobody listens.
+if [ -z "${COAX_OWN_HOSTS:-}" ]; then
+	COAX_OWN_HOSTS=$(mktemp) || exit 1
+	export COAX_OWN_HOSTS
+	echo "127.0.0.1 localhost" >"$COAX_OWN_HOSTS"
+	exec unshare --mount --propagation private -- "$0" "$@"
+fi
+mount --bind "$COAX_OWN_HOSTS" /etc/hosts
+rm "$COAX_OWN_HOSTS"
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/ktap.sh
 . tests/ktap.sh
