@@ -87,7 +87,11 @@ void accel_interface_close(struct coax_accel *accel, struct accel_interface *int
 	interface->rung = COAX_RUNG_NONE;
 
 	attachment = &accel->config->attachments[interface - accel->interfaces];
-	memset(attachment, 0, sizeof(*attachment));
+	/* Workers ask it whether the kernel looks at what comes in there. */
+	__atomic_store_n(&attachment->ifindex, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&attachment->silent, 0, __ATOMIC_RELAXED);
+	attachment->rung = COAX_RUNG_NONE;
+	memset(attachment->name, 0, sizeof(attachment->name));
 }
 
 bool accel_runs_dispatcher(uint32_t ifindex)
@@ -263,7 +267,7 @@ int accel_interface_attach(struct coax_accel *accel, struct accel_interface *int
 	attachment = &accel->config->attachments[interface - accel->interfaces];
 	memcpy(attachment->name, interface->name, sizeof(attachment->name));
 	attachment->rung = interface->rung;
-	attachment->ifindex = interface->ifindex;
+	__atomic_store_n(&attachment->ifindex, interface->ifindex, __ATOMIC_RELAXED);
 	coax_log(&accel->logger, COAX_LOG_INFO, "%s: XDP program attached %s", link->name,
 		 modes[interface->rung]);
 	if (accel_link_is(link, "veth") && interface->rung != COAX_RUNG_GENERIC)

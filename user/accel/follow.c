@@ -45,7 +45,8 @@ static void follow_attached(const struct coax_accel *accel, struct accel_interfa
 
 	accel_interface_update(interface, link);
 	say_obstacle(accel, interface, link);
-	attachment->silent = interface->place.obstacle != ACCEL_OBSTACLE_NONE;
+	__atomic_store_n(&attachment->silent, interface->place.obstacle != ACCEL_OBSTACLE_NONE,
+			 __ATOMIC_RELAXED);
 	if (strcmp(attachment->name, link->name) == 0)
 		return;
 	coax_log(&accel->logger, COAX_LOG_INFO, "%s has become %s", attachment->name, link->name);
