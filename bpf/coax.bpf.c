@@ -23,16 +23,6 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline const struct coax_config *configuration(void)
-{
-	const __u32 only = 0;
-
-	return bpf_map_lookup_elem(&config, &only);
-}
-
-/* Words that userspace changes while this runs: read once, each time. */
-#define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
-
 /* The reply has been found: it is sent if its receiver may get so much. */
 static __always_inline enum outcome send_limited(struct xdp_md *ctx, struct packet *packet,
 						 const struct coax_guard_config *guard,
