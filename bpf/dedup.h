@@ -257,37 +257,12 @@ __noinline __u64 find_duplicate(struct xdp_md *ctx, __u64 place, __u64 now, __u3
 
 _Static_assert(COAX_EXCHANGE_WAYS == 2, "find_duplicate() looks at both");
 
-/* The message is the one that is on record, so its checksum need not go into the reply's. */
-static __always_inline bool write_repeat(struct xdp_md *ctx, const struct packet *packet,
-					 const struct repeated *repeated, __u32 length)
-{
-	struct udphdr *udp = udp_header(packet);
-	__u64 last = repeated->length - 1;
-	__u64 sum;
-
-	if ((void *)(udp + 1) > packet->end)
-		return false;
-	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
-	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
-	      repeated->sum;
-	if (!write_transport(packet, udp, length, sum))
-		return false;
-	OPAQUE(last);
-	if (last >= COAX_REPEAT_MAX)
-		return false;
-	last += 1;
-	OPAQUE(last);
-	return !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), repeated->record->reply,
-				    last);
-}
-
 __noinline int send_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u32 otherwise)
 {
 	struct repeated repeated;
 	enum outcome outcome;
 	struct packet packet;
 	union next_hop hop;
-	__u32 length;
 
 	find_place(ctx, place, &packet);
 	if (!recall(duplicate, &repeated) || repeated.length > COAX_REPEAT_MAX ||
@@ -297,11 +272,12 @@ __noinline int send_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u
 		return record_unchanged(&repeated) ? OUTCOME(drop_duplicate) : otherwise;
 	/* Header and token are replaced like the rest. */
 	packet.request = packet.transport + sizeof(struct udphdr);
-	length = packet.request + repeated.length;
-	outcome = make_way(ctx, &packet, length, &hop);
+	outcome = make_way(ctx, &packet, packet.request + repeated.length, &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (!turn_to(&packet, &hop) || !write_repeat(ctx, &packet, &repeated, length) ||
+	if (!turn_to(&packet, &hop) ||
+	    !write_message(ctx, &packet, repeated.record->reply, repeated.length, COAX_REPEAT_MAX,
+			   repeated.sum) ||
 	    !record_unchanged(&repeated))
 		return OUTCOME(drop_raced);
 	return OUTCOME(repeat);

@@ -16,8 +16,6 @@
 #include "slot.h"
 #include "stats.h"
 
-#define COAP_PORT  5683
-#define COAPS_PORT 5684
 /*
  * The coarse clock is behind by up to a tick, 10 ms at most. For limits it runs ahead instead: what
  * is over one here is over it in userspace, too.
@@ -29,12 +27,12 @@
 
 union source_key {
 	struct coax_verified_key key;
-	__u32 words[4];
+	__u32 words[ADDRESS_WORDS];
 };
 
 union prefix_key {
 	struct coax_prefix_key key;
-	__u32 words[5];
+	__u32 words[1 + ADDRESS_WORDS];
 };
 
 /* Whose the limits are: the prefix of a source, and its places in `limits`. */
@@ -94,7 +92,7 @@ __noinline int is_reflector(__u64 port)
  */
 static __always_inline bool is_from_server(const struct packet *packet)
 {
-	return packet->source_port == COAP_PORT || packet->source_port == COAPS_PORT;
+	return packet->source_port == COAX_PORT || packet->source_port == COAX_PORT_SECURE;
 }
 
 static __always_inline bool may_be_own(const struct coax_guard_config *guard, __u64 source_end)

@@ -207,21 +207,13 @@ static __always_inline void make_verify(const struct client_hello *hello, union 
 	message->cookie_length = COAX_COOKIE_LENGTH;
 }
 
-/* Nothing in it but addresses and ports is the sender's word by word: the sum is made anew. */
 static __always_inline bool write_verify(struct xdp_md *ctx, const struct packet *packet,
-					 union verify *verify, __u32 length)
+					 const union verify *verify)
 {
-	struct udphdr *udp = udp_header(packet);
-	__u64 sum;
+	const __u64 length = sizeof(verify->message);
 
-	if ((void *)(udp + 1) > packet->end)
-		return false;
-	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
-	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
-	      sum_words(verify->words, VERIFY_WORDS);
-	return write_transport(packet, udp, length, sum) &&
-	       !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), &verify->message,
-				    sizeof(verify->message));
+	return write_message(ctx, packet, &verify->message, length, length,
+			     sum_words(verify->words, VERIFY_WORDS));
 }
 
 /* The one in the scratch. It is shorter than any ClientHello: there is room. */
@@ -231,20 +223,15 @@ __noinline int send_verify(struct xdp_md *ctx, __u64 place)
 	enum outcome outcome;
 	struct packet packet;
 	union next_hop hop;
-	__u32 length;
 
 	find_place(ctx, place, &packet);
 	if (!hello || check_datagram(&packet) != GO_ON)
 		return OUTCOME(pass_unusual);
 	packet.request = packet.transport + sizeof(struct udphdr);
-	length = packet.request + sizeof(struct hello_verify);
-	outcome = find_route(ctx, &packet, length - packet.network, &hop);
+	outcome = make_way(ctx, &packet, packet.request + sizeof(struct hello_verify), &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = make_room(ctx, &packet, length);
-	if (outcome != GO_ON)
-		return outcome;
-	if (!turn_to(&packet, &hop) || !write_verify(ctx, &packet, &hello->verify, length))
+	if (!turn_to(&packet, &hop) || !write_verify(ctx, &packet, &hello->verify))
 		return OUTCOME(drop_raced);
 	return OUTCOME(hello);
 }

@@ -92,6 +92,22 @@ static __always_inline bool load_bytes(struct xdp_md *ctx, __u32 at, __u64 lengt
 	return !bpf_xdp_load_bytes(ctx, at, to, last);
 }
 
+/* Likewise into the frame. */
+static __always_inline bool store_bytes(struct xdp_md *ctx, __u32 at, const void *from,
+					__u64 length, __u64 most)
+{
+	__u64 last = length - 1;
+
+	if (!length)
+		return true;
+	OPAQUE(last);
+	if (last >= most)
+		return false;
+	last += 1;
+	OPAQUE(last);
+	return !bpf_xdp_store_bytes(ctx, at, (void *)from, last);
+}
+
 /* At the beginning, and whenever it has been resized. */
 static __always_inline void find_frame(const struct xdp_md *ctx, struct packet *packet)
 {
