@@ -228,6 +228,12 @@ static __always_inline enum outcome refuse(const struct coax_guard_config *guard
 	return guard->pass_every && over % guard->pass_every == 0 ? OUTCOME(pass_limited) : drop;
 }
 
+static __always_inline bool conforms(const struct prefix *prefix, __u64 now)
+{
+	return coax_gcra_conforms(&prefix->guard->requests,
+				  coax_limit_requests(prefix->a, prefix->b), now);
+}
+
 /* It is charged at once, in the hope that the program answers it. */
 __noinline int limit_requests(struct xdp_md *ctx, __u64 place, __u64 now)
 {
@@ -235,19 +241,22 @@ __noinline int limit_requests(struct xdp_md *ctx, __u64 place, __u64 now)
 
 	if (!find_prefix(ctx, place, &p))
 		return OUTCOME(pass_unusual);
-	if (coax_gcra_conforms(&p.guard->requests, coax_limit_requests(p.a, p.b), now)) {
+	if (conforms(&p, now)) {
 		coax_limit_charge_request(p.guard, p.a, p.b, now);
 		return GO_ON;
 	}
 	return is_allowed(&p) ? GO_ON : refuse(p.guard, p.a, OUTCOME(drop_requests));
 }
 
-/* It goes up, where userspace charges it. */
-__noinline int refund_request(struct xdp_md *ctx, __u64 place)
+/*
+ * It goes up, where userspace charges it. Who is allowed all the same was not charged beyond the
+ * limit, and gives nothing back to who shares it.
+ */
+__noinline int refund_request(struct xdp_md *ctx, __u64 place, __u64 now)
 {
 	struct prefix p;
 
-	if (find_prefix(ctx, place, &p))
+	if (find_prefix(ctx, place, &p) && (conforms(&p, now) || !is_allowed(&p)))
 		coax_limit_refund_request(p.guard, p.a, p.b);
 	return 0;
 }
