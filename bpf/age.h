@@ -35,19 +35,15 @@ static __always_inline bool write_max_age(struct xdp_md *ctx, const struct packe
 	__u64 last = (__u64)reply->slot->max_age_length - 1;
 	__u32 at = reply->slot->max_age_at;
 	__be32 value;
-	__u16 check;
 
 	OPAQUE(last);
 	if (last >= sizeof(value) || at + last >= reply->length || (void *)(udp + 1) > packet->end)
 		return false;
 	/* Its bytes come first in the word, zeros behind them. */
 	value = bpf_htonl(seconds_left(reply->slot) << 8 * (sizeof(value) - 1 - last));
-	check = ~sum_fold(sum_without(udp->check) +
-			  sum_at(packet->token_length + at, sum_fold(value)));
-	udp->check = check ? check : 0xffff;
-	last += 1;
-	OPAQUE(last);
-	return !bpf_xdp_store_bytes(ctx, packet->request + at, &value, last);
+	udp->check = sum_check(sum_without(udp->check) +
+			       sum_at(packet->token_length + at, sum_fold(value)));
+	return store_bytes(ctx, packet->request + at, &value, last + 1, sizeof(value));
 }
 
 #endif

@@ -21,6 +21,14 @@ static __always_inline __u16 sum_fold(__u32 sum)
 	return (sum * 0x10001 + (sum >> 16)) >> 16;
 }
 
+/* As it goes into a UDP header, where zero would mean that there is none (RFC 768). */
+static __always_inline __u16 sum_check(__u32 sum)
+{
+	__u16 check = ~sum_fold(sum);
+
+	return check ? check : 0xffff;
+}
+
 /*
  * Whether it is 0xffff once folded, so a multiple of 2^16 - 1 (but not 0, which no sum of a header
  * is). Multiplied by the inverse modulo 2^64, those alone give their quotients, the numbers up to

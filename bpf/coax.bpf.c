@@ -23,16 +23,6 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline const struct coax_config *configuration(void)
-{
-	const __u32 only = 0;
-
-	return bpf_map_lookup_elem(&config, &only);
-}
-
-/* Words that userspace changes while this runs: read once, each time. */
-#define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
-
 /* The reply has been found: it is sent if its receiver may get so much. */
 static __always_inline enum outcome send_limited(struct xdp_md *ctx, struct packet *packet,
 						 const struct coax_guard_config *guard,
@@ -64,11 +54,11 @@ static __always_inline enum outcome charge_request(struct xdp_md *ctx, const str
 }
 
 static __always_inline enum outcome refund_passed(struct xdp_md *ctx, const struct packet *packet,
-						  const struct coax_guard_config *guard,
+						  const struct coax_guard_config *guard, __u64 now,
 						  enum outcome outcome)
 {
 	if (action_of(outcome) == XDP_PASS && guard->requests.cost)
-		refund_request(ctx, address_place(packet));
+		refund_request(ctx, address_place(packet), now + TICK_MAX);
 	return outcome;
 }
 
@@ -88,7 +78,7 @@ static __always_inline enum outcome look_up(struct xdp_md *ctx, struct packet *p
 	if (outcome == GO_ON)
 		outcome = send_limited(ctx, packet, &config->guard, &reply, now + TICK_MAX);
 	return may_be_duplicate(outcome) ? outcome
-					 : refund_passed(ctx, packet, &config->guard, outcome);
+					 : refund_passed(ctx, packet, &config->guard, now, outcome);
 }
 
 /* Any other message. A function of its own, as the verifier looks at it once. */
@@ -111,8 +101,9 @@ __noinline int look_otherwise(struct xdp_md *ctx, __u64 place, __u64 now)
 	if (outcome != GO_ON)
 		return outcome;
 	outcome = parsed == GO_ON ? send_reset(ctx, &packet) : parsed;
-	return may_be_duplicate(outcome) ? outcome
-					 : refund_passed(ctx, &packet, &config->guard, outcome);
+	return may_be_duplicate(outcome)
+		       ? outcome
+		       : refund_passed(ctx, &packet, &config->guard, now, outcome);
 }
 
 /* It is a plain datagram to an endpoint of ours, from somebody who may be answered. */
@@ -128,7 +119,7 @@ static __always_inline enum outcome respond(struct xdp_md *ctx, struct packet *p
 	if (!may_be_duplicate(outcome))
 		return outcome;
 	outcome = repeat(ctx, address_place(packet), now, SWITCH(config, exchanges), outcome);
-	return refund_passed(ctx, packet, &config->guard, outcome);
+	return refund_passed(ctx, packet, &config->guard, now, outcome);
 }
 
 /* Whether userspace gets it, as one of those that strangers have a share of. */

@@ -8,6 +8,7 @@
 #define COAX_BPF_DEDUP_H
 
 #include <linux/in.h>
+#include "address.h"
 #include "checksum.h"
 #include "datagram.h"
 #include "guard.h"
@@ -17,15 +18,15 @@
 #include "barrier.h"
 #include "stats.h"
 
-#define REPEATED_WORDS	   (COAX_REPEATED_MAX / 8)
-#define LINK_LOCAL	   0xfe800000
-#define LINK_LOCAL_MASK	   0xffc00000
-#define NAME_ADDRESS_WORDS 4
+#define REPEATED_WORDS	(COAX_REPEATED_MAX / 8)
+#define LINK_LOCAL	0xfe800000
+#define LINK_LOCAL_MASK 0xffc00000
+#define NAME_WORDS	5
 
 union exchange_name {
 	struct coax_exchange_name name;
-	__u32 halves[10];
-	__u64 words[5];
+	__u32 halves[2 * NAME_WORDS];
+	__u64 words[NAME_WORDS];
 };
 
 _Static_assert(sizeof(union exchange_name) == sizeof(struct coax_exchange_name), "without padding");
@@ -84,8 +85,7 @@ _Static_assert(OUTCOME(pass_long) == OUTCOME(pass_method) + 1 &&
  * The whole message's. A function of its own, that the verifier looks at once. Returns 0, or
  * a negative errno.
  */
-__attribute__((noinline)) int digest_message(struct xdp_md *ctx, __u32 from, __u32 length,
-					     __u64 wanted)
+__noinline int digest_message(struct xdp_md *ctx, __u32 from, __u32 length, __u64 wanted)
 {
 	const struct coax_digest_secret *key = digest_secret();
 	struct coax_digest_sums sums = {};
@@ -111,56 +111,50 @@ __attribute__((noinline)) int digest_message(struct xdp_md *ctx, __u32 from, __u
 	return coax_digest_end(&sums, key, length) == wanted ? 0 : -1;
 }
 
-static __always_inline void name_ipv4(const struct iphdr *ip, union exchange_name *name)
-{
-	name->halves[0] = name->halves[1] = 0;
-	name->halves[2] = bpf_htonl(0x0000ffff);
-	name->halves[3] = ip->saddr;
-	name->halves[4] = name->halves[5] = 0;
-	name->halves[6] = bpf_htonl(0x0000ffff);
-	name->halves[7] = ip->daddr;
-}
-
 static __always_inline bool is_link_local(__u32 first)
 {
 	return (bpf_ntohl(first) & LINK_LOCAL_MASK) == LINK_LOCAL;
 }
 
-static __always_inline bool name_ipv6(const struct xdp_md *ctx, const struct ipv6hdr *ip,
-				      union exchange_name *name, __u16 *zone)
+/*
+ * With a link-local peer, the link that it is at. Returns false where that is not known: a VLAN is
+ * a device of its own.
+ */
+static __always_inline bool find_zone(const struct xdp_md *ctx, const struct packet *packet,
+				      __u16 *zone)
 {
-	const __u32 *source = ip->saddr.in6_u.u6_addr32;
-	const __u32 *destination = ip->daddr.in6_u.u6_addr32;
+	__u32 device = host_device(ctx);
 
-#pragma unroll
-	for (int i = 0; i < NAME_ADDRESS_WORDS; i++) {
-		name->halves[i] = source[i];
-		name->halves[NAME_ADDRESS_WORDS + i] = destination[i];
-	}
-	*zone = 0;
-	if (!is_link_local(source[0]))
-		return true;
-	*zone = ctx->ingress_ifindex;
-	return ctx->ingress_ifindex == *zone;
+	*zone = device;
+	return packet->network == sizeof(struct ethernet_header) && device == *zone;
 }
 
 static __always_inline bool read_name(const struct xdp_md *ctx, const struct packet *packet,
 				      union exchange_name *name)
 {
 	const void *ip = packet->ip;
+	const struct ipv6hdr *ipv6 = ip;
+	const struct iphdr *ipv4 = ip;
 	const struct udphdr *udp = udp_header(packet);
 	const struct coap_header *coap = (const void *)(udp + 1);
+	__u32 *peer = name->halves;
+	__u32 *local = name->halves + ADDRESS_WORDS;
 	__u16 zone = 0;
 
 	if ((const void *)(coap + 1) > packet->end)
 		return false;
 	if (packet->ipv6) {
-		if (ip + sizeof(struct ipv6hdr) > packet->end || !name_ipv6(ctx, ip, name, &zone))
+		if ((const void *)(ipv6 + 1) > packet->end)
+			return false;
+		copy_ipv6(peer, &ipv6->saddr);
+		copy_ipv6(local, &ipv6->daddr);
+		if (is_link_local(peer[0]) && !find_zone(ctx, packet, &zone))
 			return false;
 	} else {
-		if (ip + sizeof(struct iphdr) > packet->end)
+		if ((const void *)(ipv4 + 1) > packet->end)
 			return false;
-		name_ipv4(ip, name);
+		map_ipv4(peer, ipv4->saddr);
+		map_ipv4(local, ipv4->daddr);
 	}
 	name->name.peer_port = bpf_ntohs(udp->source);
 	name->name.local_port = bpf_ntohs(udp->dest);
@@ -176,7 +170,7 @@ static __always_inline bool name_is(const struct coax_exchange_record *record,
 	__u64 difference = 0;
 
 #pragma unroll
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < NAME_WORDS; i++)
 		difference |= words[i] ^ name->words[i];
 	return !difference;
 }
@@ -248,7 +242,7 @@ __noinline __u64 find_duplicate(struct xdp_md *ctx, __u64 place, __u64 now, __u3
 	if (!key || !read_name(ctx, &packet, &name))
 		return NO_DUPLICATE;
 #pragma unroll
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < NAME_WORDS; i++)
 		coax_digest_add(&sums, key, i, name.words[i]);
 	number = coax_digest_end(&sums, key, sizeof(name)) & (records - 1) &
 		 ~(COAX_EXCHANGE_WAYS - 1);
@@ -261,31 +255,7 @@ __noinline __u64 find_duplicate(struct xdp_md *ctx, __u64 place, __u64 now, __u3
 	return name_record(number, &repeated);
 }
 
-_Static_assert(COAX_EXCHANGE_WAYS == 2, "find_record() looks at both");
-
-/* The message is the one that is on record, so its checksum need not go into the reply's. */
-static __always_inline bool write_repeat(struct xdp_md *ctx, const struct packet *packet,
-					 const struct repeated *repeated, __u32 length)
-{
-	struct udphdr *udp = udp_header(packet);
-	__u64 last = repeated->length - 1;
-	__u64 sum;
-
-	if ((void *)(udp + 1) > packet->end)
-		return false;
-	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
-	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
-	      repeated->sum;
-	if (!write_transport(packet, udp, length, sum))
-		return false;
-	OPAQUE(last);
-	if (last >= COAX_REPEAT_MAX)
-		return false;
-	last += 1;
-	OPAQUE(last);
-	return !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), repeated->record->reply,
-				    last);
-}
+_Static_assert(COAX_EXCHANGE_WAYS == 2, "find_duplicate() looks at both");
 
 __noinline int send_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u32 otherwise)
 {
@@ -293,7 +263,6 @@ __noinline int send_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u
 	enum outcome outcome;
 	struct packet packet;
 	union next_hop hop;
-	__u32 length;
 
 	find_place(ctx, place, &packet);
 	if (!recall(duplicate, &repeated) || repeated.length > COAX_REPEAT_MAX ||
@@ -303,11 +272,12 @@ __noinline int send_repeat(struct xdp_md *ctx, __u64 place, __u64 duplicate, __u
 		return record_unchanged(&repeated) ? OUTCOME(drop_duplicate) : otherwise;
 	/* Header and token are replaced like the rest. */
 	packet.request = packet.transport + sizeof(struct udphdr);
-	length = packet.request + repeated.length;
-	outcome = make_way(ctx, &packet, length, &hop);
+	outcome = make_way(ctx, &packet, packet.request + repeated.length, &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	if (!turn_to(&packet, &hop) || !write_repeat(ctx, &packet, &repeated, length) ||
+	if (!turn_to(&packet, &hop) ||
+	    !write_message(ctx, &packet, repeated.record->reply, repeated.length, COAX_REPEAT_MAX,
+			   repeated.sum) ||
 	    !record_unchanged(&repeated))
 		return OUTCOME(drop_raced);
 	return OUTCOME(repeat);

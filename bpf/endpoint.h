@@ -6,14 +6,13 @@
 #ifndef COAX_BPF_ENDPOINT_H
 #define COAX_BPF_ENDPOINT_H
 
+#include "address.h"
 #include "barrier.h"
 #include "maps.h"
 #include "packet.h"
 #include "stats.h"
 
-#define IPV4_MAPPED    0x0000ffff
-
-#define ENDPOINT_WORDS 5
+#define ENDPOINT_WORDS (ADDRESS_WORDS + 1)
 
 union endpoint_key {
 	struct coax_endpoint_key key;
@@ -22,41 +21,26 @@ union endpoint_key {
 
 _Static_assert(sizeof(union endpoint_key) == sizeof(struct coax_endpoint_key), "without padding");
 
-static __always_inline bool ipv6_destination(const struct ipv6hdr *ip, union endpoint_key *endpoint)
-{
-	const __u32 *address = ip->daddr.in6_u.u6_addr32;
-
-	/* ::/64 holds what travels on no wire, IPv4-mapped addresses above all. */
-	if (!(address[0] | address[1]))
-		return false;
-	endpoint->words[0] = address[0];
-	endpoint->words[1] = address[1];
-	endpoint->words[2] = address[2];
-	endpoint->words[3] = address[3];
-	return true;
-}
-
-static __always_inline void ipv4_destination(const struct iphdr *ip, union endpoint_key *endpoint)
-{
-	endpoint->words[0] = 0;
-	endpoint->words[1] = 0;
-	endpoint->words[2] = bpf_htonl(IPV4_MAPPED);
-	endpoint->words[3] = ip->daddr;
-}
-
 static __always_inline bool read_destination(const struct packet *packet, const struct udphdr *udp,
 					     union endpoint_key *endpoint)
 {
+	const void *ip = packet->ip;
+	const struct ipv6hdr *ipv6 = ip;
+	const struct iphdr *ipv4 = ip;
+
 	if ((const void *)(udp + 1) > packet->end)
 		return false;
-	/* In one piece: a word that was written in two is slow to read back. */
-	endpoint->words[4] = bpf_htonl((__u32)bpf_ntohs(udp->dest) << 16);
-	if (packet->ipv6)
-		return packet->ip + sizeof(struct ipv6hdr) <= packet->end &&
-		       ipv6_destination(packet->ip, endpoint);
-	if (packet->ip + sizeof(struct iphdr) > packet->end)
+	endpoint->words[ADDRESS_WORDS] = port_word(udp->dest);
+	if (packet->ipv6) {
+		if ((const void *)(ipv6 + 1) > packet->end)
+			return false;
+		copy_ipv6(endpoint->words, &ipv6->daddr);
+		/* ::/64 holds what travels on no wire, IPv4-mapped addresses above all. */
+		return endpoint->words[0] | endpoint->words[1];
+	}
+	if ((const void *)(ipv4 + 1) > packet->end)
 		return false;
-	ipv4_destination(packet->ip, endpoint);
+	map_ipv4(endpoint->words, ipv4->daddr);
 	return true;
 }
 

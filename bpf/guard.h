@@ -8,17 +8,14 @@
 #define COAX_BPF_GUARD_H
 
 #include <coax/gcra.h>
+#include "address.h"
 #include "endpoint.h"
 #include "maps.h"
 #include "packet.h"
+#include "route.h"
 #include "slot.h"
 #include "stats.h"
 
-#define AF_INET	   2
-#define AF_INET6   10
-
-#define COAP_PORT  5683
-#define COAPS_PORT 5684
 /*
  * The coarse clock is behind by up to a tick, 10 ms at most. For limits it runs ahead instead: what
  * is over one here is over it in userspace, too.
@@ -30,61 +27,44 @@
 
 union source_key {
 	struct coax_verified_key key;
-	__u32 words[4];
+	__u32 words[ADDRESS_WORDS];
 };
 
 union prefix_key {
 	struct coax_prefix_key key;
-	__u32 words[5];
+	__u32 words[1 + ADDRESS_WORDS];
 };
 
-/* The places of a prefix in `limits`. */
-struct places {
+/* Whose the limits are: the prefix of a source, and its places in `limits`. */
+struct prefix {
+	const struct coax_guard_config *guard;
+	union source_key source;
 	struct coax_limit *a;
 	struct coax_limit *b;
 	__u32 name;
 };
 
-static __always_inline const void *ip_header(const struct xdp_md *ctx, __u64 place)
+static __always_inline bool read_source(const struct packet *packet, __u32 *words)
 {
-	__u64 network = place >> 1;
+	const void *ip = packet->ip;
+	const struct ipv6hdr *ipv6 = ip;
+	const struct iphdr *ipv4 = ip;
 
-	OPAQUE(network);
-	return frame_start(ctx) + (network & 0x1f);
-}
-
-static __always_inline bool read_source(const struct xdp_md *ctx, __u64 place,
-					union source_key *source)
-{
-	const void *ip = ip_header(ctx, place);
-
-	OPAQUE(ip);
-	if (place & 1) {
-		const struct ipv6hdr *ipv6 = ip;
-
-		if ((const void *)(ipv6 + 1) > frame_end(ctx))
+	if (packet->ipv6) {
+		if ((const void *)(ipv6 + 1) > packet->end)
 			return false;
-		source->words[0] = ipv6->saddr.in6_u.u6_addr32[0];
-		source->words[1] = ipv6->saddr.in6_u.u6_addr32[1];
-		source->words[2] = ipv6->saddr.in6_u.u6_addr32[2];
-		source->words[3] = ipv6->saddr.in6_u.u6_addr32[3];
-	} else {
-		const struct iphdr *ipv4 = ip;
-
-		if ((const void *)(ipv4 + 1) > frame_end(ctx))
-			return false;
-		source->words[0] = 0;
-		source->words[1] = 0;
-		source->words[2] = bpf_htonl(IPV4_MAPPED);
-		source->words[3] = ipv4->saddr;
+		copy_ipv6(words, &ipv6->saddr);
+		return true;
 	}
+	if ((const void *)(ipv4 + 1) > packet->end)
+		return false;
+	map_ipv4(words, ipv4->saddr);
 	return true;
 }
 
 static __always_inline const struct coax_guard_config *guard_config(void)
 {
-	const __u32 only = 0;
-	const struct coax_config *all = bpf_map_lookup_elem(&config, &only);
+	const struct coax_config *all = configuration();
 
 	return all ? &all->guard : NULL;
 }
@@ -112,7 +92,7 @@ __noinline int is_reflector(__u64 port)
  */
 static __always_inline bool is_from_server(const struct packet *packet)
 {
-	return packet->source_port == COAP_PORT || packet->source_port == COAPS_PORT;
+	return packet->source_port == COAX_PORT || packet->source_port == COAX_PORT_SECURE;
 }
 
 static __always_inline bool may_be_own(const struct coax_guard_config *guard, __u64 source_end)
@@ -125,21 +105,15 @@ static __always_inline bool may_be_own(const struct coax_guard_config *guard, __
 /* Whether the source is an endpoint of ours, with the port that was asked. */
 __noinline int is_own(struct xdp_md *ctx, __u64 place)
 {
-	union source_key source;
 	union endpoint_key endpoint;
 	const struct udphdr *udp;
+	struct packet packet;
 
-	if (!read_source(ctx, place, &source))
+	find_place(ctx, place, &packet);
+	udp = udp_header(&packet);
+	if ((const void *)(udp + 1) > packet.end || !read_source(&packet, endpoint.words))
 		return 0;
-	udp = ip_header(ctx, place) + (place & 1 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	OPAQUE(udp);
-	if ((const void *)(udp + 1) > frame_end(ctx))
-		return 0;
-	endpoint.words[0] = source.words[0];
-	endpoint.words[1] = source.words[1];
-	endpoint.words[2] = source.words[2];
-	endpoint.words[3] = source.words[3];
-	endpoint.words[4] = bpf_htonl((__u32)bpf_ntohs(udp->dest) << 16);
+	endpoint.words[ADDRESS_WORDS] = port_word(udp->dest);
 	return !!bpf_map_lookup_elem(&endpoints, &endpoint);
 }
 
@@ -153,37 +127,16 @@ static __always_inline enum coax_prefix_verdict verdict_of(const union source_ke
 }
 
 /* Userspace has rp_filter for what comes to it. A VLAN is a device of its own, unknown here. */
-static __always_inline enum outcome check_way_back(struct xdp_md *ctx, __u64 place,
-						   const union source_key *source)
+static __always_inline enum outcome check_way_back(struct xdp_md *ctx, const struct packet *packet)
 {
-	__u32 device = coax_place.port ? coax_place.device : ctx->ingress_ifindex;
-	struct bpf_fib_lookup way = {.ifindex = device, .l4_protocol = IPPROTO_UDP};
-	const void *ip = ip_header(ctx, place);
+	__u32 device = host_device(ctx);
+	struct bpf_fib_lookup way = {.ifindex = device};
 	long result;
 
-	if (place >> 1 != sizeof(struct ethernet_header))
+	if (packet->network != sizeof(struct ethernet_header))
 		return OUTCOME(pass_unchecked);
-	OPAQUE(ip);
-	if (place & 1) {
-		const struct ipv6hdr *ipv6 = ip;
-
-		if ((const void *)(ipv6 + 1) > frame_end(ctx))
-			return OUTCOME(pass_unusual);
-		way.family = AF_INET6;
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-			way.ipv6_src[i] = ipv6->daddr.in6_u.u6_addr32[i];
-			way.ipv6_dst[i] = source->words[i];
-		}
-	} else {
-		const struct iphdr *ipv4 = ip;
-
-		if ((const void *)(ipv4 + 1) > frame_end(ctx))
-			return OUTCOME(pass_unusual);
-		way.family = AF_INET;
-		way.ipv4_src = ipv4->daddr;
-		way.ipv4_dst = source->words[3];
-	}
+	if (!describe_reply(packet, &way))
+		return OUTCOME(pass_unusual);
 	result = bpf_fib_lookup(ctx, &way, sizeof(way), 0);
 	if (result == BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return OUTCOME(pass_unchecked);
@@ -198,12 +151,14 @@ __noinline int check_listed(struct xdp_md *ctx, __u64 place)
 {
 	const struct coax_guard_config *guard = guard_config();
 	union source_key source;
+	struct packet packet;
 
-	if (!guard || !read_source(ctx, place, &source))
+	find_place(ctx, place, &packet);
+	if (!guard || !read_source(&packet, source.words))
 		return OUTCOME(pass_unusual);
 	if (guard->listed && verdict_of(&source) == COAX_PREFIX_DENIED)
 		return OUTCOME(drop_denied);
-	return guard->strict ? check_way_back(ctx, place, &source) : GO_ON;
+	return guard->strict ? check_way_back(ctx, &packet) : GO_ON;
 }
 
 /* May it be answered at all? */
@@ -221,18 +176,26 @@ static __always_inline enum outcome check_source(struct xdp_md *ctx, const struc
  * Limits.
  */
 
-static __always_inline bool find_places(const struct coax_guard_config *guard, __u64 place,
-					const union source_key *source, struct places *places)
+static __always_inline bool find_prefix(struct xdp_md *ctx, __u64 place, struct prefix *prefix)
 {
-	__u64 prefix = place & 1 ? coax_prefix_ipv6(guard, source->words[0], source->words[1])
-				 : coax_prefix_ipv4(guard, source->words[3]);
-	__u32 first = coax_limit_place(guard, prefix, 0);
-	__u32 second = coax_limit_place(guard, prefix, 1);
+	const struct coax_guard_config *guard = guard_config();
+	const __u32 *words = prefix->source.words;
+	__u32 first, second;
+	struct packet packet;
+	__u64 address;
 
-	places->a = bpf_map_lookup_elem(&limits, &first);
-	places->b = bpf_map_lookup_elem(&limits, &second);
-	places->name = coax_familiar_name(guard, prefix);
-	return places->a && places->b;
+	find_place(ctx, place, &packet);
+	if (!guard || !read_source(&packet, prefix->source.words))
+		return false;
+	address = packet.ipv6 ? coax_prefix_ipv6(guard, words[0], words[1])
+			      : coax_prefix_ipv4(guard, words[3]);
+	first = coax_limit_place(guard, address, 0);
+	second = coax_limit_place(guard, address, 1);
+	prefix->guard = guard;
+	prefix->a = bpf_map_lookup_elem(&limits, &first);
+	prefix->b = bpf_map_lookup_elem(&limits, &second);
+	prefix->name = coax_familiar_name(guard, address);
+	return prefix->a && prefix->b;
 }
 
 static __always_inline struct coax_limit *find_total(void)
@@ -243,18 +206,16 @@ static __always_inline struct coax_limit *find_total(void)
 }
 
 /* Both are looked at only when somebody would be limited otherwise. */
-static __always_inline bool is_allowed(const struct coax_guard_config *guard,
-				       const union source_key *source)
+static __always_inline bool is_allowed(const struct prefix *prefix)
 {
-	return guard->listed && verdict_of(source) == COAX_PREFIX_ALLOWED;
+	return prefix->guard->listed && verdict_of(&prefix->source) == COAX_PREFIX_ALLOWED;
 }
 
-static __always_inline bool is_known_good(const struct coax_guard_config *guard,
-					  const union source_key *source, __u64 now)
+static __always_inline bool is_known_good(const struct prefix *prefix, __u64 now)
 {
-	const struct coax_verified_value *value = bpf_map_lookup_elem(&verified, source);
+	const struct coax_verified_value *value = bpf_map_lookup_elem(&verified, &prefix->source);
 
-	return (value && now < value->until) || is_allowed(guard, source);
+	return (value && now < value->until) || is_allowed(prefix);
 }
 
 /* The first one goes up, then each Nth; so that userspace can say why. */
@@ -267,36 +228,36 @@ static __always_inline enum outcome refuse(const struct coax_guard_config *guard
 	return guard->pass_every && over % guard->pass_every == 0 ? OUTCOME(pass_limited) : drop;
 }
 
+static __always_inline bool conforms(const struct prefix *prefix, __u64 now)
+{
+	return coax_gcra_conforms(&prefix->guard->requests,
+				  coax_limit_requests(prefix->a, prefix->b), now);
+}
+
 /* It is charged at once, in the hope that the program answers it. */
 __noinline int limit_requests(struct xdp_md *ctx, __u64 place, __u64 now)
 {
-	const struct coax_guard_config *guard = guard_config();
-	union source_key source;
-	struct places places;
+	struct prefix p;
 
-	if (!guard || !read_source(ctx, place, &source) ||
-	    !find_places(guard, place, &source, &places))
+	if (!find_prefix(ctx, place, &p))
 		return OUTCOME(pass_unusual);
-	if (coax_gcra_conforms(&guard->requests, coax_limit_requests(places.a, places.b), now)) {
-		coax_limit_charge_request(guard, places.a, places.b, now);
+	if (conforms(&p, now)) {
+		coax_limit_charge_request(p.guard, p.a, p.b, now);
 		return GO_ON;
 	}
-	if (is_allowed(guard, &source))
-		return GO_ON;
-	return refuse(guard, places.a, OUTCOME(drop_requests));
+	return is_allowed(&p) ? GO_ON : refuse(p.guard, p.a, OUTCOME(drop_requests));
 }
 
-/* It goes up, where userspace charges it. */
-__noinline int refund_request(struct xdp_md *ctx, __u64 place)
+/*
+ * It goes up, where userspace charges it. Who is allowed all the same was not charged beyond the
+ * limit, and gives nothing back to who shares it.
+ */
+__noinline int refund_request(struct xdp_md *ctx, __u64 place, __u64 now)
 {
-	const struct coax_guard_config *guard = guard_config();
-	union source_key source;
-	struct places places;
+	struct prefix p;
 
-	if (!guard || !read_source(ctx, place, &source) ||
-	    !find_places(guard, place, &source, &places))
-		return 0;
-	coax_limit_refund_request(guard, places.a, places.b);
+	if (find_prefix(ctx, place, &p) && (conforms(&p, now) || !is_allowed(&p)))
+		coax_limit_refund_request(p.guard, p.a, p.b);
 	return 0;
 }
 
@@ -306,37 +267,30 @@ __noinline int refund_request(struct xdp_md *ctx, __u64 place)
  */
 __noinline int limit_reply(struct xdp_md *ctx, __u64 place, __u64 length, __u64 now)
 {
-	const struct coax_guard_config *guard = guard_config();
 	struct coax_limit *total = find_total();
-	union source_key source;
-	struct places places;
+	struct prefix p;
 
-	if (!guard || !total || !read_source(ctx, place, &source) ||
-	    !find_places(guard, place, &source, &places))
+	if (!total || !find_prefix(ctx, place, &p))
 		return OUTCOME(pass_unusual);
-	if (coax_limit_may_reply(guard, places.a, places.b, total, places.name, now)) {
-		coax_limit_charge_reply(guard, places.a, places.b, total, places.name, now, length);
+	if (coax_limit_may_reply(p.guard, p.a, p.b, total, p.name, now)) {
+		coax_limit_charge_reply(p.guard, p.a, p.b, total, p.name, now, length);
 		return GO_ON;
 	}
-	if (is_known_good(guard, &source, now))
+	if (is_known_good(&p, now))
 		return GO_ON;
-	if (coax_gcra_conforms(&guard->replies, coax_limit_replies(places.a, places.b), now))
-		return refuse(guard, total, OUTCOME(drop_amplified));
-	return refuse(guard, places.a, OUTCOME(drop_amplified));
+	if (coax_gcra_conforms(&p.guard->replies, coax_limit_replies(p.a, p.b), now))
+		return refuse(p.guard, total, OUTCOME(drop_amplified));
+	return refuse(p.guard, p.a, OUTCOME(drop_amplified));
 }
 
 /* What was charged was not sent: userspace answers, and charges. */
 __noinline int refund_reply(struct xdp_md *ctx, __u64 place, __u64 length)
 {
-	const struct coax_guard_config *guard = guard_config();
 	struct coax_limit *total = find_total();
-	union source_key source;
-	struct places places;
+	struct prefix p;
 
-	if (!guard || !total || !read_source(ctx, place, &source) ||
-	    !find_places(guard, place, &source, &places))
-		return 0;
-	coax_limit_refund_reply(guard, places.a, places.b, total, length);
+	if (total && find_prefix(ctx, place, &p))
+		coax_limit_refund_reply(p.guard, p.a, p.b, total, length);
 	return 0;
 }
 
@@ -346,15 +300,11 @@ __noinline int refund_reply(struct xdp_md *ctx, __u64 place, __u64 length)
  */
 __noinline int note_hit(struct xdp_md *ctx, __u64 place, __u64 now)
 {
-	const struct coax_guard_config *guard = guard_config();
 	struct coax_limit *total = find_total();
-	union source_key source;
-	struct places places;
+	struct prefix p;
 
-	if (!guard || !total || !coax_is_calm(guard, total, now))
-		return 0;
-	if (read_source(ctx, place, &source) && find_places(guard, place, &source, &places))
-		coax_limit_admits(guard, places.a, places.b, total, places.name, now);
+	if (total && find_prefix(ctx, place, &p) && coax_is_calm(p.guard, total, now))
+		coax_limit_admits(p.guard, p.a, p.b, total, p.name, now);
 	return 0;
 }
 
@@ -377,18 +327,13 @@ static __always_inline bool is_amplified(const struct packet *packet, const stru
 /* Work for userspace, which has less room than the wire: strangers share what there is. */
 __noinline int limit_strangers(struct xdp_md *ctx, __u64 place, __u64 now, __u32 outcome)
 {
-	const struct coax_guard_config *guard = guard_config();
 	struct coax_limit *total = find_total();
-	union source_key source;
-	struct places places;
+	struct prefix p;
 
-	if (!guard || !total || !read_source(ctx, place, &source) ||
-	    !find_places(guard, place, &source, &places))
+	if (!total || !find_prefix(ctx, place, &p) ||
+	    coax_limit_admits(p.guard, p.a, p.b, total, p.name, now) || is_known_good(&p, now))
 		return outcome;
-	if (coax_limit_admits(guard, places.a, places.b, total, places.name, now) ||
-	    is_known_good(guard, &source, now))
-		return outcome;
-	return refuse(guard, total, OUTCOME(drop_strangers));
+	return refuse(p.guard, total, OUTCOME(drop_strangers));
 }
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <linux/in.h>
 #include <coax/cookie.h>
+#include "address.h"
 #include "checksum.h"
 #include "datagram.h"
 #include "guard.h"
@@ -77,7 +78,7 @@ _Static_assert(COAX_COOKIE_LENGTH == 1 + sizeof(__u64), "the period, and the has
 
 union session_key {
 	struct coax_session_key key;
-	__u32 words[5];
+	__u32 words[ADDRESS_WORDS + 1];
 };
 
 /* A cookie as it came, the hash in a word of its own. */
@@ -119,53 +120,30 @@ static __always_inline __u32 number_of(const __u8 *bytes, int count)
 	return number;
 }
 
-/* Where the record begins. */
-static __always_inline __u32 message_place(__u64 place)
-{
-	return (place >> 1 & 0x1f) + (place & 1 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
-	       sizeof(struct udphdr);
-}
-
-static __always_inline const struct udphdr *udp_at(const struct xdp_md *ctx, __u64 place)
-{
-	const struct udphdr *udp =
-		ip_header(ctx, place) + (place & 1 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-
-	OPAQUE(udp);
-	return udp;
-}
-
 /*
  * Sessions.
  */
 
 static __always_inline bool sessions_are_known(void)
 {
-	const __u32 only = 0;
-	const struct coax_config *all = bpf_map_lookup_elem(&config, &only);
+	const struct coax_config *config = configuration();
 
-	return all && *(const volatile __u32 *)&all->sessions &&
-	       !*(const volatile __u32 *)&all->sessions_missing;
+	return config && SWITCH(config, sessions) && !SWITCH(config, sessions_missing);
 }
 
 __noinline int check_session(struct xdp_md *ctx, __u64 place)
 {
-	union source_key source;
 	union session_key session;
-	const struct udphdr *udp = udp_at(ctx, place);
+	const struct udphdr *udp;
+	struct packet packet;
 
 	if (!sessions_are_known())
 		return OUTCOME(pass_record);
-	if (!read_source(ctx, place, &source))
+	find_place(ctx, place, &packet);
+	udp = udp_header(&packet);
+	if ((const void *)(udp + 1) > packet.end || !read_source(&packet, session.words))
 		return OUTCOME(pass_unusual);
-	OPAQUE(ctx);
-	if ((const void *)(udp + 1) > frame_end(ctx))
-		return OUTCOME(pass_unusual);
-	session.words[0] = source.words[0];
-	session.words[1] = source.words[1];
-	session.words[2] = source.words[2];
-	session.words[3] = source.words[3];
-	session.words[4] = bpf_htonl((__u32)bpf_ntohs(udp->source) << 16);
+	session.words[ADDRESS_WORDS] = port_word(udp->source);
 	return bpf_map_lookup_elem(&sessions, &session) ? OUTCOME(pass_session)
 							: OUTCOME(drop_record);
 }
@@ -185,23 +163,20 @@ __noinline __u64 hash_hello(void)
 }
 
 /* All but the period. `at`: where the message begins. */
-static __always_inline bool read_input(struct xdp_md *ctx, __u64 place, __u32 at,
+static __always_inline bool read_input(struct xdp_md *ctx, const struct packet *packet, __u32 at,
 				       __u32 session_length, struct coax_cookie_input *input)
 {
-	const struct udphdr *udp = udp_at(ctx, place);
-	union source_key source;
+	const struct udphdr *udp = udp_header(packet);
 	const struct client_hello *hello = (const void *)(udp + 1);
+	union source_key source;
 
-	OPAQUE(ctx);
-	if ((const void *)(hello + 1) > frame_end(ctx))
+	if ((const void *)(hello + 1) > packet->end || !read_source(packet, source.words))
 		return false;
 	__builtin_memset(input, 0, sizeof(*input));
 	*(__be16 *)input->port = udp->source;
 	input->session_length = session_length;
 	input->version[0] = hello->version[0];
 	input->version[1] = hello->version[1];
-	if (!read_source(ctx, place, &source))
-		return false;
 	__builtin_memcpy(input->address, source.words, sizeof(input->address));
 	return !bpf_xdp_load_bytes(ctx, at + __builtin_offsetof(struct client_hello, random),
 				   input->random, sizeof(input->random)) &&
@@ -232,21 +207,13 @@ static __always_inline void make_verify(const struct client_hello *hello, union 
 	message->cookie_length = COAX_COOKIE_LENGTH;
 }
 
-/* Nothing in it but addresses and ports is the sender's word by word: the sum is made anew. */
 static __always_inline bool write_verify(struct xdp_md *ctx, const struct packet *packet,
-					 union verify *verify, __u32 length)
+					 const union verify *verify)
 {
-	struct udphdr *udp = udp_header(packet);
-	__u64 sum;
+	const __u64 length = sizeof(verify->message);
 
-	if ((void *)(udp + 1) > packet->end)
-		return false;
-	sum = packet->address_sum + bpf_htons(IPPROTO_UDP) +
-	      2 * (__u64)bpf_htons(length - packet->transport) + udp->source + udp->dest +
-	      sum_words(verify->words, VERIFY_WORDS);
-	return write_transport(packet, udp, length, sum) &&
-	       !bpf_xdp_store_bytes(ctx, packet->transport + sizeof(*udp), &verify->message,
-				    sizeof(verify->message));
+	return write_message(ctx, packet, &verify->message, length, length,
+			     sum_words(verify->words, VERIFY_WORDS));
 }
 
 /* The one in the scratch. It is shorter than any ClientHello: there is room. */
@@ -256,20 +223,15 @@ __noinline int send_verify(struct xdp_md *ctx, __u64 place)
 	enum outcome outcome;
 	struct packet packet;
 	union next_hop hop;
-	__u32 length;
 
 	find_place(ctx, place, &packet);
 	if (!hello || check_datagram(&packet) != GO_ON)
 		return OUTCOME(pass_unusual);
 	packet.request = packet.transport + sizeof(struct udphdr);
-	length = packet.request + sizeof(struct hello_verify);
-	outcome = find_route(ctx, &packet, length - packet.network, &hop);
+	outcome = make_way(ctx, &packet, packet.request + sizeof(struct hello_verify), &hop);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = make_room(ctx, &packet, length);
-	if (outcome != GO_ON)
-		return outcome;
-	if (!turn_to(&packet, &hop) || !write_verify(ctx, &packet, &hello->verify, length))
+	if (!turn_to(&packet, &hop) || !write_verify(ctx, &packet, &hello->verify))
 		return OUTCOME(drop_raced);
 	return OUTCOME(hello);
 }
@@ -323,14 +285,17 @@ static __always_inline bool has_cookie(struct xdp_md *ctx, __u32 at, __u8 length
 __noinline int check_cookie(struct xdp_md *ctx, __u64 place, __u64 now)
 {
 	struct hello_scratch *hello = scratch();
-	__u32 message = message_place(place);
+	struct packet packet;
 	__u64 at, hash;
+	__u32 message;
 	__u8 length;
 
 	if (!hello)
 		return OUTCOME(pass_hello);
+	find_place(ctx, place, &packet);
+	message = packet.transport + sizeof(struct udphdr);
 	at = sizeof(struct client_hello) + hello->session_length;
-	if (!read_input(ctx, place, message, hello->session_length, &hello->input) ||
+	if (!read_input(ctx, &packet, message, hello->session_length, &hello->input) ||
 	    bpf_xdp_load_bytes(ctx, message + at, &length, 1))
 		return OUTCOME(pass_hello);
 	at++;
@@ -348,10 +313,13 @@ __noinline int check_cookie(struct xdp_md *ctx, __u64 place, __u64 now)
 /* Is it one? GO_ON: it is, and its beginning is in the scratch. `length`: of the datagram's. */
 __noinline int classify_record(struct xdp_md *ctx, __u64 place, __u64 length)
 {
-	const struct client_hello *hello = (const void *)udp_at(ctx, place) + sizeof(struct udphdr);
 	struct hello_scratch *kept = scratch();
+	const struct client_hello *hello;
+	struct packet packet;
 
-	if (!kept || length < sizeof(*hello) || (const void *)(hello + 1) > frame_end(ctx) ||
+	find_place(ctx, place, &packet);
+	hello = udp_header(&packet) + sizeof(struct udphdr);
+	if (!kept || length < sizeof(*hello) || (const void *)(hello + 1) > packet.end ||
 	    !is_client_hello(hello))
 		return OUTCOME(pass_record);
 	if (!check_hello(hello, length, &kept->end))

@@ -113,6 +113,16 @@ struct {
 	__type(value, __u32);
 } hints SEC(".maps");
 
+static __always_inline const struct coax_config *configuration(void)
+{
+	const __u32 only = 0;
+
+	return bpf_map_lookup_elem(&config, &only);
+}
+
+/* Words that userspace changes while this runs: read once, each time. */
+#define SWITCH(config, name) (*(const volatile __typeof__((config)->name) *)&(config)->name)
+
 volatile struct coax_link_state coax_link SEC(".data.link");
 
 volatile struct coax_place coax_place SEC(".data.place");

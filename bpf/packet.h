@@ -75,21 +75,39 @@ static __always_inline void *frame_end(const struct xdp_md *ctx)
 	return (void *)(long)ctx->data_end;
 }
 
+/*
+ * Whether a length of one at least is no more than `most`, a constant, so that the verifier knows
+ * it. Linux 6.1 takes no length of which it does not know that it is not zero.
+ */
+static __always_inline bool bound_length(__u64 *length, __u64 most)
+{
+	__u64 last = *length - 1;
+
+	OPAQUE(last);
+	if (last >= most)
+		return false;
+	last += 1;
+	OPAQUE(last);
+	*length = last;
+	return true;
+}
+
 /* Up to `most` bytes, a constant, of the frame. Returns false, too, for more. */
 static __always_inline bool load_bytes(struct xdp_md *ctx, __u32 at, __u64 length, void *to,
 				       __u64 most)
 {
-	__u64 last = length - 1;
-
 	if (!length)
 		return true;
-	OPAQUE(last);
-	if (last >= most)
-		return false;
-	/* Linux 6.1 takes no length of which it does not know that it is not zero. */
-	last += 1;
-	OPAQUE(last);
-	return !bpf_xdp_load_bytes(ctx, at, to, last);
+	return bound_length(&length, most) && !bpf_xdp_load_bytes(ctx, at, to, length);
+}
+
+/* Likewise into the frame. */
+static __always_inline bool store_bytes(struct xdp_md *ctx, __u32 at, const void *from,
+					__u64 length, __u64 most)
+{
+	if (!length)
+		return true;
+	return bound_length(&length, most) && !bpf_xdp_store_bytes(ctx, at, (void *)from, length);
 }
 
 /* At the beginning, and whenever it has been resized. */

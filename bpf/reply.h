@@ -129,13 +129,11 @@ static __always_inline bool sum_reply(struct xdp_md *ctx, const struct packet *p
 static __always_inline void write_udp(struct udphdr *udp, __be16 length, __u64 sum)
 {
 	__be16 port = udp->source;
-	__u16 check = ~sum_fold(sum);
 
 	udp->source = udp->dest;
 	udp->dest = port;
 	udp->len = length;
-	/* Zero would mean that there is none (RFC 768). */
-	udp->check = check ? check : 0xffff;
+	udp->check = sum_check(sum);
 }
 
 /* All that stands before the message; up to there, the caller has looked whether there is room. */
@@ -215,20 +213,26 @@ static __always_inline bool write_pieces(const struct packet *packet, const stru
 static __always_inline bool write_body(struct xdp_md *ctx, const struct packet *packet,
 				       const struct reply *reply)
 {
-	__u64 last = reply->length - 1;
-
-	if (!reply->length)
-		return true;
 	if (reply->length >= SMALL_PIECE && reply->length <= PIECES * SMALL_PIECE)
 		return write_pieces(packet, reply, SMALL_PIECE);
 	if (reply->length > PIECES * SMALL_PIECE && reply->length <= PIECES * LARGE_PIECE)
 		return write_pieces(packet, reply, LARGE_PIECE);
-	OPAQUE(last);
-	if (last >= COAX_REPLY_MAX)
+	return store_bytes(ctx, packet->request, reply->slot->reply, reply->length, COAX_REPLY_MAX);
+}
+
+/* A message of its own, with its sum: nothing of the request's is left in it. */
+static __always_inline bool write_message(struct xdp_md *ctx, const struct packet *packet,
+					  const void *message, __u64 length, __u64 most, __u64 sum)
+{
+	struct udphdr *udp = udp_header(packet);
+	__u64 at = packet->transport + sizeof(*udp);
+
+	if ((void *)(udp + 1) > packet->end)
 		return false;
-	last += 1;
-	OPAQUE(last);
-	return !bpf_xdp_store_bytes(ctx, packet->request, reply->slot->reply, last);
+	sum += packet->address_sum + bpf_htons(IPPROTO_UDP) +
+	       2 * (__u64)bpf_htons(sizeof(*udp) + length) + udp->source + udp->dest;
+	return write_transport(packet, udp, at + length, sum) &&
+	       store_bytes(ctx, at, message, length, most);
 }
 
 /* Whether a reply of this length can leave, and room for it. Nothing is touched unless GO_ON. */

@@ -37,10 +37,7 @@ static __always_inline enum outcome send_reset(struct xdp_md *ctx, struct packet
 
 	if (sum < 0)
 		return OUTCOME(pass_unusual);
-	outcome = find_route(ctx, packet, packet->request - packet->network, &hop);
-	if (outcome != GO_ON)
-		return outcome;
-	outcome = make_room(ctx, packet, packet->request);
+	outcome = make_way(ctx, packet, packet->request, &hop);
 	if (outcome != GO_ON)
 		return outcome;
 	if (!turn_to(packet, &hop) || !write_headers(ctx, packet, &change, packet->request))

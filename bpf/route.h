@@ -13,9 +13,6 @@
 
 #define FAMILY_IPV4 2
 #define FAMILY_IPV6 10
-/* Where packets of the host's own come from, in the eyes of its routing rules. */
-#define LOOPBACK_INDEX 1
-
 /* A MAC address, its bytes as in memory; zeros: none. */
 union next_hop {
 	__u64 word;
@@ -29,6 +26,13 @@ static __always_inline bool is_source(const struct ethernet_header *ethernet,
 	       ethernet->source[2] == hop->mac[2];
 }
 
+/* The device whose packets these are, in the eyes of the host. */
+static __always_inline __u32 host_device(const struct xdp_md *ctx)
+{
+	return coax_place.port ? coax_place.device : ctx->ingress_ifindex;
+}
+
+/* The way of a reply, all but the device that it comes from. */
 static __always_inline bool describe_reply(const struct packet *packet, struct bpf_fib_lookup *way)
 {
 	const void *ip = packet->ip;
@@ -41,7 +45,6 @@ static __always_inline bool describe_reply(const struct packet *packet, struct b
 	way->l4_protocol = IPPROTO_UDP;
 	way->sport = udp->dest;
 	way->dport = udp->source;
-	way->ifindex = LOOPBACK_INDEX;
 	if (packet->ipv6) {
 		if ((const void *)(ipv6 + 1) > packet->end)
 			return false;
@@ -58,6 +61,9 @@ static __always_inline bool describe_reply(const struct packet *packet, struct b
 	return true;
 }
 
+/* Where packets of the host's own come from, in the eyes of its routing rules. */
+#define LOOPBACK_INDEX 1
+
 /*
  * `length` is the reply's, from the IP header on. A VLAN is a device of its own, whose frames are
  * left to the stack. So are those for another neighbour behind a port of a bridge: that one may be
@@ -65,7 +71,7 @@ static __always_inline bool describe_reply(const struct packet *packet, struct b
  */
 __noinline __u64 ask_route(struct xdp_md *ctx, __u64 place, __u32 length)
 {
-	struct bpf_fib_lookup way = {.tot_len = length};
+	struct bpf_fib_lookup way = {.tot_len = length, .ifindex = LOOPBACK_INDEX};
 	union next_hop hop = {};
 	struct packet packet;
 	const struct ethernet_header *ethernet;

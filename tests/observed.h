@@ -118,6 +118,13 @@ static inline int observed_open(void)
 	return fd;
 }
 
+/* Start it as most tests want it, for a first client. */
+static inline int observed_begin(void)
+{
+	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
+	return observed_open();
+}
+
 /* What came last, and what is in it. */
 struct told {
 	uint8_t bytes[2048];

@@ -521,6 +521,12 @@ static inline size_t model_lookup(struct model_packet *packet)
 
 /* Duplicates (RFC 7252 section 4.5): */
 
+/* fe80::/10 */
+static inline bool model_is_link_local(const struct frame_flow *flow)
+{
+	return flow->ipv6 && flow->source_ip[0] == 0xfe && flow->source_ip[1] >> 6 == 2;
+}
+
 static inline struct coax_exchange_name model_name(const struct frame_flow *flow,
 						   const uint8_t *message)
 {
@@ -532,8 +538,7 @@ static inline struct coax_exchange_name model_name(const struct frame_flow *flow
 
 	model_address(name.peer, flow->source_ip, flow->ipv6);
 	model_address(name.local, flow->destination_ip, flow->ipv6);
-	/* fe80::/10 */
-	if (flow->ipv6 && flow->source_ip[0] == 0xfe && flow->source_ip[1] >> 6 == 2)
+	if (model_is_link_local(flow))
 		name.zone = MODEL_INTERFACE;
 	return name;
 }
@@ -555,7 +560,8 @@ model_find_record(const struct model_packet *packet)
 	uint32_t count = model->kernel->config->exchanges;
 	const struct coax_exchange_record *record;
 
-	if (!count)
+	/* Which link a tag stands for is not known. */
+	if (!count || (model_is_link_local(&packet->flow) && packet->flow.tags))
 		return NULL;
 	record = &model->records[model_record(model, &name, count)];
 	for (int way = 0; way < COAX_EXCHANGE_WAYS; way++, record++)
@@ -649,6 +655,11 @@ static inline void model_damage(const struct model_packet *packet, struct frame 
 	frame_put16(reply->bytes + reply->transport + 6, frame_sum(both, 4, 0));
 }
 
+static inline bool model_fits(const struct model_packet *packet, const struct frame *reply)
+{
+	return reply->length - reply->network <= packet->model->kernel->link->mtu;
+}
+
 static inline size_t model_reply(const struct model_packet *packet, struct frame *reply)
 {
 	struct frame_flow back = frame_flow_back(&packet->flow);
@@ -659,10 +670,10 @@ static inline size_t model_reply(const struct model_packet *packet, struct frame
 	/* What has come before is known by all of its bytes. */
 	if (!packet->repeat)
 		model_damage(packet, reply);
+	if (!model_fits(packet, reply))
+		return MODEL_OUTCOME(pass_no_room);
 	if (packet->reset)
 		return packet->reset;
-	if (reply->length - reply->network > packet->model->kernel->link->mtu)
-		return MODEL_OUTCOME(pass_no_room);
 	if (packet->repeat)
 		return MODEL_OUTCOME(repeat);
 	return model_can_age(packet->answer) ? MODEL_OUTCOME(reply) : MODEL_OUTCOME(drop_raced);
@@ -674,7 +685,7 @@ static inline size_t model_verify(const struct model_packet *packet, struct fram
 	uint8_t bytes[HELLO_VERIFY_MAX];
 
 	frame_build(reply, &back, bytes, hello_verify(bytes, packet->message, packet->cookie));
-	return MODEL_OUTCOME(hello);
+	return model_fits(packet, reply) ? MODEL_OUTCOME(hello) : MODEL_OUTCOME(pass_no_room);
 }
 
 static inline void model_run(const struct model *model, const struct frame *frame,

@@ -376,24 +376,66 @@ TEST("the same message from another address or port, or to another one, passes")
 	dedup_close(&dedup);
 }
 
-TEST("link-local peers are told apart by the interface that they are at")
+static struct post post_link_local(void)
 {
 	struct post post = post_default(true);
-	struct coax_exchange_record *found;
-	struct dedup dedup;
-	struct coax_exchange_name name;
+
+	memcpy(post.flow.source_ip, (uint8_t[16]){0xfe, 0x80, [15] = 2}, 16);
+	return post;
+}
+
+/* It is held, from a peer at that interface. */
+static void record_zone(const struct dedup *dedup, const struct post *post, uint16_t zone)
+{
+	struct coax_exchange_record held = *record(dedup, post, COAX_EXCHANGE_HELD, NULL, 0);
 	uint64_t hash;
 
+	held.name.zone = zone;
+	hash = coax_digest(&dedup->secret.digest, &held.name, sizeof(held.name));
+	dedup->records[hash & (KERNEL_EXCHANGES - 1) & ~1ULL] = held;
+}
+
+#define LOOPBACK_INDEX 1 /* whose frames BPF_PROG_TEST_RUN's are */
+
+TEST("link-local peers are told apart by the interface that they are at")
+{
+	struct post post = post_link_local();
+	struct dedup dedup;
+
 	dedup_open(&dedup);
-	memcpy(post.flow.source_ip, (uint8_t[16]){0xfe, 0x80, [15] = 2}, 16);
-	found = record(&dedup, &post, COAX_EXCHANGE_HELD, NULL, 0);
+	record(&dedup, &post, COAX_EXCHANGE_HELD, NULL, 0);
 	EXPECT_POST(&dedup, &post, pass_method);
-	name = found->name;
-	name.zone = 1; /* BPF_PROG_TEST_RUN takes the loopback interface */
-	hash = coax_digest(&dedup.secret.digest, &name, sizeof(name));
-	dedup.records[hash & (KERNEL_EXCHANGES - 1) & ~1ULL] = *found;
-	dedup.records[hash & (KERNEL_EXCHANGES - 1) & ~1ULL].name = name;
+	record_zone(&dedup, &post, LOOPBACK_INDEX);
 	EXPECT_POST(&dedup, &post, drop_duplicate);
+	dedup_close(&dedup);
+}
+
+TEST("behind a port of a bridge, the bridge is the interface that they are at")
+{
+	struct post post = post_link_local();
+	volatile struct coax_place *place;
+	struct dedup dedup;
+
+	dedup_open(&dedup);
+	place = kernel_variables(&dedup.kernel, ".data.place");
+	place->port = 1;
+	place->device = 77;
+	record_zone(&dedup, &post, LOOPBACK_INDEX);
+	EXPECT_POST(&dedup, &post, pass_method);
+	record_zone(&dedup, &post, 77);
+	EXPECT_POST(&dedup, &post, drop_duplicate);
+	dedup_close(&dedup);
+}
+
+TEST("a link-local peer in a VLAN is not one at the interface below")
+{
+	struct post post = post_link_local();
+	struct dedup dedup;
+
+	dedup_open(&dedup);
+	record_zone(&dedup, &post, LOOPBACK_INDEX);
+	post.flow.tags = 1;
+	EXPECT_POST(&dedup, &post, pass_method);
 	dedup_close(&dedup);
 }
 

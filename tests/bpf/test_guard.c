@@ -314,6 +314,23 @@ TEST("an allowed prefix is not limited; one that is only verified is, in its req
 	guarded_close(&guarded);
 }
 
+TEST("what an allowed source asks beyond the limit and goes up gives its prefix nothing back")
+{
+	struct exchange exchange = exchange_default(false);
+	struct exchange other = unknown(false), neighbour = exchange;
+	struct guarded guarded;
+
+	guarded_open(&guarded);
+	guarded.guard->requests = (struct coax_rate){COST_OF_ONE, 0};
+	guarded.guard->mask_ipv4 = htobe32(0xffffff00);
+	list(&guarded, &exchange.flow, 32, COAX_PREFIX_ALLOWED);
+	neighbour.flow.source_ip[3]++;
+	EXPECT_REQUEST(&guarded, &exchange, reply);
+	EXPECT_REQUEST(&guarded, &other, pass_unknown);
+	EXPECT_REQUEST(&guarded, &neighbour, drop_requests);
+	guarded_close(&guarded);
+}
+
 TEST("a reply within the factor is sent to anybody, and draws on nothing")
 {
 	struct exchange exchange = exchange_default(false);

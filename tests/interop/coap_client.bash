@@ -7,6 +7,7 @@
 coaxd=${COAX_BUILD:-build}/coaxd
 work=$(mktemp -d) || exit 1
 served=$work/served
+mkdir "$served"
 daemon=
 port=
 
@@ -44,7 +45,6 @@ give() {
 # ends the wait if they are not; an end of the daemon ends it at once.
 start_coaxd() {
 	local ready
-	mkdir -p "$served"
 	give "$served"
 	mkfifo "$work/ready"
 	"$coaxd" -v --bind '127.0.0.1:0' --ready-fd 9 "$@" "$served" 9>"$work/ready" \

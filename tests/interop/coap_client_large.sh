@@ -11,7 +11,6 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/interop/coap_client.bash
 need_client
 
-mkdir -p "$served"
 head -c $((1 << 20)) /dev/urandom >"$served/mega.bin"
 head -c 20000 /dev/urandom >"$served/some.bin"
 head -c $((1 << 20)) /dev/urandom >"$work/mega"

@@ -12,7 +12,6 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/interop/coap_client.bash
 
 coax=${COAX_BUILD:-build}/coax
-mkdir -p "$served"
 give "$served"
 printf hello >"$served/hello.txt"
 file=$work/coaxd.conf

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 need_client
 coax=${COAX_BUILD:-build}/coax
-mkdir -p "$served" "$work/run"
+mkdir "$work/run"
 give "$served"
 give "$work/run"
 printf hello >"$served/hello.txt"

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/interop/coap_client.bash
 . tests/interop/coap_client.bash
 
-mkdir -p "$served" "$work/manager"
+mkdir "$work/manager"
 give "$served"
 give "$work/manager"
 

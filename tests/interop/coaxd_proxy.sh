@@ -50,7 +50,6 @@ start_origin || {
 	echo "not ok 1 coap-server answers at port $origin_port"
 	exit 1
 }
-mkdir -p "$served"
 echo here >"$served/file"
 start_coaxd --proxy "o=coap://127.0.0.1:$origin_port"
 

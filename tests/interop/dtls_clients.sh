@@ -197,7 +197,6 @@ lossy() {
 }
 
 make_certificates
-mkdir -p "$served"
 printf hello >"$served/hello"
 printf hidden >"$served/secure"
 head -c 1048576 /dev/urandom >"$served/large"

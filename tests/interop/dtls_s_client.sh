@@ -224,7 +224,6 @@ names() {
 }
 
 make_certificates
-mkdir -p "$served"
 printf 'served by coaxd' >"$served/hello"
 write_credentials "$work/credentials.json" "$(psk_entry :sensors sensor sesame)" "$(psk_entry :short x x)" \
 	"$(psk_entry :long "$(x 128)" "$(x 64)")" \

@@ -84,29 +84,19 @@ static bool answers(const char *interface, uint8_t last_of_mac)
 	return answers_tagged(interface, last_of_mac, 0);
 }
 
-static struct coax_stats stats(void)
-{
-	struct coax_stats result;
-	int fd = keeper_map("stats");
-
-	ASSERT_EQ(coax_accel_read_stats(fd, &result), 0);
-	close(fd);
-	return result;
-}
-
 static int client = -1;
 
 /* A socket's ping comes back from the wire. */
 static void expect_pong(void)
 {
 	uint8_t reply[16];
-	uint64_t before = stats().pong;
+	uint64_t before = keeper_counters().pong;
 
 	if (client < 0)
 		client = lab_client_open();
 	ASSERT_EQ(client_ask(client, ping, sizeof(ping), reply, sizeof(reply)), 4);
 	EXPECT_EQ(reply[0], 0x70);
-	EXPECT_EQ(stats().pong, before + 1);
+	EXPECT_EQ(keeper_counters().pong, before + 1);
 }
 
 TEST_TIMEOUT(
@@ -463,7 +453,7 @@ static void *send_tagged(void *unused)
 static bool counted(size_t counter, uint64_t wanted)
 {
 	for (int i = 0; i < 500; i++) {
-		const struct coax_stats now = stats();
+		const struct coax_stats now = keeper_counters();
 		uint64_t value;
 
 		memcpy(&value, (const char *)&now + counter, sizeof(value));
@@ -484,10 +474,10 @@ TEST("tagged requests are answered in the host's VLANs, with their tags, and pas
 
 	lab_begin();
 	accel = serve_on(server, 1, false);
-	before = stats();
+	before = keeper_counters();
 	lab_on_client(send_tagged, NULL);
 	EXPECT_TRUE(counted(offsetof(struct coax_stats, packets), before.packets + 1));
-	EXPECT_EQ(stats().pong, before.pong);
+	EXPECT_EQ(keeper_counters().pong, before.pong);
 
 	/* As after a VLAN device was added that is sure of its tags. */
 	fd = keeper_section(LAB_SERVER, ".data.place");
@@ -496,7 +486,7 @@ TEST("tagged requests are answered in the host's VLANs, with their tags, and pas
 	ASSERT_EQ(bpf_map_update_elem(fd, &only, &place, BPF_ANY), 0);
 	lab_on_client(send_tagged, NULL);
 	EXPECT_TRUE(counted(offsetof(struct coax_stats, pong), before.pong + 1));
-	EXPECT_EQ(stats().pong, before.pong + 1);
+	EXPECT_EQ(keeper_counters().pong, before.pong + 1);
 	EXPECT_TRUE(answers_tagged(LAB_SERVER, 1, 5));
 	EXPECT_FALSE(answers_tagged(LAB_SERVER, 1, 4));
 	EXPECT_FALSE(answers_tagged(LAB_SERVER, 1, 69));
@@ -549,11 +539,11 @@ TEST("with a large MTU it is attached, answers what is small, and passes large f
 	ASSERT_EQ(bind(listener, (struct sockaddr *)&any, sizeof(any)), 0);
 	for (size_t i = 0; i < sizeof(sent); i++)
 		sent[i] = (uint8_t)(i * 7 + (i >> 8));
-	unusual = stats().pass_unusual;
+	unusual = keeper_counters().pass_unusual;
 	ASSERT_EQ(send(client, sent, sizeof(sent), 0), (ssize_t)sizeof(sent));
 	ASSERT_EQ(client_receive(listener, got, sizeof(got)), (ssize_t)sizeof(sent));
 	EXPECT_MEMEQ(got, sent, sizeof(sent));
-	EXPECT_EQ(stats().pass_unusual, unusual + 1);
+	EXPECT_EQ(keeper_counters().pass_unusual, unusual + 1);
 	coax_accel_close(accel);
 }
 
@@ -620,8 +610,8 @@ TEST("a reply that exceeds the MTU is userspace's")
 			  (ssize_t)sizeof(large));
 		EXPECT_EQ(reply[1], COAX_CONTENT);
 	}
-	EXPECT_EQ(stats().pass_no_room, 2ULL);
-	EXPECT_EQ(stats().reply, 0ULL);
+	EXPECT_EQ(keeper_counters().pass_no_room, 2ULL);
+	EXPECT_EQ(keeper_counters().reply, 0ULL);
 	coax_context_shutdown(context);
 	coax_site_destroy(options.site);
 }

@@ -17,8 +17,7 @@ TEST("plain coap gets 4.01 while rules ask for security, and no diagnostic")
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 1, NO_OBSERVE, &told);
 	EXPECT_EQ(coax_message_code(&told.m), COAX_CONTENT);
 	ASSERT_EQ(coax_site_set_access(observed.site, only("secure")), 0);
@@ -36,9 +35,8 @@ TEST("with other rules observers have to ask again, and who may not is told so")
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
+	fd = observed_begin();
 	ASSERT_EQ(coax_site_set_access(observed.site, only("*")), 0);
-	fd = observed_open();
 	ask_for(fd, 7, 0, &told);
 	EXPECT_TRUE(told.has_number);
 	ASSERT_EQ(coax_site_set_access(observed.site, only("secure")), 0);
@@ -57,9 +55,8 @@ TEST("an observer who was let in is told of changes")
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
+	fd = observed_begin();
 	ASSERT_EQ(coax_site_set_access(observed.site, only("*")), 0);
-	fd = observed_open();
 	ask_for(fd, 7, 0, &told);
 	observed_change();
 	ASSERT_TRUE(told_acknowledged(fd, &told));

@@ -101,16 +101,6 @@ static struct coax_context_stats stats_of(const struct world *world)
 	return stats;
 }
 
-static struct coax_stats kernel_stats(void)
-{
-	struct coax_stats stats;
-	int fd = keeper_map("stats");
-
-	ASSERT_EQ(coax_accel_read_stats(fd, &stats), 0);
-	close(fd);
-	return stats;
-}
-
 struct answer {
 	uint8_t bytes[2048];
 	struct coax_message message;
@@ -179,8 +169,8 @@ static void expect_challenge_then_service(bool kernel)
 		EXPECT_EQ(ask(&world, NULL, &answer), COAX_CONTENT);
 	EXPECT_EQ(stats_of(&world).challenged, 1U);
 	if (kernel) {
-		EXPECT_GE(kernel_stats().reply, 50U);
-		EXPECT_EQ(kernel_stats().pass_limited, 1U);
+		EXPECT_GE(keeper_counters().reply, 50U);
+		EXPECT_EQ(keeper_counters().pass_limited, 1U);
 		EXPECT_EQ(keeper_entries("verified"), 1U);
 	}
 	end(&world);
@@ -252,9 +242,9 @@ static void expect_too_many(bool kernel)
 	EXPECT_LE(wait, 2U);
 	EXPECT_EQ(stats_of(&world).limited, 1U);
 	if (kernel) {
-		EXPECT_EQ(kernel_stats().pass_limited, 1U);
+		EXPECT_EQ(keeper_counters().pass_limited, 1U);
 		EXPECT_EQ(ask_within(&world, NULL, &answer, 100), 0);
-		EXPECT_EQ(kernel_stats().drop_requests, 1U);
+		EXPECT_EQ(keeper_counters().drop_requests, 1U);
 	}
 	end(&world);
 }
@@ -287,7 +277,7 @@ static void expect_lists(bool kernel)
 	use_client(&world, "198.51.100.6");
 	EXPECT_EQ(ask_within(&world, NULL, &answer, 200), 0);
 	if (kernel)
-		EXPECT_EQ(kernel_stats().drop_denied, 1U);
+		EXPECT_EQ(keeper_counters().drop_denied, 1U);
 	else
 		EXPECT_EQ(stats_of(&world).denied, 1U);
 	end(&world);
@@ -313,13 +303,13 @@ TEST("with strict sources, what came by another way than the one back to it is d
 	lab_run("echo 1 >/proc/sys/net/ipv4/conf/" LAB_SERVER "/forwarding");
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(ask(&world, NULL, &answer), COAX_CONTENT);
-	EXPECT_GE(kernel_stats().reply, 1U);
+	EXPECT_GE(keeper_counters().reply, 1U);
 
 	lab_run("ip link add elsewhere type veth peer name nowhere && ip link set elsewhere up");
 	lab_run("ip route add 198.51.100.0/24 dev elsewhere");
 	use_client(&world, "198.51.100.7");
 	EXPECT_EQ(ask_within(&world, NULL, &answer, 200), 0);
-	EXPECT_EQ(kernel_stats().drop_source, 1U);
+	EXPECT_EQ(keeper_counters().drop_source, 1U);
 	end(&world);
 }
 

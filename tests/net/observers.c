@@ -10,8 +10,7 @@ TEST("a client that registers is told of each change, in order")
 	uint32_t number;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 0x51, 0, &told);
 	EXPECT_EQ(coax_message_code(&told.m), COAX_CONTENT);
 	EXPECT_STREQ(told.text, "value 0");
@@ -47,8 +46,7 @@ TEST("who rules the response out by No-Response does not observe (RFC 7967 secti
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ASSERT_EQ(send(fd, get, sizeof(get), 0), (ssize_t)sizeof(get));
 	ASSERT_TRUE(told_next(fd, &told));
 	EXPECT_EQ(coax_message_code(&told.m), COAX_EMPTY);
@@ -61,8 +59,7 @@ TEST("Observe 1 ends an observation, a GET without Observe does not")
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 1, 0, &told);
 	ask_for(fd, 2, 0, &told);
 	ask_for(fd, 1, NO_OBSERVE, &told);
@@ -89,8 +86,7 @@ TEST("who registers again with the same token is renewed, not doubled, and the n
 	uint32_t number;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 7, 0, &told);
 	for (int i = 0; i < 10; i++) {
 		number = told.number;
@@ -188,8 +184,7 @@ TEST("while one notification is unacknowledged there is no other, then the newes
 	struct told told;
 	int fd, witness;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	witness = observed_open();
 	ask_for(fd, 7, 0, &told);
 	observed_change();
@@ -217,8 +212,7 @@ TEST("an acknowledgement of what is not the newest state brings that")
 	struct told first, told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 7, 0, &told);
 	observed_change();
 	ASSERT_TRUE(told_next(fd, &first));
@@ -334,8 +328,7 @@ TEST("nothing that comes later replaces the last notification")
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 7, 0, &told);
 	observed_given(&m, buffer, sizeof(buffer), COAX_NOT_ACCEPTABLE, "over");
 	EXPECT_EQ(coax_resource_notify(observed.resource, &m, true), 0);
@@ -360,8 +353,7 @@ TEST("a response that is given is the next notification, and is rendered by nobo
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 7, 0, &told);
 	observed_given(&m, buffer, sizeof(buffer), COAX_CONTENT, "given");
 	EXPECT_EQ(coax_resource_notify(observed.resource, &m, false), 0);
@@ -449,8 +441,7 @@ TEST("a token of more than eight bytes gets its response, but is not registered"
 	struct told told;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ASSERT_TRUE(told_parse(
 		&told, client_ask(fd, message, sizeof(message), told.bytes, sizeof(told.bytes))));
 	EXPECT_EQ(coax_message_code(&told.m), COAX_CONTENT);
@@ -586,8 +577,7 @@ TEST("of a large notification the first block leaves")
 	size_t length;
 	int fd;
 
-	observed_start(&observed_patient, 1, COAX_RELIABILITY_DEFAULT);
-	fd = observed_open();
+	fd = observed_begin();
 	ask_for(fd, 7, 0, &told);
 	atomic_store(&observed.body_size, 3000);
 	observed_change();

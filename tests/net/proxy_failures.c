@@ -59,7 +59,32 @@ static void expect(struct outcome *outcome, uint8_t code, const char *payload)
 		EXPECT_STREQ((char *)outcome->payload, payload);
 }
 
-/* An origin that answers one GET. */
+/* A GET has come to the only origin. */
+static void begin_asked(void)
+{
+	begin(1, 0);
+	ask_later(&outcomes[0], COAX_GET, "p/a");
+	peer_take(&peers[0]);
+}
+
+/* ACK or RST to what the only origin was sent. */
+static void react(uint8_t type)
+{
+	struct peer *peer = &peers[0];
+
+	coax_message_start(&peer->reply, peer->reply_bytes, sizeof(peer->reply_bytes), type,
+			   COAX_EMPTY, coax_message_id(&peer->request), NULL, 0);
+	peer_send(peer);
+}
+
+/* An origin that answers one request. */
+static void answer_next(struct peer *peer, uint8_t code, const char *payload)
+{
+	peer_take(peer);
+	peer_answer(peer, code, payload, payload ? strlen(payload) : 0);
+}
+
+/* The same, and says how long it is fresh. */
 static void answer_content(struct peer *peer, const char *payload, uint32_t max_age)
 {
 	peer_take(peer);
@@ -101,24 +126,16 @@ TEST("an origin where nobody listens gets 5.02")
 
 TEST("an origin that rejects the request gets 5.02")
 {
-	begin(1, 0);
-	ask_later(&outcomes[0], COAX_GET, "p/a");
-	peer_take(&peers[0]);
-	coax_message_start(&peers[0].reply, peers[0].reply_bytes, sizeof(peers[0].reply_bytes),
-			   COAX_TYPE_RST, COAX_EMPTY, coax_message_id(&peers[0].request), NULL, 0);
-	peer_send(&peers[0]);
+	begin_asked();
+	react(COAX_TYPE_RST);
 	expect(&outcomes[0], COAX_BAD_GATEWAY, NULL);
 	end();
 }
 
 TEST("a response that comes late and separately is passed on, the client being told to wait")
 {
-	begin(1, 0);
-	ask_later(&outcomes[0], COAX_GET, "p/a");
-	peer_take(&peers[0]);
-	coax_message_start(&peers[0].reply, peers[0].reply_bytes, sizeof(peers[0].reply_bytes),
-			   COAX_TYPE_ACK, COAX_EMPTY, coax_message_id(&peers[0].request), NULL, 0);
-	peer_send(&peers[0]);
+	begin_asked();
+	react(COAX_TYPE_ACK);
 	usleep(300000);
 	coax_message_start(&peers[0].reply, peers[0].reply_bytes, sizeof(peers[0].reply_bytes),
 			   COAX_TYPE_CON, COAX_CONTENT, 77, coax_message_token(&peers[0].request),
@@ -131,9 +148,7 @@ TEST("a response that comes late and separately is passed on, the client being t
 
 TEST("garbage from an origin is no response, one with another token neither")
 {
-	begin(1, 0);
-	ask_later(&outcomes[0], COAX_GET, "p/a");
-	peer_take(&peers[0]);
+	begin_asked();
 	for (size_t length = 0; length <= sizeof(peers[0].reply_bytes) / 64; length++) {
 		memset(peers[0].reply_bytes, (int)(0x40 + length * 37), length);
 		sendto(peers[0].fd, peers[0].reply_bytes, length, 0,
@@ -153,9 +168,7 @@ TEST("garbage from an origin is no response, one with another token neither")
 TEST("a response whose options cannot be read gets 5.02 or 5.04, and is not kept")
 {
 	timeout_ms = SHORT_MS;
-	begin(1, 0);
-	ask_later(&outcomes[0], COAX_GET, "p/a");
-	peer_take(&peers[0]);
+	begin_asked();
 	peer_begin(&peers[0], COAX_CONTENT);
 	/* Delta 15 is reserved. */
 	peers[0].reply.data[peers[0].reply.length++] = 0xf1;
@@ -169,9 +182,7 @@ TEST("a response whose options cannot be read gets 5.02 or 5.04, and is not kept
 
 TEST("a 2.03 that nobody asked for gets 5.02")
 {
-	begin(1, 0);
-	ask_later(&outcomes[0], COAX_GET, "p/a");
-	peer_take(&peers[0]);
+	begin_asked();
 	peer_answer(&peers[0], COAX_VALID, NULL, 0);
 	expect(&outcomes[0], COAX_BAD_GATEWAY, NULL);
 	end();
@@ -179,9 +190,7 @@ TEST("a 2.03 that nobody asked for gets 5.02")
 
 TEST("a 2.03 with another ETag than was asked about makes the proxy ask without one")
 {
-	begin(1, 0);
-	ask_later(&outcomes[0], COAX_GET, "p/a");
-	peer_take(&peers[0]);
+	begin_asked();
 	peer_begin(&peers[0], COAX_CONTENT);
 	coax_message_add(&peers[0].reply, COAX_ETAG, "e", 1);
 	coax_message_add_uint(&peers[0].reply, COAX_MAX_AGE, 0);
@@ -249,8 +258,7 @@ TEST("when an origin fails, the next one answers; as long as it is down it is le
 	first = asked_origin();
 	ASSERT_GE(first, 0);
 	/* It hangs. */
-	peer_take(&peers[1 - first]);
-	peer_answer(&peers[1 - first], COAX_CONTENT, "other", 5);
+	answer_next(&peers[1 - first], COAX_CONTENT, "other");
 	expect(&outcomes[0], COAX_CONTENT, "other");
 	EXPECT_EQ(between_stats().failovers, 1ULL);
 	while (peer_takes_within(&peers[first], 0))
@@ -260,8 +268,7 @@ TEST("when an origin fails, the next one answers; as long as it is down it is le
 
 		sprintf(path, "p/%d", i);
 		ask_later(&outcomes[0], COAX_GET, path);
-		peer_take(&peers[1 - first]);
-		peer_answer(&peers[1 - first], COAX_CONTENT, "other", 5);
+		answer_next(&peers[1 - first], COAX_CONTENT, "other");
 		expect(&outcomes[0], COAX_CONTENT, "other");
 	}
 	EXPECT_FALSE(peer_takes_within(&peers[first], 0));
@@ -282,8 +289,7 @@ TEST("a POST that may have been executed is not sent to another origin, one that
 	usleep(1100000);
 	close(peers[first].fd);
 	ask_later(&outcomes[0], COAX_POST, "p/a");
-	peer_take(&peers[1 - first]);
-	peer_answer(&peers[1 - first], COAX_CHANGED, NULL, 0);
+	answer_next(&peers[1 - first], COAX_CHANGED, NULL);
 	expect(&outcomes[0], COAX_CHANGED, NULL);
 	end();
 }
@@ -348,44 +354,35 @@ TEST("a stale response serves instead of the origin's error, too, but not after 
 	begin(1, 100);
 	ask_later(&outcomes[0], COAX_GET, "p/a");
 	answer_content(&peers[0], "old", 0);
-	peer_begin(&peers[0], COAX_CONTENT);
 	expect(&outcomes[0], COAX_CONTENT, "old");
 	ask_later(&outcomes[0], COAX_GET, "p/b");
 	answer_content(&peers[0], "old", 1);
 	expect(&outcomes[0], COAX_CONTENT, "old");
 	usleep(1100000);
 	ask_later(&outcomes[0], COAX_GET, "p/b");
-	peer_take(&peers[0]);
-	peer_answer(&peers[0], COAX_SERVICE_UNAVAILABLE, NULL, 0);
+	answer_next(&peers[0], COAX_SERVICE_UNAVAILABLE, NULL);
 	expect(&outcomes[0], COAX_CONTENT, "old");
 	ask_later(&outcomes[0], COAX_PUT, "p/b");
-	peer_take(&peers[0]);
-	peer_answer(&peers[0], COAX_CHANGED, NULL, 0);
+	answer_next(&peers[0], COAX_CHANGED, NULL);
 	expect(&outcomes[0], COAX_CHANGED, NULL);
 	ask_later(&outcomes[0], COAX_GET, "p/b");
-	peer_take(&peers[0]);
-	peer_answer(&peers[0], COAX_SERVICE_UNAVAILABLE, NULL, 0);
+	answer_next(&peers[0], COAX_SERVICE_UNAVAILABLE, NULL);
 	expect(&outcomes[0], COAX_SERVICE_UNAVAILABLE, NULL);
 	end();
 }
 
 TEST("what was asked for before a change is not kept after it, and nobody joins it")
 {
-	begin(1, 0);
-	ask_later(&outcomes[0], COAX_GET, "p/a");
-	peer_take(&peers[0]);
+	begin_asked();
 	/* Acknowledged, so that the next request can leave (NSTART). */
-	coax_message_start(&peers[0].reply, peers[0].reply_bytes, sizeof(peers[0].reply_bytes),
-			   COAX_TYPE_ACK, COAX_EMPTY, coax_message_id(&peers[0].request), NULL, 0);
-	peer_send(&peers[0]);
+	react(COAX_TYPE_ACK);
 	coax_message_start(&peers[1].reply, peers[1].reply_bytes, sizeof(peers[1].reply_bytes),
 			   COAX_TYPE_NON, COAX_CONTENT, 99, coax_message_token(&peers[0].request),
 			   coax_message_token_length(&peers[0].request));
 	coax_message_set_payload(&peers[1].reply, "before", 6);
 
 	ask_later(&outcomes[1], COAX_PUT, "p/a");
-	peer_take(&peers[0]);
-	peer_answer(&peers[0], COAX_CHANGED, NULL, 0);
+	answer_next(&peers[0], COAX_CHANGED, NULL);
 	expect(&outcomes[1], COAX_CHANGED, NULL);
 	ask_later(&outcomes[2], COAX_GET, "p/a");
 	peer_take(&peers[0]);
@@ -421,17 +418,9 @@ TEST("those who ask together for what is not cached get what was fetched after t
 	begin(1, 0);
 	for (int i = 0; i < 4; i++)
 		ask_later(&outcomes[i], COAX_GET, "p/a");
-	peer_take(&peers[0]);
 	WAIT_FOR(between_stats().joined == 3);
-	peer_begin(&peers[0], COAX_CONTENT);
-	coax_message_add_uint(&peers[0].reply, COAX_MAX_AGE, 0);
-	coax_message_set_payload(&peers[0].reply, "first", 5);
-	peer_send(&peers[0]);
-	peer_take(&peers[0]);
-	peer_begin(&peers[0], COAX_CONTENT);
-	coax_message_add_uint(&peers[0].reply, COAX_MAX_AGE, 0);
-	coax_message_set_payload(&peers[0].reply, "second", 6);
-	peer_send(&peers[0]);
+	answer_content(&peers[0], "first", 0);
+	answer_content(&peers[0], "second", 0);
 	expect(&outcomes[0], COAX_CONTENT, "first");
 	for (int i = 1; i < 4; i++)
 		expect(&outcomes[i], COAX_CONTENT, "second");

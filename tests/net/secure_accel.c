@@ -111,16 +111,6 @@ static struct coax_context_stats stats(void)
 	return stats;
 }
 
-static struct coax_stats kernel_stats(void)
-{
-	struct coax_stats stats;
-	int fd = keeper_map("stats");
-
-	ASSERT_EQ(coax_accel_read_stats(fd, &stats), 0);
-	close(fd);
-	return stats;
-}
-
 /* Whether the words lie in an array of the kernel half's. */
 static bool array_holds(const char *map, const char *words)
 {
@@ -167,7 +157,7 @@ TEST("the kernel asks for the cookie, and knows the session while it lasts")
 	begin();
 	EXPECT_EQ(keeper_entries("sessions"), 0U);
 	EXPECT_EQ((int)ask(COAX_GET, true), COAX_CONTENT);
-	seen = kernel_stats();
+	seen = keeper_counters();
 	EXPECT_EQ(seen.hello, 1U);
 	EXPECT_EQ(seen.pass_cookie, 1U);
 	EXPECT_NE(seen.pass_session, 0U);

@@ -82,9 +82,7 @@ TEST("a body larger than a block leaves as its first block, with Block2, Size2 a
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 2500);
-	world.handler = give;
+	world_giving(&world, NULL, 2500);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	expect_block(&exchange, 0, true, 6, 1024);
 	EXPECT_EQ(uint_of(&exchange, COAX_SIZE2), 2500u);
@@ -106,9 +104,7 @@ TEST("blocks of what one session was rendered are not for another, nor for none"
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 2500);
-	world.handler = give;
+	world_giving(&world, NULL, 2500);
 	begin(&exchange, &world, COAX_GET, "down");
 	exchange.responder.session = 1;
 	EXPECT_EQ(submit(&exchange), COAX_CONTENT);
@@ -128,9 +124,7 @@ TEST("a body that fits leaves whole, without Block2 unless the request mentions 
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 64);
-	world.handler = give;
+	world_giving(&world, NULL, 64);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	EXPECT_FALSE(has_option(&exchange, COAX_BLOCK2));
 	EXPECT_FALSE(has_option(&exchange, COAX_ETAG));
@@ -154,9 +148,7 @@ TEST("blocks are as large as is asked for, or smaller when smaller ones are pref
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, &tuning);
-	world_fill(&world, 1000);
-	world.handler = give;
+	world_giving(&world, &tuning, 1000);
 	EXPECT_EQ(get_block(&exchange, &world, 0, 1), COAX_CONTENT);
 	expect_block(&exchange, 0, true, 1, 32);
 	EXPECT_EQ(get_block(&exchange, &world, 0, 6), COAX_CONTENT);
@@ -171,9 +163,7 @@ TEST("a size that changes on the way goes on at the same offset")
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	/* Late negotiation: section 3.1, figure 4. */
 	EXPECT_EQ(get_block(&exchange, &world, 16, 2), COAX_CONTENT);
@@ -192,9 +182,7 @@ TEST("a larger size asked for on the way is answered with the preferred one at t
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, &tuning);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, &tuning, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	EXPECT_EQ(get_block(&exchange, &world, 2, 6), COAX_CONTENT);
 	expect_block(&exchange, 32, true, 2, 64);
@@ -207,9 +195,7 @@ TEST("blocks are had in any order, and again")
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 10 * 64);
-	world.handler = give;
+	world_giving(&world, NULL, 10 * 64);
 	EXPECT_EQ(get_block(&exchange, &world, 0, 2), COAX_CONTENT);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		EXPECT_EQ(get_block(&exchange, &world, order[i], 2), COAX_CONTENT);
@@ -224,9 +210,7 @@ TEST("a block behind the first of a body that is not kept is rendered anew, and 
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get_block(&exchange, &world, 2, 6), COAX_CONTENT);
 	expect_block(&exchange, 2, false, 6, 952);
 	EXPECT_FALSE(has_option(&exchange, COAX_SIZE2));
@@ -244,9 +228,7 @@ TEST("a transfer is of one representation and ETag, also after the resource has 
 	struct world world;
 	uint8_t first[8];
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	ASSERT_TRUE(coax_message_find(&exchange.responder.response, COAX_ETAG, &etag));
 	ASSERT_EQ(etag.length, 8u);
@@ -273,9 +255,7 @@ TEST("the ETag made for a body is that of its content, whoever asks and whenever
 	struct world world, other;
 	uint8_t first[8];
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	ASSERT_TRUE(coax_message_find(&exchange.responder.response, COAX_ETAG, &etag));
 	memcpy(first, etag.value, 8);
@@ -343,9 +323,7 @@ TEST("who asks for the same block again when the response is not fresh any more 
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get_block(&exchange, &world, 1, 6), COAX_CONTENT);
 	world.now += 60 * NS_PER_SEC;
 	EXPECT_EQ(get_block(&exchange, &world, 1, 6), COAX_CONTENT);
@@ -364,9 +342,7 @@ TEST("a block beyond the end gets 4.00 and a line at WARNING, one a second at mo
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 2048);
-	world.handler = give;
+	world_giving(&world, NULL, 2048);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	EXPECT_EQ(get_block(&exchange, &world, 2, 6), COAX_BAD_REQUEST);
 	EXPECT_FALSE(has_option(&exchange, COAX_ETAG));
@@ -387,9 +363,7 @@ TEST("the M bit of a request's Block2 is ignored, and SZX 7 gets 4.00")
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	for (uint32_t number = 0; number < 2; number++) {
 		begin(&exchange, &world, COAX_GET, "down");
 		with_block(&exchange, COAX_BLOCK2, number, true, 6);
@@ -407,9 +381,7 @@ TEST("Size2 is told with later blocks to those who ask")
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	begin(&exchange, &world, COAX_GET, "down");
 	with_uint(&exchange, COAX_SIZE2, 0);
@@ -425,9 +397,7 @@ TEST("errors leave whole whatever block is asked for, long ones in blocks")
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 40);
-	world.handler = give;
+	world_giving(&world, NULL, 40);
 	world.code = COAX_NOT_FOUND;
 	EXPECT_EQ(get_block(&exchange, &world, 3, 0), COAX_NOT_FOUND);
 	EXPECT_FALSE(has_option(&exchange, COAX_BLOCK2));
@@ -470,9 +440,7 @@ TEST("a body of the same content is held once, however many fetch it")
 	struct world world;
 	char remote[32];
 
-	world_init(&world, NULL);
-	world_fill(&world, 1 << 20);
-	world.handler = give;
+	world_giving(&world, NULL, 1 << 20);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(remote, sizeof(remote), "192.0.2.7:%d", 20000 + i);
 		ASSERT_EQ(get(&exchange, &world, remote), COAX_CONTENT);
@@ -602,9 +570,7 @@ TEST("a body in blocks gets its response in blocks")
 	uint8_t bytes[128];
 
 	/* Section 3.3, figure 10. */
-	world_init(&world, NULL);
-	world_fill(&world, 500);
-	world.handler = give;
+	world_giving(&world, NULL, 500);
 	world.code = COAX_CHANGED;
 	memset(bytes, 'r', sizeof(bytes));
 	for (uint32_t number = 0; number < 3; number++) {
@@ -637,9 +603,7 @@ TEST("a request for a further block runs nothing a second time: without its resp
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 500);
-	world.handler = give;
+	world_giving(&world, NULL, 500);
 	for (size_t i = 0; i < sizeof(methods); i++) {
 		begin(&exchange, &world, methods[i], "down");
 		with_block(&exchange, COAX_BLOCK2, 1, false, 3);
@@ -708,9 +672,7 @@ TEST("other options, endpoints and methods find nothing of each other's")
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	EXPECT_EQ(get_block_from(&exchange, &world, BOB, 1, 6), COAX_CONTENT);
 	EXPECT_EQ(world.handled, 2);
@@ -734,9 +696,7 @@ TEST("a request with a critical option that is repeated or unknown gets nothing 
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 2500);
-	world.handler = give;
+	world_giving(&world, NULL, 2500);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	begin(&exchange, &world, COAX_GET, "down");
 	with_block(&exchange, COAX_BLOCK2, 1, false, 6);
@@ -764,9 +724,7 @@ TEST("nothing is kept for renderings without a remote, nor for requests to a gro
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	begin(&exchange, &world, COAX_GET, "down");
 	memset(&exchange.responder.remote, 0, sizeof(exchange.responder.remote));
 	EXPECT_EQ(submit(&exchange), COAX_CONTENT);
@@ -786,9 +744,7 @@ TEST("a request to observe is answered with what the resource is now, whatever b
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	begin(&exchange, &world, COAX_GET, "down");
 	with_uint(&exchange, COAX_OBSERVE, 0);
@@ -803,9 +759,7 @@ TEST("after a notification, its observer gets none of what was kept for it befor
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get(&exchange, &world, ALICE), COAX_CONTENT);
 	EXPECT_EQ(get_block_from(&exchange, &world, BOB, 0, 6), COAX_CONTENT);
 	memset(world.body, 'n', 3000);
@@ -860,9 +814,7 @@ TEST("who asks for the first block of what has become small is not in the middle
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, NULL);
-	world_fill(&world, 3000);
-	world.handler = give;
+	world_giving(&world, NULL, 3000);
 	EXPECT_EQ(get_block(&exchange, &world, 0, 6), COAX_CONTENT);
 	world_fill(&world, 5);
 	EXPECT_EQ(get_block(&exchange, &world, 0, 6), COAX_CONTENT);

@@ -199,9 +199,7 @@ TEST("downloads make way for uploads: what they lose can be rendered anew")
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, &tuning);
-	world_fill(&world, 50000);
-	world.handler = give;
+	world_giving(&world, &tuning, 50000);
 	EXPECT_EQ(get_block(&exchange, &world, 0, 6), COAX_CONTENT);
 	EXPECT_GT(world.stats.bodies, 50000u);
 	for (uint32_t number = 0; number < 40; number++) {
@@ -225,9 +223,7 @@ TEST("a body larger than all the memory leaves in blocks that are rendered one b
 	struct exchange exchange;
 	struct world world;
 
-	world_init(&world, &tuning);
-	world_fill(&world, 100000);
-	world.handler = give;
+	world_giving(&world, &tuning, 100000);
 	for (uint32_t number = 0; number < 98; number++) {
 		ASSERT_EQ(get_block(&exchange, &world, number, 6), COAX_CONTENT);
 		ASSERT_TRUE(is_part_of_body(&exchange, number * 1024));

@@ -311,6 +311,15 @@ static inline void give(struct world *world, struct coax_responder *responder)
 	coax_respond(responder, world->code ? world->code : COAX_CONTENT);
 }
 
+/* A world with a body of `length` bytes, which it gives. */
+static inline void world_giving(struct world *world, const struct coax_tuning *tuning,
+				size_t length)
+{
+	world_init(world, tuning);
+	world_fill(world, length);
+	world->handler = give;
+}
+
 /* Sends a block of the pattern as part of an upload. Returns the response's code. */
 static inline uint8_t send_part(struct exchange *exchange, struct world *world, const char *remote,
 				const char *path, uint32_t number, bool more, uint8_t exponent,

@@ -4,7 +4,7 @@
 #include "transport/dtls_internal.h"
 
 static struct identity authority, foreign, server_id, client_id;
-static struct coax_credentials *client_set;
+static struct coax_credentials *server_set;
 
 static void make_identities(void)
 {
@@ -29,13 +29,15 @@ static void forget_identities(void)
 }
 
 /* A server with a certificate, which trusts (NULL: nobody), and perhaps demands to see one. */
-static struct coax_credential *serve(struct coax_credentials *set, const struct identity *own,
-				     const struct identity *trusted, bool demands)
+static struct coax_credential *serve(const struct identity *own, const struct identity *trusted,
+				     bool demands)
 {
-	struct coax_credential *entry = add_certificates(set, ":server", own, trusted);
+	struct coax_credential *entry;
 
+	server_set = new_set();
+	entry = add_certificates(server_set, ":server", own, trusted);
 	entry->certificates.demands_peer = demands;
-	accept_entry(set, entry);
+	accept_entry(server_set, entry);
 	return entry;
 }
 
@@ -45,13 +47,17 @@ static struct coax_credential *call(const struct identity *own, const struct ide
 	return add_certificates(client_set, "coaps://*", own, trusted);
 }
 
-/* Shake hands as far as it goes. */
-static void shake(const char *host)
+static void open_both(void)
 {
-	uint64_t session;
+	memset(world.ends, 0, sizeof(world.ends));
+	end_open(SERVER, NULL, server_set);
+	end_open(CLIENT, client_set, NULL);
+}
 
-	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), host, &session), 0);
-	pump();
+static void meet(const char *host)
+{
+	open_both();
+	connect_client(host);
 }
 
 static void expect_talk(void)
@@ -81,14 +87,10 @@ static void expect_refused(int refuser, const char *why_here, const char *why_th
 
 TEST("a client knows a server by its certificate, and stays anonymous itself")
 {
-	struct coax_credentials *set = new_set();
-
 	make_identities();
-	serve(set, &server_id, NULL, false);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, NULL, false);
 	call(NULL, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_talk();
 	EXPECT_EQ((int)world.ends[SERVER].claims->kind, COAX_CLAIMS_ANONYMOUS);
 	EXPECT_EQ((int)world.ends[CLIENT].claims->kind, COAX_CLAIMS_CERTIFICATE);
@@ -99,15 +101,12 @@ TEST("a client knows a server by its certificate, and stays anonymous itself")
 
 TEST("a server that asks for it knows who the client is")
 {
-	struct coax_credentials *set = new_set();
 	const struct coax_claims *claims;
 
 	make_identities();
-	serve(set, &server_id, &authority, true);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, &authority, true);
 	call(&client_id, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_talk();
 	claims = world.ends[SERVER].claims;
 	ASSERT_EQ((int)claims->kind, COAX_CLAIMS_CERTIFICATE);
@@ -123,14 +122,10 @@ TEST("a server that asks for it knows who the client is")
 
 TEST("a server may be known by its address")
 {
-	struct coax_credentials *set = new_set();
-
 	make_identities();
-	serve(set, &server_id, NULL, false);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, NULL, false);
 	call(NULL, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake(NULL);
+	meet(NULL);
 	expect_talk();
 	world_close();
 	forget_identities();
@@ -138,18 +133,14 @@ TEST("a server may be known by its address")
 
 TEST("a certificate of another name is refused, unless any name will do")
 {
-	struct coax_credentials *set = new_set();
-
-	make_identities();
-	serve(set, &server_id, NULL, false);
-	end_open(SERVER, NULL, set);
-	call(NULL, &authority);
-	add_certificates(client_set, "coaps://any", NULL, &authority)->certificates.any_name = true;
-	end_open(CLIENT, client_set, NULL);
-	shake("other.example");
-	expect_refused(CLIENT, "server's certificate: hostname mismatch", "client");
 	uint64_t session;
 
+	make_identities();
+	serve(&server_id, NULL, false);
+	call(NULL, &authority);
+	add_certificates(client_set, "coaps://any", NULL, &authority)->certificates.any_name = true;
+	meet("other.example");
+	expect_refused(CLIENT, "server's certificate: hostname mismatch", "client");
 	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 1), "other.example", &session),
 		  0);
 	pump();
@@ -160,7 +151,6 @@ TEST("a certificate of another name is refused, unless any name will do")
 
 TEST("a server's certificate that has expired is refused")
 {
-	struct coax_credentials *set = new_set();
 	struct identity expired;
 
 	make_identities();
@@ -168,11 +158,9 @@ TEST("a server's certificate that has expired is refused")
 		.name = "DNS:server.example", .signer = &authority, .from = -20, .until = -10};
 
 	expired = issue("Expired", &wish);
-	serve(set, &expired, NULL, false);
-	end_open(SERVER, NULL, set);
+	serve(&expired, NULL, false);
 	call(NULL, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_refused(CLIENT, "certificate has expired",
 		       "the client found the certificate expired");
 	world_close();
@@ -182,18 +170,15 @@ TEST("a server's certificate that has expired is refused")
 
 TEST("a client's certificate that has expired is refused")
 {
-	struct coax_credentials *set = new_set();
 	struct identity expired;
 
 	make_identities();
 	const struct wish wish = {.signer = &authority, .from = -20, .until = -10};
 
 	expired = issue("Expired", &wish);
-	serve(set, &server_id, &authority, true);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, &authority, true);
 	call(&expired, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_refused(SERVER, "certificate has expired",
 		       "the server found the certificate expired");
 	world_close();
@@ -203,26 +188,17 @@ TEST("a client's certificate that has expired is refused")
 
 TEST("nobody trusts a foreign authority's certificate")
 {
-	struct coax_credentials *set = new_set();
-
 	make_identities();
-	serve(set, &server_id, &foreign, true);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, &foreign, true);
 	call(&client_id, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_refused(SERVER, "unable to get local issuer certificate",
 		       "the server does not trust the authority");
-	end_close(CLIENT);
-	end_close(SERVER);
-	memset(world.ends, 0, sizeof(world.ends));
+	world_close();
 
-	set = new_set();
-	serve(set, &server_id, NULL, false);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, NULL, false);
 	call(NULL, &foreign);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_refused(CLIENT, "unable to get local issuer certificate",
 		       "the client does not trust the authority");
 	world_close();
@@ -231,24 +207,16 @@ TEST("nobody trusts a foreign authority's certificate")
 
 TEST("a client without a certificate is refused where one is demanded, and not where it is asked for")
 {
-	struct coax_credentials *set = new_set();
-
 	make_identities();
-	serve(set, &server_id, &authority, true);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, &authority, true);
 	call(NULL, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_refused(SERVER, "the client has no certificate, which we demand", "the server");
 	world_close();
-	memset(world.ends, 0, sizeof(world.ends));
 
-	set = new_set();
-	serve(set, &server_id, &authority, false);
-	end_open(SERVER, NULL, set);
+	serve(&server_id, &authority, false);
 	call(NULL, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_talk();
 	EXPECT_EQ((int)world.ends[SERVER].claims->kind, COAX_CLAIMS_ANONYMOUS);
 	world_close();
@@ -257,26 +225,18 @@ TEST("a client without a certificate is refused where one is demanded, and not w
 
 TEST("a certificate that its authority has revoked is refused")
 {
-	struct coax_credentials *set = new_set();
-
 	make_identities();
-	serve(set, &server_id, &authority, true)->certificates.revoked =
+	serve(&server_id, &authority, true)->certificates.revoked =
 		pem_of_revoked(&authority, &client_id);
-	end_open(SERVER, NULL, set);
 	call(&client_id, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_refused(SERVER, "certificate revoked", "knows that the certificate is revoked");
 	world_close();
-	memset(world.ends, 0, sizeof(world.ends));
 
-	set = new_set();
-	serve(set, &server_id, &authority, true)->certificates.revoked =
+	serve(&server_id, &authority, true)->certificates.revoked =
 		pem_of_revoked(&authority, NULL);
-	end_open(SERVER, NULL, set);
 	call(&client_id, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_talk();
 	world_close();
 	forget_identities();
@@ -284,22 +244,19 @@ TEST("a certificate that its authority has revoked is refused")
 
 TEST("the server shows the certificate of the name that it is asked for")
 {
-	struct coax_credentials *set = new_set();
 	struct identity second;
 
 	make_identities();
 	const struct wish wish = {.name = "DNS:second.example", .signer = &authority};
 
 	second = issue("Second", &wish);
-	serve(set, &server_id, NULL, false);
-	struct coax_credential *entry = add_certificates(set, ":second", &second, NULL);
+	serve(&server_id, NULL, false);
+	struct coax_credential *entry = add_certificates(server_set, ":second", &second, NULL);
 
 	entry->server_name = strdup("second.example");
-	accept_entry(set, entry);
-	end_open(SERVER, NULL, set);
+	accept_entry(server_set, entry);
 	call(NULL, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("Second.example.");
+	meet("Second.example.");
 	expect_talk();
 	EXPECT_STREQ(world.ends[CLIENT].claims->subject, "CN=Second,O=coax");
 	world_close();
@@ -316,18 +273,15 @@ TEST("each cipher of RFC 7925 and of TLS with AEAD serves a session with certifi
 	};
 	make_identities();
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
-		struct coax_credentials *set = new_set();
 		struct coax_dtls_session *session;
 
-		memset(world.ends, 0, sizeof(world.ends));
-		serve(set, &server_id, NULL, false);
-		end_open(SERVER, NULL, set);
+		serve(&server_id, NULL, false);
 		call(NULL, &authority);
-		end_open(CLIENT, client_set, NULL);
+		open_both();
 		ASSERT_EQ(SSL_CTX_set_cipher_list(world.ends[CLIENT].dtls->client->entries[0],
 						  ciphers[i]),
 			  1);
-		shake("server.example");
+		connect_client("server.example");
 		expect_talk();
 		session = coax_dtls_named(world.ends[SERVER].dtls, world.ends[SERVER].path.session);
 		ASSERT_TRUE(session != NULL);
@@ -339,7 +293,6 @@ TEST("each cipher of RFC 7925 and of TLS with AEAD serves a session with certifi
 
 TEST("keys of P-384 serve as well")
 {
-	struct coax_credentials *set = new_set();
 	struct identity large;
 
 	make_identities();
@@ -347,11 +300,9 @@ TEST("keys of P-384 serve as well")
 		.name = "DNS:server.example", .signer = &authority, .curve = "P-384"};
 
 	large = issue("Large", &wish);
-	serve(set, &large, NULL, false);
-	end_open(SERVER, NULL, set);
+	serve(&large, NULL, false);
 	call(NULL, &authority);
-	end_open(CLIENT, client_set, NULL);
-	shake("server.example");
+	meet("server.example");
 	expect_talk();
 	world_close();
 	forget(&large);
@@ -360,25 +311,22 @@ TEST("keys of P-384 serve as well")
 
 TEST("what is no credential to OpenSSL is refused before it is used, and said")
 {
-	struct coax_credentials *set = new_set();
 	struct coax_credential *entry;
 
 	make_identities();
-	entry = serve(set, &server_id, NULL, false);
+	entry = serve(&server_id, NULL, false);
 	free(entry->certificates.key);
 	entry->certificates.key = pem_of_key(&client_id);
-	EXPECT_EQ(end_open_limited(SERVER, NULL, set, NULL), -EINVAL);
+	EXPECT_EQ(end_open_limited(SERVER, NULL, server_set, NULL), -EINVAL);
 
-	set = new_set();
-	entry = serve(set, &server_id, NULL, false);
+	entry = serve(&server_id, NULL, false);
 	free(entry->certificates.chain);
 	entry->certificates.chain = strdup("nothing");
-	EXPECT_EQ(end_open_limited(SERVER, NULL, set, NULL), -EINVAL);
+	EXPECT_EQ(end_open_limited(SERVER, NULL, server_set, NULL), -EINVAL);
 
-	set = new_set();
-	entry = serve(set, &server_id, NULL, false);
+	entry = serve(&server_id, NULL, false);
 	entry->certificates.authorities = strdup("-----BEGIN CERTIFICATE-----\nxyz\n");
-	EXPECT_EQ(end_open_limited(SERVER, NULL, set, NULL), -EINVAL);
+	EXPECT_EQ(end_open_limited(SERVER, NULL, server_set, NULL), -EINVAL);
 	forget_identities();
 }
 

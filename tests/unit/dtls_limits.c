@@ -4,16 +4,13 @@
 #include "dtls_world.h"
 #include "transport/dtls_internal.h"
 
-static struct coax_credentials *client_set;
-
 static void open_ends(const struct coax_dtls_limits *limits)
 {
 	ASSERT_EQ(end_open_limited(SERVER, NULL, serving_key("sensor", "secret"), limits), 0);
-	client_set = with_key("sensor", "secret");
-	end_open(CLIENT, client_set, NULL);
+	open_sensor();
 }
 
-static int connect_client(uint64_t *session)
+static int begin_session(uint64_t *session)
 {
 	return begin_as(CLIENT, coax_credentials_at(client_set, 0), NULL, session);
 }
@@ -57,7 +54,7 @@ TEST("a session that is not used ends after its time, one that is goes on")
 	uint64_t session;
 
 	open_ends(&limits);
-	ASSERT_EQ(connect_client(&session), 0);
+	ASSERT_EQ(begin_session(&session), 0);
 	pump();
 	for (int i = 0; i < 5; i++) {
 		pass(50 * SECOND);
@@ -84,7 +81,7 @@ TEST("what nobody has authenticated does not keep a session from being idle")
 	uint64_t session;
 
 	open_ends(&limits);
-	ASSERT_EQ(connect_client(&session), 0);
+	ASSERT_EQ(begin_session(&session), 0);
 	pump();
 	for (int i = 0; i < 61; i++) {
 		struct flying copy = noise;
@@ -104,7 +101,7 @@ TEST("a session that is idle has no buffers, and gets them back")
 	uint64_t session;
 
 	open_ends(NULL);
-	ASSERT_EQ(connect_client(&session), 0);
+	ASSERT_EQ(begin_session(&session), 0);
 	pump();
 	at = coax_dtls_named(world.ends[SERVER].dtls, world.ends[SERVER].path.session);
 	for (int i = 0; i < 3; i++) {
@@ -148,7 +145,7 @@ TEST("the handshake that is oldest makes room for a new one, and no session does
 	uint64_t session;
 
 	open_ends(&limits);
-	ASSERT_EQ(connect_client(&session), 0);
+	ASSERT_EQ(begin_session(&session), 0);
 	pump();
 	for (in_port_t i = 0; i < 5; i++) {
 		struct flying datagram;

@@ -7,7 +7,6 @@ static int counted[ENDS];
 static struct flying held;
 static bool holding;
 
-static struct coax_credentials *client_set;
 static struct identity authority, server_id, client_id;
 
 enum kind {
@@ -80,16 +79,6 @@ static void open_ends(enum kind kind)
 	ASSERT_EQ(end_open_limited(CLIENT, client_set, NULL, &limits), 0);
 }
 
-static uint64_t connect_client(void)
-{
-	uint64_t session;
-
-	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), "server.example", &session),
-		  0);
-	pump();
-	return session;
-}
-
 /* Something has happened to one datagram: both sides come together all the same. */
 static bool converges(enum kind kind, bool (*filter)(struct flying *))
 {
@@ -99,14 +88,14 @@ static bool converges(enum kind kind, bool (*filter)(struct flying *))
 
 	open_ends(kind);
 	if (kind == RESUMED) {
-		session = connect_client();
+		session = connect_client("server.example");
 		coax_dtls_close(client->dtls, world.now, session);
 		pump();
 	}
 	memset(counted, 0, sizeof(counted));
 	holding = false;
 	world.filter = filter;
-	session = connect_client();
+	session = connect_client("server.example");
 	pass(50 * SECOND);
 	world.filter = NULL;
 	if (client->established == wanted && server->established == wanted &&
@@ -179,7 +168,7 @@ TEST("a server that does not answer is given up after a minute")
 	target_from = SERVER;
 	target = 0;
 	end_close(SERVER);
-	session = connect_client();
+	session = connect_client("server.example");
 	ASSERT_EQ(say(CLIENT, session, "hello"), 0);
 	pass(59 * SECOND);
 	EXPECT_EQ(world.ends[CLIENT].ended, 0);
@@ -199,7 +188,7 @@ TEST("a network error ends the handshakes to where it happened, and no session")
 	uint64_t session;
 
 	open_ends(PSK);
-	session = connect_client();
+	session = connect_client("server.example");
 	memset(&path, 0, sizeof(path));
 	path.remote = world.ends[SERVER].address;
 	coax_dtls_network_error(world.ends[CLIENT].dtls, world.now, &path, ECONNREFUSED);
@@ -207,7 +196,7 @@ TEST("a network error ends the handshakes to where it happened, and no session")
 	coax_dtls_close(world.ends[CLIENT].dtls, world.now, session);
 	end_close(SERVER);
 
-	connect_client();
+	connect_client("server.example");
 	coax_dtls_network_error(world.ends[CLIENT].dtls, world.now, &path, ECONNREFUSED);
 	ASSERT_EQ(world.ends[CLIENT].ended, 1);
 	EXPECT_EQ(world.ends[CLIENT].result, -ECONNREFUSED);

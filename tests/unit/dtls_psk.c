@@ -2,7 +2,6 @@
 /* Sessions with pre-shared keys (RFC 4279, RFC 7252 section 9.1.3.1). */
 #include "dtls_world.h"
 
-static struct coax_credentials *client_set;
 static const struct coax_credential *client_entry;
 
 /* A client with a key, which is kept to connect by. */

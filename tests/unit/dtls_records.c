@@ -3,7 +3,6 @@
 #include "dtls_world.h"
 #include "transport/dtls_internal.h"
 
-static struct coax_credentials *client_set;
 static struct flying caught[16];
 static unsigned int caught_count;
 
@@ -26,12 +25,9 @@ static uint64_t open_session(const char *cipher)
 
 	memset(world.ends, 0, sizeof(world.ends));
 	world.filter = NULL;
-	end_open(SERVER, NULL, serving_key("sensor", "secret"));
-	client_set = with_key("sensor", "secret");
-	end_open(CLIENT, client_set, NULL);
+	open_pair();
 	ASSERT_EQ(SSL_CTX_set_cipher_list(world.ends[CLIENT].dtls->client->base, cipher), 1);
-	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), NULL, &session), 0);
-	pump();
+	session = connect_client(NULL);
 	ASSERT_EQ(world.ends[SERVER].established, 1);
 	caught_count = 0;
 	return session;

@@ -6,29 +6,12 @@
 
 #define DAY (86400 * SECOND)
 
-static struct coax_credentials *client_set;
 static struct identity authority, server_id, client_id;
-
-static uint64_t connect_client(const char *host)
-{
-	uint64_t session;
-
-	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), host, &session), 0);
-	pump();
-	return session;
-}
 
 static void hang_up(uint64_t session)
 {
 	coax_dtls_close(world.ends[CLIENT].dtls, world.now, session);
 	pump();
-}
-
-static void open_psk(void)
-{
-	end_open(SERVER, NULL, serving_key("sensor", "secret"));
-	client_set = with_key("sensor", "secret");
-	end_open(CLIENT, client_set, NULL);
 }
 
 static void issue_until(long until)
@@ -83,7 +66,7 @@ TEST("a client resumes its session by a ticket, in one round trip less, as who i
 {
 	int sent;
 
-	open_psk();
+	open_pair();
 	sent = world.ends[SERVER].sent;
 	hang_up(connect_client("a.example"));
 	EXPECT_EQ(world.ends[SERVER].sent - sent, 4);
@@ -106,7 +89,7 @@ TEST("a client resumes its session by its ID, where it takes no tickets")
 {
 	uint64_t session;
 
-	open_psk();
+	open_pair();
 	SSL_CTX_set_options(world.ends[CLIENT].dtls->client->base, SSL_OP_NO_TICKET);
 	hang_up(connect_client(NULL));
 	session = connect_client(NULL);
@@ -151,7 +134,7 @@ TEST("what is said before the Finished that it overtook has arrived is heard, as
 	uint64_t session;
 	struct flying change;
 
-	open_psk();
+	open_pair();
 	hang_up(connect_client(NULL));
 	/* The server's flight reaches the client, and nothing of the client's next one the server.
 	 */
@@ -223,7 +206,7 @@ TEST("a session is not resumed after its certificate's end, nor after a day")
 	close_certificates();
 	memset(world.ends, 0, sizeof(world.ends));
 
-	open_psk();
+	open_pair();
 	hang_up(connect_client(NULL));
 	world.now += DAY + 10 * SECOND;
 	hang_up(connect_client(NULL));
@@ -257,7 +240,7 @@ TEST("a session is resumed under the name alone that it was begun with")
 
 TEST("a server that has lost its keys for tickets shakes hands in full")
 {
-	open_psk();
+	open_pair();
 	hang_up(connect_client(NULL));
 	end_close(SERVER);
 	memset(&world.ends[SERVER], 0, sizeof(world.ends[SERVER]));
@@ -282,7 +265,7 @@ TEST("sessions stay when the new credentials have their entry, and end when they
 {
 	uint64_t session, former;
 
-	open_psk();
+	open_pair();
 	session = connect_client(NULL);
 	former = world.ends[SERVER].path.session;
 	/* It is not where it was. */
@@ -336,7 +319,7 @@ TEST("sessions by certificates stay while authorities and CRLs do, and end when 
 
 TEST("without credentials there is no server, and no session is left")
 {
-	open_psk();
+	open_pair();
 	connect_client(NULL);
 	replace_server(NULL);
 	EXPECT_EQ(world.ends[SERVER].ended, 1);
@@ -351,7 +334,7 @@ TEST("a client's sessions follow its credentials, too")
 	struct coax_credentials *again = with_key("sensor", "secret");
 	uint64_t session, found;
 
-	open_psk();
+	open_pair();
 	session = connect_client(NULL);
 	ASSERT_EQ(coax_dtls_set_client_credentials(world.ends[CLIENT].shared, again), 0);
 	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(again, 0), NULL, &found), 0);
@@ -371,7 +354,7 @@ TEST("credentials that OpenSSL does not take change nothing")
 	struct coax_credentials *bad;
 	uint64_t session;
 
-	open_psk();
+	open_pair();
 	session = connect_client(NULL);
 	bad = new_set();
 	coax_credentials_add(bad, ":bad")->kind = COAX_CREDENTIAL_CERTIFICATES;
@@ -391,7 +374,7 @@ TEST("a handshake that is under way when its key is dropped does not end well")
 	struct flying datagram;
 	struct coax_credentials *set = serving_key("other", "other");
 
-	open_psk();
+	open_pair();
 	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), NULL, &session), 0);
 	/* Two ClientHellos and what they are answered with. */
 	for (int i = 0; i < 4; i++) {

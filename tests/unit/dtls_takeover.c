@@ -3,7 +3,6 @@
 #include "dtls_world.h"
 #include "transport/dtls_internal.h"
 
-static struct coax_credentials *client_set;
 static struct flying caught[32];
 static unsigned int caught_count;
 
@@ -20,27 +19,6 @@ static bool lose_flights(struct flying *datagram)
 	return datagram->from != SERVER || datagram->length == COAX_HELLO_VERIFY;
 }
 
-static void open_client(void)
-{
-	client_set = with_key("sensor", "secret");
-	end_open(CLIENT, client_set, NULL);
-}
-
-static uint64_t connect_client(void)
-{
-	uint64_t session;
-
-	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), NULL, &session), 0);
-	pump();
-	return session;
-}
-
-static void open_ends(void)
-{
-	end_open(SERVER, NULL, serving_key("sensor", "secret"));
-	open_client();
-}
-
 /* It is gone without a word, and comes again from the same address and port. */
 static void lose_client(void)
 {
@@ -51,7 +29,7 @@ static void lose_client(void)
 	/* What it said at its end was not heard. */
 	world.first = world.last;
 	memset(client, 0, sizeof(*client));
-	open_client();
+	open_sensor();
 }
 
 TEST("a client that has lost its session gets another from the same port, and the old one ends")
@@ -59,11 +37,11 @@ TEST("a client that has lost its session gets another from the same port, and th
 	struct end *server = &world.ends[SERVER];
 	uint64_t old, session;
 
-	open_ends();
-	connect_client();
+	open_pair();
+	connect_client(NULL);
 	old = server->path.session;
 	lose_client();
-	session = connect_client();
+	session = connect_client(NULL);
 	ASSERT_EQ(world.ends[CLIENT].established, 1);
 	ASSERT_EQ(server->established, 2);
 	ASSERT_EQ(server->ended, 1);
@@ -84,8 +62,8 @@ TEST("the old session goes on until the new handshake is proven")
 	struct flying hello;
 	uint64_t session, old;
 
-	open_ends();
-	session = connect_client();
+	open_pair();
+	session = connect_client(NULL);
 	old = server->path.session;
 
 	/* Someone else's ClientHello from its address, with a cookie that was overheard. */
@@ -132,15 +110,15 @@ TEST("one with another key does not take a session over")
 	struct coax_dtls *kept_dtls;
 	struct coax_dtls_shared *kept_shared;
 
-	open_ends();
-	session = connect_client();
+	open_pair();
+	session = connect_client(NULL);
 	kept_dtls = world.ends[CLIENT].dtls;
 	kept_shared = world.ends[CLIENT].shared;
 
 	/* An intruder at the same address. */
 	client_set = with_key("sensor", "guessed");
 	end_open(CLIENT, client_set, NULL);
-	connect_client();
+	connect_client(NULL);
 	pass(61 * SECOND);
 	EXPECT_EQ(world.ends[CLIENT].established, 1);
 	EXPECT_EQ(server->established, 1);
@@ -162,9 +140,9 @@ TEST("a handshake that is heard again after its end changes nothing")
 	unsigned int count;
 	int sent;
 
-	open_ends();
+	open_pair();
 	world.filter = catch_client;
-	session = connect_client();
+	session = connect_client(NULL);
 	count = caught_count;
 	world.filter = NULL;
 	ASSERT_GE((int)count, 3);
@@ -188,12 +166,12 @@ TEST("a client that begins anew in the middle of a handshake has its way")
 {
 	struct end *server = &world.ends[SERVER];
 
-	open_ends();
+	open_pair();
 	world.filter = lose_flights;
-	connect_client();
+	connect_client(NULL);
 	ASSERT_TRUE(coax_dtls_named(server->dtls, 1) != NULL);
 	lose_client();
-	connect_client();
+	connect_client(NULL);
 	EXPECT_EQ(server->established, 1);
 	EXPECT_EQ(world.ends[CLIENT].established, 1);
 	ASSERT_EQ(server->ended, 1);
@@ -209,8 +187,8 @@ TEST("a session that one side closes ends on the other with close_notify, and is
 		int sent;
 
 		memset(world.ends, 0, sizeof(world.ends));
-		open_ends();
-		connect_client();
+		open_pair();
+		connect_client(NULL);
 		sent = there->sent;
 		coax_dtls_close(here->dtls, world.now, here->path.session);
 		pump();
@@ -223,7 +201,7 @@ TEST("a session that one side closes ends on the other with close_notify, and is
 		EXPECT_EQ(COUNTED(CLIENT, sessions), 0);
 		EXPECT_EQ(say(closer, here->path.session, "hello"), -ENOTCONN);
 		/* Both can begin again. */
-		connect_client();
+		connect_client(NULL);
 		EXPECT_EQ(world.ends[SERVER].established, 2);
 		world_close();
 	}
@@ -231,8 +209,8 @@ TEST("a session that one side closes ends on the other with close_notify, and is
 
 TEST("a shutdown closes all sessions")
 {
-	open_ends();
-	connect_client();
+	open_pair();
+	connect_client(NULL);
 	end_close(SERVER);
 	EXPECT_EQ(world.ends[SERVER].ended, 1);
 	EXPECT_EQ(world.ends[SERVER].result, -ESHUTDOWN);
@@ -281,7 +259,7 @@ TEST("a request for a session finds the one that there is")
 {
 	uint64_t session, again;
 
-	open_ends();
+	open_pair();
 	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), "a.example", &session), 0);
 	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), "a.example", &again), 0);
 	EXPECT_TRUE(again == session);
