@@ -258,5 +258,16 @@ void coax_dtls_memory_forget(struct coax_dtls_session *session);
 
 /* Returns the `result` of the operation `ended`. Looks at OpenSSL's errors. */
 int coax_dtls_reason(const struct coax_dtls_session *session, char reason[COAX_REASON_MAX]);
+/* As RFC 5246 section 7.2 has it; NULL: none that we know. */
+const char *coax_dtls_alert_name(int alert);
+
+/* dtls_trace.c: what is said in handshakes, a line for each at DEBUG. */
+
+/* A message of a handshake with its header, an alert, or a ChangeCipherSpec. */
+void coax_dtls_trace(const struct coax_dtls *dtls, const struct coax_path *path, bool sent,
+		     int type, const uint8_t *data, size_t length);
+/* Have all that OpenSSL writes and reads in it traced, if somebody looks on. */
+void coax_dtls_trace_session(struct coax_dtls_session *session);
+void coax_dtls_trace_established(const struct coax_dtls_session *session);
 
 #endif

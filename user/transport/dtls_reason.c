@@ -44,13 +44,20 @@ static const struct {
 	{SSL_AD_UNKNOWN_PSK_IDENTITY, "unknown_psk_identity", "does not know the identity"},
 };
 
-static const char *alert_name(int alert)
+const char *coax_dtls_alert_name(int alert)
 {
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
 		if (alerts[i].alert == alert)
 			return alerts[i].name;
 	}
-	return "none";
+	return NULL;
+}
+
+static const char *alert_name(int alert)
+{
+	const char *name = coax_dtls_alert_name(alert);
+
+	return name ? name : "none";
 }
 
 /* Servers have several alerts for it: TLS 1.2 has none of its own. */

@@ -67,6 +67,7 @@ static int attach(struct coax_dtls_session *session, SSL_CTX *context)
 	BIO_set_init(wire, 1);
 	SSL_set_bio(session->ssl, wire, wire);
 	SSL_set_app_data(session->ssl, session);
+	coax_dtls_trace_session(session);
 	return SSL_set_mtu(session->ssl, session->dtls->shared->limits.mtu) ? 0 : -EINVAL;
 }
 
