@@ -727,7 +727,7 @@ TEST("without credentials a request is refused before anything is sent")
 	serve();
 	context = client_with(1, NULL);
 	answer = ask(context, COAX_GET, "hello");
-	EXPECT_EQ(answer.result, -EACCES);
+	EXPECT_EQ(answer.result, -ENOKEY);
 	EXPECT_TRUE(strstr(answer.reason, "no credentials"));
 	coax_context_stats_read(context, &stats);
 	EXPECT_EQ(stats.datagrams_out, 0U);

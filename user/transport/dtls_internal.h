@@ -197,8 +197,8 @@ BIO_METHOD *coax_dtls_wire_create(void);
 int coax_dtls_session_create(struct coax_dtls_session **session, struct coax_dtls *dtls,
 			     const struct coax_path *path, struct coax_dtls_contexts *contexts,
 			     SSL_CTX *context);
-/* It is going to shake hands: the operation `begun`. */
-void coax_dtls_session_tell_begun(const struct coax_dtls_session *session);
+/* It is going to shake hands: the operation `begun`, and for who looks on. */
+void coax_dtls_session_tell_begun(struct coax_dtls_session *session);
 /* Without a word to anybody. */
 void coax_dtls_session_free(struct coax_dtls_session *session);
 /* Send close_notify, if it is established. */

@@ -67,7 +67,6 @@ static int attach(struct coax_dtls_session *session, SSL_CTX *context)
 	BIO_set_init(wire, 1);
 	SSL_set_bio(session->ssl, wire, wire);
 	SSL_set_app_data(session->ssl, session);
-	coax_dtls_trace_session(session);
 	return SSL_set_mtu(session->ssl, session->dtls->shared->limits.mtu) ? 0 : -EINVAL;
 }
 
@@ -107,10 +106,12 @@ int coax_dtls_session_create(struct coax_dtls_session **session, struct coax_dtl
 	return 0;
 }
 
-void coax_dtls_session_tell_begun(const struct coax_dtls_session *session)
+void coax_dtls_session_tell_begun(struct coax_dtls_session *session)
 {
 	struct coax_dtls *dtls = session->dtls;
 
+	/* Not before: DTLSv1_listen() would show the ClientHello once more. */
+	coax_dtls_trace_session(session);
 	if (dtls->ops->begun)
 		dtls->ops->begun(dtls->arg, &session->path);
 }
