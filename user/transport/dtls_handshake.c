@@ -119,15 +119,17 @@ static void finish(struct coax_dtls_session *session)
 {
 	struct coax_dtls *dtls = session->dtls;
 	int err = coax_dtls_claims_make(session);
+	const char *reason = err == -EACCES ? "we do not know the peer any more"
+					    : "there is no memory for the session";
 
 	coax_dtls_refresh(dtls);
-	if (!err && !coax_dtls_session_rebind(session))
+	if (!err && !coax_dtls_session_rebind(session)) {
 		err = -EACCES;
+		reason = COAX_REASON_CREDENTIALS;
+	}
 	if (err) {
 		SSL_shutdown(session->ssl);
-		coax_dtls_session_end(session, err,
-				      err == -EACCES ? "we do not know the peer any more"
-						     : "there is no memory for the session");
+		coax_dtls_session_end(session, err, reason);
 		return;
 	}
 	replace(dtls, &session->path);

@@ -19,7 +19,8 @@
 /* OpenSSL's buffers of a session that was not used for so long are freed. */
 #define COAX_SLIM_NS (10 * NS_PER_SEC)
 /* What a reason for people has room for. */
-#define COAX_REASON_MAX 256
+#define COAX_REASON_MAX		256
+#define COAX_REASON_CREDENTIALS "its credentials are not in use any more"
 
 /* One set of credentials as OpenSSL wants it. Immutable but for what OpenSSL locks itself. */
 struct coax_dtls_contexts {
