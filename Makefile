@@ -173,7 +173,7 @@ check: tests ## unit and packet tests only: the short loop while working
 torture: tests ## the torture tests for longer: a million requests to both halves, bodies of 1 MiB
 	$(Q)COAX_BUILD=$(B) COAX_LOSSY_BYTES=1048576 COAX_TORTURE_SECONDS=80 \
 		COAX_ORACLE_REQUESTS=1000000 COAX_MODEL_FRAMES=10000000 COAX_CONTEXT_SESSIONS=10000 \
-		tests/run $(B)/tests/bpf/test_model $(B)/tests/net/secure $(filter $(B)/tests/torture/%,$(TESTS))
+		tests/run $(B)/tests/bpf/test_model $(B)/tests/net/secure_sessions $(filter $(B)/tests/torture/%,$(TESTS))
 
 lint: ## clang-format, cppcheck, shellcheck, and a build with clang
 	$(Q)COAX_BUILD=$(B) tests/lint

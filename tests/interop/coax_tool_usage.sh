@@ -184,7 +184,13 @@ refused "coax get: $work/absent: No such file or directory" get --ca "$work/abse
 refused "coax get: $work/nonsense: there is no certificate in it .*" get --ca "$work/nonsense" "$secure"
 refused "coax get: $work/nonsense: there is no certificate in it .*" get --cert "$work/nonsense" \
 	--key "$work/nonsense" "$secure"
-result "credentials that cannot be used are named"
+printf '{"coaps://other.example/*": {"dtls": {"psk": {"ascii": "k"}, "client-identity": {"ascii": "a"}}}}' \
+	>"$work/others"
+for command in get observe ping discover; do
+	refused "coax $command: 127\.0\.0\.1:5684: there are no credentials for it" \
+		"$command" --credentials "$work/others" "$secure"
+done
+result "credentials that cannot be used are named, and that there are none for a server"
 
 long=$(printf 'x%.0s' $(seq 250))
 refused 'coax get: the request is longer than a message of 1152 bytes .*' \

@@ -123,7 +123,7 @@ at_once() {
 
 takes_cipher() {
 	gets "${key[@]}" -CAfile "$pki/home.pem" -cipher "$1" && grep -qa "^New, .* Cipher is $1\$" "$said" &&
-		logged_since "DTLS 1.2, $1\$"
+		logged_since "DTLS 1.2, $1, "
 }
 
 ciphers() {

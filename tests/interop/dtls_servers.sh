@@ -78,6 +78,17 @@ for library in openssl gnutls; do
 	greets get -u sensor -k 0x736573616d65 "coaps://127.0.0.1:$both/"
 	result "$library: a pre-shared key opens a session"
 
+	run -v get "${psk[@]}" "coaps://127.0.0.1:$both"
+	expect_status 0
+	sed -n 's/^\([<>]\) [^ ]*: DTLS \([A-Za-z]*\), [0-9]* bytes*$/\1\2/p' "$work/err" >"$work/messages"
+	grep -qxE '(>ClientHello <HelloVerifyRequest )?>ClientHello <ServerHello (<ServerKeyExchange )?<ServerHelloDone'\
+' >ClientKeyExchange >ChangeCipherSpec >Finished (<NewSessionTicket )?<ChangeCipherSpec <Finished ' \
+		<(tr '\n' ' ' <"$work/messages") || fault "not the messages of a handshake"
+	expect_err_line "coax get: DEBUG: Secure session with 127\.0\.0\.1:$both: DTLS 1\.2, [-A-Z0-9]+, the server has the key of psk:sensor"
+	expect_err_line "> 127\.0\.0\.1:$both: DTLS alert, warning: close_notify"
+	grep -qiE 'sesame|736573616d65|c2VzYW1l' "$work/err" && fault "the key is shown"
+	result "$library: -v shows the handshake, and no key"
+
 	refused 'the server answers no more since it got our identity: it may have another key for it' \
 		get -u sensor -k wrong "coaps://127.0.0.1:$both" --timeout 0.5
 	result "$library: a wrong key is suspected when the server falls silent"

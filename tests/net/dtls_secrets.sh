@@ -11,6 +11,9 @@ set -u
 
 secure=coaps://$LAB_SERVER_4
 key=planted-7b1f-$$-5e9d-0a3c
+# Where somebody has mistaken the one for the other: it has been on the network in the clear, where OpenSSL's
+# buffers have it from, but the log is no place for it.
+misplaced=misplaced-2c8e-$$
 
 hex() {
 	od -An -v -tx1 | tr -d ' \n'
@@ -65,7 +68,7 @@ none_in() {
 }
 
 log_has_none() {
-	hex <"$work/log" >"$work/log.hex" && none_in "$work/log.hex"
+	hex <"$work/log" >"$work/log.hex" && none_in "$work/log.hex" && ! grep -F "$misplaced" "$work/log"
 }
 
 # bpftool prints bytes, and what they mean. What was asked for without security is found there.
@@ -99,7 +102,7 @@ used() {
 		coax get $(own) "$secure/file" >>"$work/out" || return 1
 	done
 	coax get -u planted -k "wrong" "$secure/file" 2>>"$work/out" && return 1
-	coax get -u "$key" -k "$key" "$secure/file" 2>>"$work/out" && return 1
+	coax get -u "$misplaced" -k "$misplaced" "$secure/file" 2>>"$work/out" && return 1
 	lab_start_client timeout 60 "$build/coax" observe -u planted -k "$key" "$secure/file" >"$work/observed" 2>&1
 	observer=$LAB_PID
 	lab_wait_for 5 test -s "$work/observed" || return 1

@@ -328,4 +328,32 @@ TEST("a peer that asks for renegotiation is refused, and the session goes on")
 	}
 }
 
+TEST("a fatal alert that ends an established session is not taken for a handshake's")
+{
+	static const char *const peers[] = {[SERVER] = "the server", [CLIENT] = "the client"};
+
+	for (asker = SERVER; asker <= CLIENT; asker++) {
+		struct end *ender = &world.ends[asker], *other = &world.ends[1 - asker];
+		struct coax_dtls_session *at;
+		char expected[128];
+
+		open_session(ciphers[0]);
+		at = coax_dtls_named(ender->dtls, ender->path.session);
+		SSL_clear_options(at->ssl, SSL_OP_NO_RENEGOTIATION);
+		ASSERT_EQ(SSL_renegotiate(at->ssl), 1);
+		SSL_do_handshake(at->ssl);
+		pump();
+		EXPECT_EQ(ender->ended, 1);
+		EXPECT_EQ(ender->result, -EPROTO);
+		EXPECT_STREQ(ender->reason, "we cannot go on with the session: no renegotiation "
+					    "(alert: handshake_failure)");
+		EXPECT_EQ(other->ended, 1);
+		EXPECT_EQ(other->result, -ECONNRESET);
+		snprintf(expected, sizeof(expected),
+			 "%s has ended the session (alert: handshake_failure)", peers[asker]);
+		EXPECT_STREQ(other->reason, expected);
+		world_close();
+	}
+}
+
 TEST_MAIN()

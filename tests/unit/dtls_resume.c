@@ -368,29 +368,140 @@ TEST("credentials that OpenSSL does not take change nothing")
 	world_close();
 }
 
-TEST("a handshake that is under way when its key is dropped does not end well")
+static void deliver(int count)
 {
-	uint64_t session;
-	struct flying datagram;
-	struct coax_credentials *set = serving_key("other", "other");
+	for (int i = 0; i < count; i++) {
+		struct flying datagram;
 
-	open_pair();
-	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), NULL, &session), 0);
-	/* Two ClientHellos and what they are answered with. */
-	for (int i = 0; i < 4; i++) {
 		ASSERT_TRUE(world.first != world.last);
 		datagram = world.queue[world.first++ % QUEUE];
 		receive(datagram.to, &datagram, 1);
 	}
-	ASSERT_EQ(coax_dtls_set_server_credentials(world.ends[SERVER].shared, set), 0);
-	coax_credentials_release(set);
-	coax_dtls_tick(world.ends[SERVER].dtls, world.now);
-	pump();
+}
+
+/* Two ClientHellos and what they are answered with. */
+#define HALF 4
+
+static uint64_t begin_handshake(void)
+{
+	uint64_t session;
+
+	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), "a.example", &session), 0);
+	deliver(HALF);
+	return session;
+}
+
+static void expect_unwanted(void)
+{
 	EXPECT_EQ(world.ends[SERVER].established, 0);
 	ASSERT_EQ(world.ends[SERVER].ended, 1);
 	EXPECT_EQ(world.ends[SERVER].result, -EACCES);
+	EXPECT_STREQ(world.ends[SERVER].reason, COAX_REASON_CREDENTIALS);
+	EXPECT_EQ(COUNTED(SERVER, sessions), 0);
 	/* Its client was told. */
 	EXPECT_EQ(world.ends[CLIENT].ended, 1);
+}
+
+TEST("a handshake that is under way when its key is dropped does not end well")
+{
+	open_pair();
+	begin_handshake();
+	replace_server(serving_key("other", "other"));
+	expect_unwanted();
+	world_close();
+}
+
+TEST("a handshake that is under way when its certificates are dropped does not end well")
+{
+	struct coax_credentials *set = new_set();
+	struct coax_credential *entry;
+
+	open_certificates(1000);
+	entry = add_certificates(set, ":server", &server_id, &authority);
+	entry->certificates.demands_peer = true;
+	entry->certificates.revoked = pem_of_revoked(&authority, &client_id);
+	accept_entry(set, entry);
+	begin_handshake();
+	replace_server(set);
+	expect_unwanted();
+	close_certificates();
+}
+
+TEST("a session is not resumed when its key is dropped meanwhile")
+{
+	uint64_t session;
+
+	open_pair();
+	hang_up(connect_client(NULL));
+	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 0), NULL, &session), 0);
+	deliver(HALF);
+	world.ends[SERVER].established = world.ends[SERVER].ended = world.ends[CLIENT].ended = 0;
+	replace_server(serving_key("other", "other"));
+	expect_unwanted();
+	EXPECT_EQ(COUNTED(SERVER, handshakes_resumed), 0);
+	world_close();
+}
+
+TEST("a handshake that is under way goes on when the new credentials have its entry")
+{
+	struct coax_credentials *again = with_key("sensor", "secret");
+
+	open_pair();
+	begin_handshake();
+	ASSERT_EQ(coax_dtls_set_client_credentials(world.ends[CLIENT].shared, again), 0);
+	coax_credentials_release(again);
+	coax_dtls_tick(world.ends[CLIENT].dtls, world.now);
+	replace_server(serving_key("sensor", "secret"));
+	EXPECT_EQ(world.ends[SERVER].established, 1);
+	EXPECT_EQ(world.ends[CLIENT].established, 1);
+	EXPECT_EQ(world.ends[CLIENT].ended, 0);
+	world_close();
+}
+
+static void drop_client_key(void)
+{
+	struct coax_credentials *other = with_key("other", "other");
+
+	ASSERT_EQ(coax_dtls_set_client_credentials(world.ends[CLIENT].shared, other), 0);
+	coax_credentials_release(other);
+}
+
+static void expect_given_up(uint64_t session)
+{
+	EXPECT_EQ(world.ends[CLIENT].established, 0);
+	ASSERT_EQ(world.ends[CLIENT].ended, 1);
+	EXPECT_TRUE(world.ends[CLIENT].ended_session == session);
+	EXPECT_EQ(world.ends[CLIENT].result, -EACCES);
+	EXPECT_STREQ(world.ends[CLIENT].reason, COAX_REASON_CREDENTIALS);
+	EXPECT_EQ(COUNTED(CLIENT, handshakes_failed), 1);
+}
+
+TEST("a client gives up its handshake as soon as its key is dropped")
+{
+	uint64_t session;
+
+	open_pair();
+	session = begin_handshake();
+	drop_client_key();
+	EXPECT_TRUE(coax_dtls_deadline(world.ends[CLIENT].dtls) <= world.now);
+	coax_dtls_tick(world.ends[CLIENT].dtls, world.now);
+	expect_given_up(session);
+	EXPECT_EQ((int)world.ends[CLIENT].shared->handshakes, 0);
+	pump();
+	EXPECT_EQ(world.ends[CLIENT].established, 0);
+	world_close();
+}
+
+TEST("a client's handshake whose key is dropped is not established even before that is looked after")
+{
+	uint64_t session;
+
+	open_pair();
+	session = begin_handshake();
+	drop_client_key();
+	pump();
+	expect_given_up(session);
+	EXPECT_EQ(world.ends[SERVER].ended, 1);
 	world_close();
 }
 

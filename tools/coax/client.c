@@ -182,6 +182,12 @@ int client_take(struct client *client, const struct coax_message *answer)
 	return 0;
 }
 
+/* Nobody was asked: there are no credentials, or none that can be used. */
+static bool is_ours(int error)
+{
+	return error == -ENOKEY || error == -EINVAL;
+}
+
 int client_no_answer(struct client *client, int error)
 {
 	const struct tool *tool = client->tool;
@@ -191,7 +197,7 @@ int client_no_answer(struct client *client, int error)
 		return TOOL_LOCAL_ERROR;
 	if (*client->reason) {
 		tool_fail(tool, "%s: %s", remote, client->reason);
-		return TOOL_NO_ANSWER;
+		return is_ours(error) ? TOOL_LOCAL_ERROR : TOOL_NO_ANSWER;
 	}
 	switch (error) {
 	case -ETIMEDOUT:

@@ -21,7 +21,9 @@
 	"      --ca FILE          trust the authorities in this file (PEM) instead of the system's\n" \
 	"      --cert FILE        show this certificate, with the chain behind it (PEM), and\n"       \
 	"      --key FILE         have its private key (PEM)\n"
-#define HELP_VERBOSE "  -v, --verbose          show the messages on stderr: > is sent, < received\n"
+#define HELP_VERBOSE                                                                            \
+	"  -v, --verbose          show the messages on stderr, of coaps the handshake's too:\n" \
+	"                         > is sent, < received\n"
 #define HELP_END                               \
 	"  -h, --help             this text\n" \
 	"\n"

@@ -173,7 +173,8 @@ const struct command ping_command = {
 		"  -t, --timeout SECONDS   give up on each after so long (5); until then it is\n"
 		"                          repeated as RFC 7252 section 4.2 says\n" HELP_SECURITY
 		"  -j, --json              print JSON: remote, sent, answered, times_ms (null: no answer)\n"
-		"  -v, --verbose           show on stderr what is sent and received\n"
+		"  -v, --verbose           show on stderr what is sent and received, of coaps the\n"
+		"                          handshake too\n"
 		"  -h, --help              this text\n"
 		"\n"
 		"Exit status:\n"

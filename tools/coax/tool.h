@@ -23,7 +23,8 @@ enum {
 #define TOOL_EXIT_HELP                                                       \
 	"Exit status:\n"                                                     \
 	"  0  success (2.xx)\n"                                              \
-	"  1  usage or local error (a host name that is not known is one)\n" \
+	"  1  usage or local error (a host name that is not known is one,\n" \
+	"     coaps without credentials for it another)\n"                   \
 	"  2  the server answered with a client error (4.xx)\n"              \
 	"  3  the server answered with a server error (5.xx)\n"              \
 	"  4  no usable answer: timeout, connection refused, reset, unreachable\n"

@@ -66,17 +66,6 @@ static void put_bytes(struct text *text, const uint8_t *bytes, size_t length)
 		text_format(text, "%02x", bytes[i]);
 }
 
-/* Spaces are escaped too: a value cannot pass for another option. */
-static void put_escaped(struct text *text, const uint8_t *bytes, size_t length)
-{
-	for (size_t i = 0; i < length && text->length < text->size; i++) {
-		if (bytes[i] > ' ' && bytes[i] < 0x7f && bytes[i] != '\\')
-			text_put(text, (char)bytes[i]);
-		else
-			text_format(text, "\\x%02x", bytes[i]);
-	}
-}
-
 static void put_option(struct text *text, const struct coax_option *option)
 {
 	const struct coax_option_info *info = coax_option_info(option->number);
@@ -89,7 +78,7 @@ static void put_option(struct text *text, const struct coax_option *option)
 		return;
 	text_put(text, ':');
 	if (info && info->format == COAX_OPTION_STRING)
-		put_escaped(text, option->value, option->length);
+		text_escaped(text, option->value, option->length);
 	else if (info && info->format == COAX_OPTION_UINT && option->length <= 4)
 		text_format(text, "%u", coax_option_uint(option));
 	else

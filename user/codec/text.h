@@ -46,6 +46,17 @@ text_format(struct text *text, const char *format, ...)
 	text_string(text, piece);
 }
 
+/* For people: spaces are escaped too, so that what is in a text cannot pass for more than it. */
+static inline void text_escaped(struct text *text, const uint8_t *bytes, size_t length)
+{
+	for (size_t i = 0; i < length && text->length < text->size; i++) {
+		if (bytes[i] > ' ' && bytes[i] < 0x7f && bytes[i] != '\\')
+			text_put(text, (char)bytes[i]);
+		else
+			text_format(text, "\\x%02x", bytes[i]);
+	}
+}
+
 static inline void text_percent_encode(struct text *text, unsigned char byte)
 {
 	static const char digits[] = "0123456789ABCDEF";

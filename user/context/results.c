@@ -19,6 +19,7 @@ static const struct substitute substitutes[] = {
 	{-EAFNOSUPPORT, COAX_PROXYING_NOT_SUPPORTED, "no socket for this kind of address"},
 	{-ECONNRESET, COAX_BAD_GATEWAY, "the request was rejected by a reset"},
 	{-ECONNREFUSED, COAX_BAD_GATEWAY, "nobody listens there"},
+	{-ENOKEY, COAX_BAD_GATEWAY, "no credentials for this URI"},
 	{-EACCES, COAX_BAD_GATEWAY, "the network forbids it"},
 	{-EHOSTUNREACH, COAX_BAD_GATEWAY, "the host cannot be reached"},
 	{-ENETUNREACH, COAX_BAD_GATEWAY, "the network cannot be reached"},

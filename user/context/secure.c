@@ -394,7 +394,7 @@ static int connect_to(struct coax_secure *secure, struct coax_path *path,
 		credential = find_credential(context, path, message);
 	err = credential ? coax_dtls_connect(secure->dtls, secure->worker->now, path, credential,
 					     name_of(message, name))
-			 : -EACCES;
+			 : -ENOKEY;
 	pthread_mutex_unlock(&context->credentials_lock);
 	if (err)
 		*reason =

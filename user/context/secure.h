@@ -56,7 +56,7 @@ void coax_secure_settle(struct coax_worker *worker);
  * The session for a request to path->remote, with the credentials that the client's set has for its
  * URI: path->session is set. Returns 0, 1 (a handshake is under way, `waiter` waits for it, until
  * `deadline` at most, in ns; 0: as long as that takes) or a negative errno with *reason:
- * -EACCES (no credentials), -ENOBUFS, -ENOMEM, -EINVAL.
+ * -ENOKEY (no credentials), -ENOBUFS, -ENOMEM, -EINVAL.
  */
 int coax_secure_begin(struct coax_worker *worker, struct coax_path *path,
 		      const struct coax_message *message, uint64_t deadline,

@@ -15,6 +15,7 @@ static const struct coax_failure failures[] = {
 	{-EHOSTUNREACH, COAX_BAD_GATEWAY, true, false, "the origin cannot be reached"},
 	{-ENETUNREACH, COAX_BAD_GATEWAY, true, false, "the origin's network cannot be reached"},
 	{-ENOENT, COAX_BAD_GATEWAY, true, false, "the origin's name is not known"},
+	{-ENOKEY, COAX_BAD_GATEWAY, true, false, "no credentials for the origin"},
 	{-EACCES, COAX_BAD_GATEWAY, true, false, "no session with the origin"},
 	{-EPROTONOSUPPORT, COAX_BAD_GATEWAY, false, false, "no credentials for secure origins"},
 	{-EPROTO, COAX_BAD_GATEWAY, false, true, "the origin's response cannot be understood"},

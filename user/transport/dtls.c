@@ -274,7 +274,27 @@ static void rebind(struct cds_list_head *list)
 			continue;
 		}
 		coax_dtls_session_notify(session);
-		coax_dtls_session_end(session, -EACCES, "its credentials are not in use any more");
+		coax_dtls_session_end(session, -EACCES, COAX_REASON_CREDENTIALS);
+	}
+}
+
+/*
+ * A client knows from the start what it shakes hands by. Whom a server shakes hands with it knows
+ * at the end, and looks there.
+ */
+static void end_pointless_handshakes(struct coax_dtls *dtls)
+{
+	struct coax_dtls_session *session;
+	struct cds_list_head former;
+
+	CDS_INIT_LIST_HEAD(&former);
+	cds_list_splice(&dtls->handshakes, &former);
+	CDS_INIT_LIST_HEAD(&dtls->handshakes);
+	while ((session = first_of(&former))) {
+		cds_list_del(&session->use);
+		cds_list_add_tail(&session->use, &dtls->handshakes);
+		if (session->client && !coax_dtls_contexts_find(dtls->client, session->credential))
+			coax_dtls_session_end(session, -EACCES, COAX_REASON_CREDENTIALS);
 	}
 }
 
@@ -284,6 +304,7 @@ static void follow_credentials(struct coax_dtls *dtls)
 	if (dtls->bound == dtls->generation)
 		return;
 	dtls->bound = dtls->generation;
+	end_pointless_handshakes(dtls);
 	rebind(&dtls->busy);
 	rebind(&dtls->slim);
 }

@@ -47,9 +47,10 @@ struct coax_dtls_ops {
 	/*
 	 * A session, or the attempt at one, is over; its name is not used again. `result`: 0 (the
 	 * peer closed it, or it was idle), -ECONNREFUSED (refused by the peer's alert), -EACCES
-	 * (we refused it), -ETIMEDOUT (no answer to the handshake), -EPROTO, -ESHUTDOWN, or what
-	 * the network said. `reason` says it for people, and which side refused: "the server does
-	 * not know the identity (alert: unknown_psk_identity)". No sessions are begun from here.
+	 * (we refused it), -ECONNRESET (an alert of the peer's ended what was established),
+	 * -ETIMEDOUT (no answer to the handshake), -EPROTO, -ESHUTDOWN, or what the network said.
+	 * `reason` says it for people, and which side refused: "the server does not know the
+	 * identity (alert: unknown_psk_identity)". No sessions are begun from here.
 	 */
 	void (*ended)(void *arg, const struct coax_path *path, int result, const char *reason);
 };

@@ -115,35 +115,25 @@ static void establish(struct coax_dtls_session *session)
 	coax_dtls_handshake_free(handshake);
 }
 
-static void log_established(const struct coax_dtls_session *session)
-{
-	const struct coax_logger *logger = session->dtls->logger;
-	char remote[COAX_ADDRESS_TEXT_MAX];
-
-	if (coax_log_wants(logger, COAX_LOG_DEBUG))
-		coax_log(logger, COAX_LOG_DEBUG, "Secure session with %s: DTLS 1.2, %s%s",
-			 coax_address_format(&session->path.remote, remote),
-			 SSL_get_cipher_name(session->ssl),
-			 SSL_session_reused(session->ssl) ? ", resumed" : "");
-}
-
 static void finish(struct coax_dtls_session *session)
 {
 	struct coax_dtls *dtls = session->dtls;
 	int err = coax_dtls_claims_make(session);
+	const char *reason = err == -EACCES ? "we do not know the peer any more"
+					    : "there is no memory for the session";
 
 	coax_dtls_refresh(dtls);
-	if (!err && !coax_dtls_session_rebind(session))
+	if (!err && !coax_dtls_session_rebind(session)) {
 		err = -EACCES;
+		reason = COAX_REASON_CREDENTIALS;
+	}
 	if (err) {
 		SSL_shutdown(session->ssl);
-		coax_dtls_session_end(session, err,
-				      err == -EACCES ? "we do not know the peer any more"
-						     : "there is no memory for the session");
+		coax_dtls_session_end(session, err, reason);
 		return;
 	}
 	replace(dtls, &session->path);
-	log_established(session);
+	coax_dtls_trace_established(session);
 	establish(session);
 	dtls->ops->established(dtls->arg, &session->path, session->claims);
 }
@@ -242,6 +232,8 @@ void coax_dtls_handshake_refuse_key(struct coax_dtls_session *session)
 	};
 
 	session->dtls->ops->send(session->dtls->arg, &session->path, alert, sizeof(alert));
+	coax_dtls_trace(session->dtls, &session->path, true, COAX_RECORD_ALERT,
+			alert + COAX_RECORD_HEADER, sizeof(alert) - COAX_RECORD_HEADER);
 	coax_dtls_session_end(session, -EACCES,
 			      "the client's key is not the one that we have for its identity "
 			      "(alert: decrypt_error)");

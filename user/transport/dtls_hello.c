@@ -3,10 +3,9 @@
 #include <openssl/crypto.h>
 #include "dtls_hello.h"
 
-#define HANDSHAKE_HEADER 12
-#define CLIENT_HELLO	 1
-#define HELLO_VERIFY	 3
-#define VERSION_MAJOR	 0xfe
+#define CLIENT_HELLO  1
+#define HELLO_VERIFY  3
+#define VERSION_MAJOR 0xfe
 
 static uint32_t number24(const uint8_t *at)
 {
@@ -55,7 +54,7 @@ bool coax_hello_parse(struct coax_hello *hello, const struct coax_record *record
 
 	if (!coax_record_is_hello(record))
 		return false;
-	header = take(&at, &left, HANDSHAKE_HEADER);
+	header = take(&at, &left, COAX_HANDSHAKE_HEADER);
 	if (!header || number24(header + 6) != 0 || number24(header + 9) != left ||
 	    left > number24(header + 1))
 		return false;
@@ -126,13 +125,13 @@ void coax_hello_verify(uint8_t out[COAX_HELLO_VERIFY], const struct coax_hello *
 	memcpy(out + 1, version, sizeof(version));
 	/* Of the ClientHello: no two answers without state have the same number else. */
 	memcpy(out + 3, hello->sequence, 8);
-	out[12] = HANDSHAKE_HEADER + body;
+	out[12] = COAX_HANDSHAKE_HEADER + body;
 	message[0] = HELLO_VERIFY;
 	message[3] = body;
 	message[4] = (uint8_t)(hello->message_sequence >> 8);
 	message[5] = (uint8_t)hello->message_sequence;
 	message[11] = body;
-	memcpy(message + HANDSHAKE_HEADER, version, sizeof(version));
+	memcpy(message + COAX_HANDSHAKE_HEADER, version, sizeof(version));
 	message[14] = COAX_COOKIE_LENGTH;
 	message[15] = coax_cookie_period(now);
 	memcpy(message + 16, &cookie, sizeof(cookie));

@@ -12,11 +12,12 @@
 #include <coax/address.h>
 #include <coax/cookie.h>
 
-#define COAX_RECORD_HEADER 13
-#define COAX_HELLO_RANDOM  32
-#define COAX_HELLO_ID_MAX  32
+#define COAX_RECORD_HEADER    13
+#define COAX_HANDSHAKE_HEADER 12
+#define COAX_HELLO_RANDOM     32
+#define COAX_HELLO_ID_MAX     32
 /* A HelloVerifyRequest: two headers, version, cookie. */
-#define COAX_HELLO_VERIFY (COAX_RECORD_HEADER + 12 + 3 + COAX_COOKIE_LENGTH)
+#define COAX_HELLO_VERIFY (COAX_RECORD_HEADER + COAX_HANDSHAKE_HEADER + 3 + COAX_COOKIE_LENGTH)
 
 /* RFC 5246 section 6.2.1 */
 enum coax_record_type {

@@ -19,7 +19,8 @@
 /* OpenSSL's buffers of a session that was not used for so long are freed. */
 #define COAX_SLIM_NS (10 * NS_PER_SEC)
 /* What a reason for people has room for. */
-#define COAX_REASON_MAX 256
+#define COAX_REASON_MAX		256
+#define COAX_REASON_CREDENTIALS "its credentials are not in use any more"
 
 /* One set of credentials as OpenSSL wants it. Immutable but for what OpenSSL locks itself. */
 struct coax_dtls_contexts {
@@ -197,8 +198,8 @@ BIO_METHOD *coax_dtls_wire_create(void);
 int coax_dtls_session_create(struct coax_dtls_session **session, struct coax_dtls *dtls,
 			     const struct coax_path *path, struct coax_dtls_contexts *contexts,
 			     SSL_CTX *context);
-/* It is going to shake hands: the operation `begun`. */
-void coax_dtls_session_tell_begun(const struct coax_dtls_session *session);
+/* It is going to shake hands: the operation `begun`, and for who looks on. */
+void coax_dtls_session_tell_begun(struct coax_dtls_session *session);
 /* Without a word to anybody. */
 void coax_dtls_session_free(struct coax_dtls_session *session);
 /* Send close_notify, if it is established. */
@@ -258,5 +259,16 @@ void coax_dtls_memory_forget(struct coax_dtls_session *session);
 
 /* Returns the `result` of the operation `ended`. Looks at OpenSSL's errors. */
 int coax_dtls_reason(const struct coax_dtls_session *session, char reason[COAX_REASON_MAX]);
+/* As RFC 5246 section 7.2 has it; NULL: none that we know. */
+const char *coax_dtls_alert_name(int alert);
+
+/* dtls_trace.c: what is said in handshakes, a line for each at DEBUG. */
+
+/* A message of a handshake with its header, an alert, or a ChangeCipherSpec. */
+void coax_dtls_trace(const struct coax_dtls *dtls, const struct coax_path *path, bool sent,
+		     int type, const uint8_t *data, size_t length);
+/* Have all that OpenSSL writes and reads in it traced, if somebody looks on. */
+void coax_dtls_trace_session(struct coax_dtls_session *session);
+void coax_dtls_trace_established(const struct coax_dtls_session *session);
 
 #endif

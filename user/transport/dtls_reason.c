@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Why a handshake failed, and which side refused: OpenSSL's alerts and errors in words.
+ * Why a handshake failed, and which side refused; or why a session ended: OpenSSL's alerts and
+ * errors in words.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -44,13 +45,20 @@ static const struct {
 	{SSL_AD_UNKNOWN_PSK_IDENTITY, "unknown_psk_identity", "does not know the identity"},
 };
 
-static const char *alert_name(int alert)
+const char *coax_dtls_alert_name(int alert)
 {
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
 		if (alerts[i].alert == alert)
 			return alerts[i].name;
 	}
-	return "none";
+	return NULL;
+}
+
+static const char *alert_name(int alert)
+{
+	const char *name = coax_dtls_alert_name(alert);
+
+	return name ? name : "none";
 }
 
 /* Servers have several alerts for it: TLS 1.2 has none of its own. */
@@ -125,8 +133,32 @@ static void by_us(const struct coax_dtls_session *session, char reason[COAX_REAS
 	}
 }
 
+/* What the alerts say of handshakes would be wrong of what was established. */
+static int of_established(const struct coax_dtls_session *session, char reason[COAX_REASON_MAX])
+{
+	bool by_them = session->alert_in >= 0;
+	int alert = by_them ? session->alert_in : session->alert_out;
+	const char *name = coax_dtls_alert_name(alert);
+	const char *words = ERR_reason_error_string(ERR_peek_error());
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", alert);
+	if (!name)
+		name = alert < 0 ? "none" : number;
+	if (by_them)
+		snprintf(reason, COAX_REASON_MAX, "the %s has ended the session (alert: %s)",
+			 session->client ? "server" : "client", name);
+	else
+		snprintf(reason, COAX_REASON_MAX,
+			 "we cannot go on with the session: %s (alert: %s)",
+			 words ? words : "an error", name);
+	return by_them ? -ECONNRESET : -EPROTO;
+}
+
 int coax_dtls_reason(const struct coax_dtls_session *session, char reason[COAX_REASON_MAX])
 {
+	if (!session->handshake)
+		return of_established(session, reason);
 	if (session->alert_in >= 0) {
 		by_peer(session, reason);
 		return -ECONNREFUSED;

@@ -221,7 +221,11 @@ static void take_hello(struct coax_dtls *dtls, const struct coax_path *path,
 	}
 	coax_hello_verify(answer, &hello, dtls->shared->cookie_key, &path->remote, dtls->now);
 	coax_dtls_count(dtls, hellos_verified);
+	coax_dtls_trace(dtls, path, false, record->type, record->data + COAX_RECORD_HEADER,
+			record->length - COAX_RECORD_HEADER);
 	dtls->ops->send(dtls->arg, path, answer, sizeof(answer));
+	coax_dtls_trace(dtls, path, true, COAX_RECORD_HANDSHAKE, answer + COAX_RECORD_HEADER,
+			sizeof(answer) - COAX_RECORD_HEADER);
 }
 
 static void take_record(struct coax_dtls *dtls, const struct coax_path *path,

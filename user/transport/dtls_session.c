@@ -106,10 +106,12 @@ int coax_dtls_session_create(struct coax_dtls_session **session, struct coax_dtl
 	return 0;
 }
 
-void coax_dtls_session_tell_begun(const struct coax_dtls_session *session)
+void coax_dtls_session_tell_begun(struct coax_dtls_session *session)
 {
 	struct coax_dtls *dtls = session->dtls;
 
+	/* Not before: DTLSv1_listen() would show the ClientHello once more. */
+	coax_dtls_trace_session(session);
 	if (dtls->ops->begun)
 		dtls->ops->begun(dtls->arg, &session->path);
 }
