@@ -52,7 +52,7 @@ static const char usage[] =
 	"           in turn, so that with N sockets each request comes from another port than the N-1\n"
 	"           before. A request without a reply after one second is given up and counted as lost.\n"
 	"           --rate: open loop, latency counts from when a request was due. cpu_s is user and\n"
-	"           system time of the server process with all its threads (/proc/PID/stat), or all\n"
+	"           system time of the server process with all its threads (its CPU clock), or all\n"
 	"           that a CPU did (/proc/stat). --mixed: 95 % GETs, 4 % GETs with a query that is new\n"
 	"           each time, 1 % PUTs to /body. --cold: nothing is asked before the run counts. A\n"
 	"           PATH that is a URI, coap://..., is asked of a forward-proxy.\n"
