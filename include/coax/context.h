@@ -35,6 +35,8 @@ struct coax_tuning {
 	uint32_t deferred_max;	     /* 4096 requests being handled, over all workers */
 	uint32_t leisure_ms;	     /* 5000: responses to multicast are spread over it (8.2) */
 	uint32_t nstart;	     /* 1 request without an ACK to one remote at a time (4.7) */
+	uint32_t nstart_max;	     /* nstart; more: so many, growing with what is acknowledged at
+				      * the first try, and back to nstart with what is not */
 	uint32_t probing_rate;	     /* 1 byte a second to who does not respond (4.7) */
 
 	uint32_t block_size;	   /* 1024: the largest blocks to use; 16 to 1024 (RFC 7959) */

@@ -16,7 +16,8 @@ figures_are_printed() {
 		block_get_cpu_ratio_libcoap block_put_cpu_ratio_libcoap notify_cpu_ratio_libcoap \
 		dtls_psk_handshake_cpu_ratio_libcoap dtls_ecdsa_handshake_cpu_ratio_libcoap \
 		dtls_resumed_handshakes_per_second dtls_get_cpu_ratio_libcoap dtls_session_bytes \
-		flood_real_clients_percent user_peers_10000_over_64; do
+		proxy_hit_cpu_ratio_libcoap proxy_user_hit_cpu_ratio_libcoap proxy_miss_cpu_ratio_libcoap \
+		expiry_origin_requests fanout_1000_ms flood_real_clients_percent user_peers_10000_over_64; do
 		grep -E "^figure $figure -?[0-9]+(\.[0-9]+)?$" "$LAB_DIR/bench" | grep -q '[1-9]' || return 1
 	done
 }
@@ -143,6 +144,33 @@ unobservable_is_a_failure() {
 	! notify --path /data --observers 2
 }
 
+# Through a proxy: the observers, from several addresses, are its own, and the change is not.
+changes_at_the_origin_are_seen() {
+	lab_coaxd --bind "$LAB_SERVER_4:5700" --proxy "/state=coap://$LAB_SERVER_4/state" "$LAB_DIR/site"
+	lab_client ip address add 192.0.2.10/24 dev "$LAB_CLIENT_LINK"
+	lab_client ip address add 192.0.2.11/24 dev "$LAB_CLIENT_LINK"
+	line=$(lab_client "$bench" notify --destination "$LAB_SERVER_4:5700" --change-at "$LAB_SERVER_4" \
+		--source 192.0.2.10 --sources 2 --observers 20 --changes 5)
+	lab_stop "$LAB_PID"
+	echo "$line"
+	[ "$(lab_field completed "$line")" -eq 5 ] && [ "$(lab_field notifications "$line")" -eq 100 ] &&
+		! notify --source 192.0.2.99 --observers 2
+}
+
+# What a cold run asks for has not been asked for before it; /gets tells.
+cold_is_cold() {
+	before=$(lab_client coap-client-notls "coap://$LAB_SERVER_4/gets")
+	socket /data --cold --packets 50 || return 1
+	[ $(($(lab_client coap-client-notls "coap://$LAB_SERVER_4/gets") - before)) -eq 50 ]
+}
+
+# A URI goes to a forward-proxy whole: coax-bench serve is none.
+uris_are_for_proxies() {
+	line=$(socket "coap://$LAB_SERVER_4/data") && return 1
+	echo "$line"
+	[ "$(lab_field codes "$line")" = 5.05:1000 ]
+}
+
 dtls() {
 	lab_client "$bench" dtls --destination "$LAB_SERVER_4" --sessions 4 "$@"
 }
@@ -197,7 +225,7 @@ nobody_is_a_failure() {
 	! socket /x --seconds 0.5 && ! blocks --seconds 0.5 && ! notify --seconds 0.5
 }
 
-plan 20
+plan 23
 check "the demo sees all that it shows" "$root/tools/demo"
 lab_begin
 lab_reference
@@ -220,6 +248,9 @@ check "blocks mode counts each body and each block once" blocks_are_exact
 check "blocks mode notices a body that is another" other_bodies_are_noticed
 check "notify mode counts each change and each notification once" notifications_are_exact
 check "what cannot be observed is a failure" unobservable_is_a_failure
+check "notify mode observes a proxy and changes its origin" changes_at_the_origin_are_seen
+check "a cold run asks nothing before it counts" cold_is_cold
+check "a path that is a URI is asked of a proxy" uris_are_for_proxies
 check "coax-bench serve ends on a signal" lab_stop "$server" 5
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bench \
 	-keyout "$LAB_DIR/key.pem" -out "$LAB_DIR/certificate.pem" 2>/dev/null

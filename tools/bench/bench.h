@@ -50,7 +50,7 @@ double bench_process_user(pid_t pid); /* without what the kernel did for it */
 
 /* What is asked, again and again. */
 struct bench_request {
-	const char *path;
+	const char *path; /* or a URI, for a proxy to ask for */
 	uint8_t method;
 	enum coax_type type;
 	size_t token_length;
@@ -61,6 +61,7 @@ struct bench_request {
 
 /* Digits of a name: the last bytes of the request, without payload. */
 #define BENCH_NAME_LENGTH 8
+#define BENCH_URI_MAX	  255
 #define BENCH_NAMES_MAX	  (1U << 24)
 
 /*

@@ -112,12 +112,18 @@ int client_allow_sockets(unsigned int sockets)
 
 int client_connect(const union coax_address *destination)
 {
+	return client_connect_from(NULL, destination);
+}
+
+int client_connect_from(const union coax_address *source, const union coax_address *destination)
+{
 	int error, fd;
 
 	fd = socket(destination->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, &destination->sa, coax_address_length(destination)) < 0) {
+	if ((source && bind(fd, &source->sa, coax_address_length(source)) < 0) ||
+	    connect(fd, &destination->sa, coax_address_length(destination)) < 0) {
 		error = -errno;
 		close(fd);
 		return error;

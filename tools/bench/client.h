@@ -62,6 +62,8 @@ int client_allow_sockets(unsigned int sockets);
 
 /* A UDP socket of its own port toward the destination. Returns it or a negative errno. */
 int client_connect(const union coax_address *destination);
+/* The same from a port of `source`; NULL: of any address. */
+int client_connect_from(const union coax_address *source, const union coax_address *destination);
 
 void client_acknowledge(int fd, uint16_t id);
 

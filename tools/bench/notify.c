@@ -7,6 +7,7 @@
 #include "watch.h"
 
 #define OBSERVERS_MAX 65536
+#define SOURCES_MAX   4096
 /* Before a run counts. */
 #define WARM_UP_CHANGES 3
 
@@ -23,6 +24,9 @@ static int parse_options(int argc, char **argv, struct notify_options *o)
 		{"observers", required_argument, NULL, 'o'},
 		{"changes", required_argument, NULL, 'n'},
 		{"payload-size", required_argument, NULL, 'l'},
+		{"change-at", required_argument, NULL, 'a'},
+		{"source", required_argument, NULL, 'f'},
+		{"sources", required_argument, NULL, 'F'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
@@ -39,6 +43,21 @@ static int parse_options(int argc, char **argv, struct notify_options *o)
 		case 'l':
 			o->watch.payload_size = bench_number("--payload-size", optarg,
 							     WATCH_PAYLOAD_MIN, COAX_PAYLOAD_MAX);
+			break;
+		case 'a':
+			if (coax_address_parse(&o->watch.origin, optarg, COAX_PORT) < 0)
+				o->watch.origin.sa.sa_family = AF_UNSPEC;
+			if (o->watch.origin.sa.sa_family == AF_UNSPEC)
+				return bench_usage_error("notify");
+			break;
+		case 'f':
+			if (coax_address_parse(&o->watch.source, optarg, 0) < 0 ||
+			    o->watch.source.sa.sa_family != AF_INET)
+				return bench_usage_error("notify");
+			break;
+		case 'F':
+			o->watch.sources =
+				(unsigned int)bench_number("--sources", optarg, 1, SOURCES_MAX);
 			break;
 		default:
 			if (!client_take_option(&o->client, option))
@@ -117,7 +136,7 @@ int bench_notify(int argc, char **argv)
 {
 	struct notify_options o = {
 		.client = {.path = "/state", .seconds = 3, .cpu = -1, .server_cpu = -1},
-		.watch = {.observers = 200, .payload_size = 64},
+		.watch = {.observers = 200, .sources = 1, .payload_size = 64},
 		.changes = UINT64_MAX,
 	};
 	struct watch *watch;

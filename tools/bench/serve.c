@@ -18,6 +18,7 @@
 #define EXCHANGES_MAX (4U << 20)
 #define BODY_MAX      (64ULL << 20)
 #define BODIES_MAX    (1ULL << 30)
+#define STORED	      3
 
 /* A representation, for as long as anybody sends it. */
 struct content {
@@ -26,17 +27,47 @@ struct content {
 	uint8_t bytes[];
 };
 
+struct server;
+
 struct stored {
+	struct server *server;
 	struct coax_resource *resource;
 	struct content *content; /* NULL: nothing yet */
 };
+
+/* One worker, so that nothing of it needs a lock. */
+struct server {
+	struct stored stored[STORED];
+	uint32_t max_age; /* s; 0: not said */
+	unsigned long gets;
+};
+
+static void begin_response(struct server *server, struct coax_responder *responder)
+{
+	server->gets++;
+	/* There is room: nothing else is in it. */
+	if (server->max_age)
+		(void)coax_message_add_uint(coax_responder_response(responder), COAX_MAX_AGE,
+					    server->max_age);
+}
+
+/* /gets: how many there have been, of all else. */
+static void on_gets(struct coax_responder *responder, void *arg)
+{
+	const struct server *server = arg;
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lu", server->gets);
+	(void)coax_responder_set_payload(responder, text, strlen(text));
+	coax_respond(responder, COAX_CONTENT);
+}
 
 /* /names/{n} for any n, cacheable. */
 static void on_named(struct coax_responder *responder, void *arg)
 {
 	static const uint8_t payload[64];
 
-	(void)arg;
+	begin_response(arg, responder);
 	coax_message_set_payload(coax_responder_response(responder), payload, sizeof(payload));
 	coax_respond(responder, COAX_CONTENT);
 }
@@ -59,6 +90,7 @@ static void on_get(struct coax_responder *responder, void *arg)
 		coax_respond_error(responder, COAX_NOT_FOUND, "nothing was put here yet");
 		return;
 	}
+	begin_response(stored->server, responder);
 	if (content->length <= COAX_PAYLOAD_MAX) {
 		error = coax_message_set_payload(coax_responder_response(responder), content->bytes,
 						 content->length);
@@ -101,27 +133,32 @@ static void on_change(struct coax_responder *responder, void *arg)
 	coax_respond(responder, former ? COAX_CHANGED : COAX_CREATED);
 }
 
-static int add_resources(struct coax_site *site, struct stored *stored, size_t count)
+static int add_resources(struct coax_site *site, struct server *server)
 {
 	static const struct {
 		const char *path;
 		bool observable;
 	} kinds[] = {{"data", false}, {"body", false}, {"state", true}};
 	const struct coax_resource_options named = {
-		.path = "names/{n}", .get = on_named, .cacheable = true};
+		.path = "names/{n}", .get = on_named, .arg = server, .cacheable = true};
+	const struct coax_resource_options gets = {.path = "gets", .get = on_gets, .arg = server};
 	int error = coax_site_add(site, &named, NULL);
 
-	for (size_t i = 0; i < count && !error; i++) {
+	if (!error)
+		error = coax_site_add(site, &gets, NULL);
+	for (size_t i = 0; i < STORED && !error; i++) {
+		struct stored *stored = &server->stored[i];
 		const struct coax_resource_options options = {.path = kinds[i].path,
 							      .get = on_get,
 							      .put = on_change,
 							      .post = on_change,
-							      .arg = &stored[i],
+							      .arg = stored,
 							      .observable = kinds[i].observable,
 							      .cacheable = true,
 							      .notifications = COAX_UNRELIABLE};
 
-		error = coax_site_add(site, &options, &stored[i].resource);
+		stored->server = server;
+		error = coax_site_add(site, &options, &stored->resource);
 	}
 	return error;
 }
@@ -136,10 +173,9 @@ static int load_credentials(struct coax_credentials **credentials, const char *f
 	return bench_fail("%s", error);
 }
 
-static int serve(const char *address, struct coax_credentials *credentials,
+static int serve(struct server *server, const char *address, struct coax_credentials *credentials,
 		 const struct coax_accel_options *accel)
 {
-	/* One worker, so that what is stored needs no lock. */
 	struct coax_context_options options = {
 		.bind = &address,
 		.bind_count = 1,
@@ -156,12 +192,11 @@ static int serve(const char *address, struct coax_credentials *credentials,
 			  .reply_bytes_total = COAX_UNLIMITED},
 	};
 	struct coax_context *context = NULL;
-	struct stored stored[3] = {0};
 	int error;
 
 	error = coax_site_create(&options.site);
 	if (!error)
-		error = add_resources(options.site, stored, sizeof(stored) / sizeof(*stored));
+		error = add_resources(options.site, server);
 	if (!error)
 		error = coax_context_create(&context, &options);
 	if (error) {
@@ -174,8 +209,8 @@ static int serve(const char *address, struct coax_credentials *credentials,
 out:
 	coax_context_shutdown(context);
 	coax_site_destroy(options.site);
-	for (size_t i = 0; i < sizeof(stored) / sizeof(*stored); i++)
-		content_put(stored[i].content);
+	for (size_t i = 0; i < STORED; i++)
+		content_put(server->stored[i].content);
 	return error ? 1 : 0;
 }
 
@@ -187,10 +222,12 @@ int bench_serve(int argc, char **argv)
 		{"instance", required_argument, NULL, 'I'},
 		{"slots", required_argument, NULL, 's'},
 		{"credentials", required_argument, NULL, 'c'},
+		{"max-age", required_argument, NULL, 'a'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *address = "*", *interface, *file = NULL;
 	struct coax_accel_options accel = {.interfaces = &interface};
+	struct server server = {.max_age = 0};
 	struct coax_credentials *credentials = NULL;
 	int error, option;
 
@@ -209,6 +246,9 @@ int bench_serve(int argc, char **argv)
 		case 's':
 			accel.slots = (uint32_t)bench_number("--slots", optarg, 1, 1U << 22);
 			break;
+		case 'a':
+			server.max_age = (uint32_t)bench_number("--max-age", optarg, 1, UINT32_MAX);
+			break;
 		case 'c':
 			file = optarg;
 			break;
@@ -218,7 +258,7 @@ int bench_serve(int argc, char **argv)
 	}
 	error = load_credentials(&credentials, file);
 	if (!error)
-		error = serve(address, credentials, &accel);
+		error = serve(&server, address, credentials, &accel);
 	coax_credentials_release(credentials);
 	return error;
 }

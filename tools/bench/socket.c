@@ -17,6 +17,7 @@ struct socket_options {
 	struct load_options load;
 	const char *method;
 	uint64_t packets;
+	bool cold; /* the first request counts */
 };
 
 static const struct {
@@ -52,6 +53,7 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 		{"duplicates", required_argument, NULL, 'x'},
 		{"names", required_argument, NULL, 'E'},
 		{"mixed", no_argument, NULL, 'M'},
+		{"cold", no_argument, NULL, 'K'},
 		{NULL, 0, NULL, 0},
 	};
 	struct load_options *load = &o->load;
@@ -91,6 +93,9 @@ static int parse_options(int argc, char **argv, struct socket_options *o)
 			break;
 		case 'M':
 			load->mixed = true;
+			break;
+		case 'K':
+			o->cold = true;
 			break;
 		case 'N':
 			load->request.type = COAX_TYPE_NON;
@@ -188,7 +193,7 @@ static int measure(struct load *load, const struct socket_options *o)
 	struct load_counts counts;
 	int error;
 
-	if (warm_up(load, o))
+	if (!o->cold && warm_up(load, o))
 		return 1;
 	client_spent_begin(&spent, &o->client);
 	load_run(load, bench_now() + (uint64_t)(o->client.seconds * 1e9),

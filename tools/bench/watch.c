@@ -311,14 +311,37 @@ const struct watch_counts *watch_counts(const struct watch *watch)
 	return &watch->counts;
 }
 
-static int open_party(struct watch *watch, struct party *party)
+static int open_party(struct watch *watch, struct party *party, int fd)
 {
-	party->fd = client_connect(&watch->options.destination);
-	if (party->fd < 0)
-		return party->fd;
+	if (fd < 0)
+		return fd;
+	party->fd = fd;
 	party->token = client_random(&watch->random);
 	party->id = (uint16_t)client_random(&watch->random);
 	return 0;
+}
+
+static int open_changer(struct watch *watch)
+{
+	const struct watch_options *o = &watch->options;
+	bool through = o->origin.sa.sa_family == AF_UNSPEC;
+
+	return open_party(watch, &watch->changer,
+			  client_connect(through ? &o->destination : &o->origin));
+}
+
+static int open_observer(struct watch *watch, unsigned int number)
+{
+	const struct watch_options *o = &watch->options;
+	union coax_address source = o->source;
+
+	if (source.sa.sa_family == AF_UNSPEC)
+		return open_party(watch, &watch->observers[number],
+				  client_connect(&o->destination));
+	source.in.sin_addr.s_addr =
+		htonl(ntohl(source.in.sin_addr.s_addr) + number % watch->options.sources);
+	return open_party(watch, &watch->observers[number],
+			  client_connect_from(&source, &o->destination));
 }
 
 int watch_open(struct watch **result, const struct watch_options *options)
@@ -343,9 +366,9 @@ int watch_open(struct watch **result, const struct watch_options *options)
 	if (!error)
 		error = write_state(watch);
 	if (!error)
-		error = open_party(watch, &watch->changer);
+		error = open_changer(watch);
 	for (unsigned int i = 0; i < options->observers && !error; i++)
-		error = open_party(watch, &watch->observers[i]);
+		error = open_observer(watch, i);
 	if (error) {
 		watch_close(watch);
 		return error;

@@ -13,6 +13,9 @@
 
 struct watch_options {
 	union coax_address destination;
+	union coax_address origin; /* where the state is changed; AF_UNSPEC: at the destination */
+	union coax_address source; /* the observers' first one; AF_UNSPEC: any */
+	unsigned int sources;	   /* so many of them, one after another, IPv4 */
 	const char *path;
 	unsigned int observers;
 	size_t payload_size; /* of the PUTs, and so of the notifications */

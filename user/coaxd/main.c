@@ -24,6 +24,9 @@
 /* Of 6 KiB each, when they are all in use. */
 #define PROXY_DEFERRED_MAX 16384
 
+/* To one origin: what a small device can hold. */
+#define PROXY_NSTART 16
+
 /* Before threads exist, so that the signals wait for coaxd_control_run() in all of them. */
 static void block_signals(sigset_t *signals)
 {
@@ -106,6 +109,8 @@ static int open_context(struct coax_context **context, struct coaxd_options *opt
 	if (coaxd_options_have_proxy(options)) {
 		/* Clients wait for origins, many for one response. */
 		options->context.tuning.deferred_max = PROXY_DEFERRED_MAX;
+		if (!options->context.tuning.nstart_max)
+			options->context.tuning.nstart_max = PROXY_NSTART;
 		/* Those for patterns of URIs are a client's, and never accepted from others. */
 		options->context.client_credentials = options->context.server_credentials;
 	}

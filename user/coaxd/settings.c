@@ -466,6 +466,7 @@ const struct coaxd_setting coaxd_settings[] = {
 	 .fixed = true},
 	{PROXIES, .key = "hop-limit", .take = take_byte, .min = 1, .max = 255, AT(proxy.hop_limit),
 	 .fixed = true},
+	{PROXIES, .key = "nstart", NUMBER(context.tuning.nstart_max, 1, 1024), .fixed = true},
 	{PROXIES, .key = "identity", TEXT(proxy.identity), .fixed = true},
 	{PROXIES, .key = "prefetch", .take = add_text, .max = COAXD_PREFIXES_MAX, LIST(prefetch),
 	 OF(proxy.prefetch_count), .fixed = true},

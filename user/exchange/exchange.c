@@ -47,6 +47,8 @@ static void complete_tuning(struct coax_tuning *tuning)
 		tuning->leisure_ms = COAX_DEFAULT_LEISURE_MS;
 	if (!tuning->nstart)
 		tuning->nstart = 1;
+	if (tuning->nstart_max < tuning->nstart)
+		tuning->nstart_max = tuning->nstart;
 	if (!tuning->probing_rate)
 		tuning->probing_rate = 1;
 	if (!tuning->notify_confirm_ms)

@@ -241,10 +241,11 @@ typedef void (*coax_answer_fn)(void *arg, int result, const struct coax_message 
 /*
  * A request of ours: `message`'s code, options and payload; a code of 0.00 is a ping. Only
  * tuning.nstart confirmable requests to a remote are without an acknowledgement at a time (NSTART,
- * RFC 7252 section 4.7), each of the others waits for one of them; non-confirmable ones to a remote
- * that does not respond wait until tuning.probing_rate lets them go, or it does. A remote or group
- * that is new has not responded yet: its first request goes at once. One that has is taken not to
- * any more when 1 + tuning.max_retransmit of them in a row have timed out.
+ * RFC 7252 section 4.7), up to tuning.nstart_max while none of them has to be sent again; the
+ * others wait for their turn; non-confirmable ones to a remote that does not respond wait until
+ * tuning.probing_rate lets them go, or it does. A remote or group that is new has not responded
+ * yet: its first request goes at once. One that has is taken not to any more when 1 +
+ * tuning.max_retransmit of them in a row have timed out.
  *
  * `done` is called as coax_answer_fn says, and never before this has returned; *pending (may be
  * NULL) can be cancelled until the last call has returned. Returns 0, -EINVAL (no request code,

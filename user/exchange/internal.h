@@ -78,7 +78,10 @@ struct coax_exchange {
 	struct cds_hlist_head by_id[COAX_CHAINS];
 	struct cds_hlist_head by_remote[COAX_CHAINS];
 	struct cds_hlist_head by_token[COAX_CHAINS];
-	struct cds_hlist_head leading[COAX_CHAINS];
+
+	struct coax_pool windows;
+	struct cds_list_head idle_windows; /* the one that has been so longest is the first */
+	struct cds_hlist_head windows_by_remote[COAX_CHAINS];
 
 	struct coax_probe probes[COAX_PROBE_SETS][COAX_PROBE_WAYS];
 

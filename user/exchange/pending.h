@@ -6,6 +6,7 @@
 #define COAX_PENDING_H
 
 #include "retransmit.h"
+#include "window.h"
 
 #define COAX_REQUEST_TOKEN_LENGTH 8
 
@@ -19,8 +20,7 @@ enum coax_pending_state {
 
 struct coax_pending {
 	struct cds_hlist_node by_token; /* while `listed` */
-	struct cds_hlist_node by_lead;	/* while it leads */
-	struct cds_list_head waiting;	/* of a leader: those who wait; else its place among them */
+	struct cds_list_head waiting;	/* while `queued` */
 	struct coax_timer patience;
 	coax_answer_fn done;
 	void *arg;
@@ -29,13 +29,13 @@ struct coax_pending {
 	 * is large.
 	 */
 	struct coax_transmission *message;
+	struct coax_window *window; /* that it is in, while it lacks an ACK; NULL: none */
 	struct coax_path path;
 	uint64_t timeout; /* in all, ns; 0: not given */
 	uint64_t token;
 	enum coax_pending_state state;
 	bool listed;
-	bool leads; /* one of the confirmable requests to its remote that may lack an ACK: NSTART */
-	bool queued;
+	bool queued;  /* its message has to wait for its turn to leave */
 	bool calling; /* its callback is running */
 	bool ping;
 	bool confirmable;

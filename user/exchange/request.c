@@ -14,12 +14,14 @@ int coax_requests_create(struct coax_exchange *exchange)
 
 	if (err)
 		return err;
-	return coax_pool_create(&exchange->request_messages, sizeof(struct coax_transmission),
-				COAX_PENDING_MAX);
+	err = coax_pool_create(&exchange->request_messages, sizeof(struct coax_transmission),
+			       COAX_PENDING_MAX);
+	return err ? err : coax_windows_create(exchange);
 }
 
 void coax_requests_destroy(struct coax_exchange *exchange)
 {
+	coax_windows_destroy(exchange);
 	coax_pool_destroy(&exchange->request_messages);
 	coax_pool_destroy(&exchange->requests);
 }
@@ -68,31 +70,6 @@ static struct cds_hlist_head *token_chain(struct coax_exchange *exchange, uint64
 	return &exchange->by_token[token & (COAX_CHAINS - 1)];
 }
 
-static struct cds_hlist_head *lead_chain(struct coax_exchange *exchange,
-					 const struct coax_path *path)
-{
-	return &exchange->leading[coax_exchange_hash_peer(exchange, path) & (COAX_CHAINS - 1)];
-}
-
-/* The leader number `nth` to a peer (0: the first), or NULL; *count is how many come before that.
- */
-static struct coax_pending *find_leader(struct coax_exchange *exchange,
-					const struct coax_path *path, uint64_t nth, uint32_t *count)
-{
-	struct cds_hlist_node *node = lead_chain(exchange, path)->next;
-
-	for (*count = 0; node; node = node->next) {
-		struct coax_pending *pending = caa_container_of(node, struct coax_pending, by_lead);
-
-		if (!coax_path_same_peer(&pending->path, path))
-			continue;
-		if (*count == nth)
-			return pending;
-		++*count;
-	}
-	return NULL;
-}
-
 /* RFC 7252 section 8.2: members of a group answer from addresses of their own. */
 static bool may_answer(const struct coax_pending *pending, const struct coax_path *path)
 {
@@ -118,12 +95,6 @@ struct coax_pending *coax_pending_find(struct coax_exchange *exchange, const uin
 	return NULL;
 }
 
-static void lead(struct coax_exchange *exchange, struct coax_pending *pending)
-{
-	pending->leads = true;
-	cds_hlist_add_head(&pending->by_lead, lead_chain(exchange, &pending->path));
-}
-
 void coax_pending_start(struct coax_exchange *exchange, struct coax_pending *pending)
 {
 	pending->state = COAX_PENDING_SENT;
@@ -134,14 +105,6 @@ void coax_pending_start(struct coax_exchange *exchange, struct coax_pending *pen
 	coax_transmission_start(exchange, pending->message);
 }
 
-static void start_next(struct coax_exchange *exchange, struct coax_timer *timer)
-{
-	struct coax_transmission *message =
-		caa_container_of(timer, struct coax_transmission, timer);
-
-	coax_pending_start(exchange, message->request);
-}
-
 static void leave_queue(struct coax_pending *pending)
 {
 	if (pending->queued)
@@ -149,35 +112,12 @@ static void leave_queue(struct coax_pending *pending)
 	pending->queued = false;
 }
 
-/*
- * NSTART: the next one to this remote may go. It does so by the clock, because not every way here
- * knows what time it is.
- */
-static void pass_lead(struct coax_exchange *exchange, struct coax_pending *pending)
-{
-	struct coax_pending *next;
-
-	if (!pending->leads)
-		return;
-	pending->leads = false;
-	cds_hlist_del(&pending->by_lead);
-	if (cds_list_empty(&pending->waiting))
-		return;
-
-	next = cds_list_first_entry(&pending->waiting, struct coax_pending, waiting);
-	/* What remains of the ring is now the ring of those who wait for `next`. */
-	cds_list_del(&pending->waiting);
-	next->queued = false;
-	lead(exchange, next);
-	next->message->timer.fire = start_next;
-	coax_timer_start(&exchange->timers, &next->message->timer, exchange->now);
-}
-
-static void drop_message(struct coax_exchange *exchange, struct coax_pending *pending)
+static void drop_message(struct coax_exchange *exchange, struct coax_pending *pending,
+			 bool acknowledged)
 {
 	coax_timer_stop(&exchange->timers, &pending->patience);
 	leave_queue(pending);
-	pass_lead(exchange, pending);
+	coax_window_leave(exchange, pending, acknowledged);
 	if (!pending->message)
 		return;
 	coax_transmission_remove(exchange, pending->message);
@@ -199,7 +139,7 @@ void coax_pending_finish(struct coax_exchange *exchange, struct coax_pending *pe
 	pending->state = COAX_PENDING_ENDED;
 	if (pending->listed)
 		cds_hlist_del(&pending->by_token);
-	drop_message(exchange, pending);
+	drop_message(exchange, pending, !result);
 	/* From its own callback: that does the rest. */
 	if (pending->calling)
 		return;
@@ -219,7 +159,7 @@ void coax_pending_deliver(struct coax_exchange *exchange, struct coax_pending *p
 
 void coax_pending_settle(struct coax_exchange *exchange, struct coax_pending *pending)
 {
-	drop_message(exchange, pending);
+	drop_message(exchange, pending, true);
 	pending->state = COAX_PENDING_OBSERVES;
 }
 
@@ -227,7 +167,7 @@ void coax_pending_acknowledged(struct coax_exchange *exchange, struct coax_pendi
 {
 	pending->state = COAX_PENDING_ACKNOWLEDGED;
 	coax_transmission_acknowledged(exchange, pending->message);
-	pass_lead(exchange, pending);
+	coax_window_leave(exchange, pending, true);
 	if (!pending->timeout)
 		coax_timer_start(&exchange->timers, &pending->patience,
 				 exchange->now + COAX_EXCHANGE_LIFETIME_MS * NS_PER_MS);
@@ -315,24 +255,11 @@ static void set_patience(struct coax_exchange *exchange, struct coax_pending *pe
 
 static void start_or_wait(struct coax_exchange *exchange, struct coax_pending *pending)
 {
-	struct coax_pending *leader;
-	uint32_t leaders;
+	bool waits = pending->confirmable ? !coax_window_enter(exchange, pending)
+					  : coax_probe_waits(exchange, pending);
 
-	if (!pending->confirmable) {
-		if (!coax_probe_waits(exchange, pending))
-			coax_pending_start(exchange, pending);
-		return;
-	}
-	(void)find_leader(exchange, &pending->path, exchange->tuning.nstart, &leaders);
-	if (leaders == exchange->tuning.nstart) {
-		/* Each has those who wait for it: by chance, which spreads them. */
-		leader = find_leader(exchange, &pending->path, pending->token % leaders, &leaders);
-		pending->queued = true;
-		cds_list_add_tail(&pending->waiting, &leader->waiting);
-		return;
-	}
-	lead(exchange, pending);
-	coax_pending_start(exchange, pending);
+	if (!waits)
+		coax_pending_start(exchange, pending);
 }
 
 static int submit(struct coax_exchange *exchange, struct coax_pending *pending,
@@ -347,7 +274,6 @@ static int submit(struct coax_exchange *exchange, struct coax_pending *pending,
 	transmission->ended = ended;
 	pending->message = transmission;
 	pending->state = COAX_PENDING_WAITS;
-	CDS_INIT_LIST_HEAD(&pending->waiting);
 	fill_in(pending, message);
 	coax_transmission_add(exchange, transmission);
 	set_patience(exchange, pending);

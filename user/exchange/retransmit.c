@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
-#include "retransmit.h"
+#include "pending.h"
 
 /*
  * Message IDs of unacknowledged notifications that are stepped over: somebody may allow one remote
@@ -47,6 +47,8 @@ uint16_t coax_transmission_next_id(struct coax_exchange *exchange, const struct 
 
 static void retransmit(struct coax_exchange *exchange, struct coax_transmission *transmission)
 {
+	if (transmission->request)
+		coax_window_lost(exchange, transmission->request);
 	coax_count(exchange->stats, retransmissions);
 	coax_exchange_inform(exchange, "retransmission to", &transmission->path, transmission->id);
 	coax_exchange_send(exchange, &transmission->path, transmission->data, transmission->length);
