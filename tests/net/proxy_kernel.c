@@ -146,6 +146,33 @@ TEST("a notification from the origin takes the former representation from the ke
 	end();
 }
 
+TEST("when the proxy is told to do something else, the kernel keeps what stays the same, and no more")
+{
+	const char *uri = origin.uri, *other = "coap://127.0.0.1:1";
+	struct coax_proxy_mapping mappings[] = {
+		{.prefix = "p/q", .origins = &uri, .origin_count = 1},
+		{.prefix = "p", .origins = &uri, .origin_count = 1},
+	};
+	const struct coax_proxy_options options = {.mappings = mappings, .mapping_count = 2};
+	static struct said said;
+
+	begin();
+	ask_userspace("p/a");
+	ask_userspace("p/q/a");
+	ASSERT_TRUE(ask_kernel("p/a", &said));
+	ASSERT_TRUE(ask_kernel("p/q/a", &said));
+	ASSERT_EQ(coax_proxy_set(between.proxy, &options), 0);
+	EXPECT_TRUE(ask_kernel("p/a", &said));
+	EXPECT_FALSE(ask_kernel("p/q/a", &said));
+	ask_userspace("p/q/a");
+	ASSERT_TRUE(ask_kernel("p/q/a", &said));
+	mappings[0].origins = &other;
+	ASSERT_EQ(coax_proxy_set(between.proxy, &options), 0);
+	EXPECT_TRUE(ask_kernel("p/a", &said));
+	EXPECT_FALSE(ask_kernel("p/q/a", &said));
+	end();
+}
+
 TEST_TIMEOUT("while clients use it, the origin is asked once an expiry, and there is no gap", 60)
 {
 	static struct said said;

@@ -275,6 +275,7 @@ void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit,
 {
 	const struct visitor visitor = {visit, arg};
 	struct coax_context_stats stats;
+	struct coax_proxy *proxy;
 
 	show_version(&visitor);
 	show_kernel(&visitor, of->context);
@@ -283,8 +284,9 @@ void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit,
 		show(&visitor, &counters[i], NULL, &stats);
 	show_turnaround(&visitor, &stats);
 	show_workers(&visitor, of->context);
-	if (of->proxy)
-		show_proxy(&visitor, of->proxy);
+	proxy = __atomic_load_n(of->proxy, __ATOMIC_ACQUIRE);
+	if (proxy)
+		show_proxy(&visitor, proxy);
 }
 
 /* Where a writer is. */

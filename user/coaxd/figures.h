@@ -14,7 +14,7 @@
 /* Whose they are. */
 struct coaxd_counting {
 	const struct coax_context *context;
-	struct coax_proxy *proxy; /* NULL: there is none */
+	struct coax_proxy *const *proxy; /* to where it is; NULL: there is none so far */
 };
 
 enum coaxd_figure_type {

@@ -502,6 +502,11 @@ static void changed_all(void *arg)
 	coax_subject_changed(files->names);
 }
 
+void coaxd_files_forget(struct coaxd_files *files)
+{
+	changed_all(files);
+}
+
 #define NOT_OURS "; it is served as another user than root (--user)"
 
 static int open_root(struct coaxd_files *files, const char *directory)

@@ -63,6 +63,12 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site);
  */
 int coaxd_files_set(struct coaxd_files *files, const struct coaxd_files_options *options);
 
+/*
+ * Somebody else may answer for some of the paths now, or no longer: what the kernel has is
+ * withdrawn, and observers look again.
+ */
+void coaxd_files_forget(struct coaxd_files *files);
+
 /* GET: the file, or a directory's listing. */
 void coaxd_files_get(struct coax_responder *responder, void *files);
 

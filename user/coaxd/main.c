@@ -103,12 +103,11 @@ static int open_context(struct coax_context **context, struct coaxd_options *opt
 	int err = coaxd_security_load(&options->security, &options->context.server_credentials,
 				      error);
 
-	if (coaxd_options_have_proxy(options)) {
-		/* Clients wait for origins, many for one response. */
-		options->context.tuning.deferred_max = PROXY_DEFERRED_MAX;
-		/* Those for patterns of URIs are a client's, and never accepted from others. */
+	/* Clients of a proxy, which a reload may bring, wait for origins, many for one response. */
+	options->context.tuning.deferred_max = PROXY_DEFERRED_MAX;
+	/* Those for patterns of URIs are a client's, and never accepted from others. */
+	if (coaxd_options_have_proxy(options))
 		options->context.client_credentials = options->context.server_credentials;
-	}
 	if (err)
 		coax_log(&options->context.logger, COAX_LOG_ERROR, "%s", error);
 	else
@@ -178,7 +177,7 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
 	coaxd_monitor_begin(monitor, &options->monitor,
-			    (struct coaxd_counting){served->context, served->proxy},
+			    (struct coaxd_counting){served->context, &served->proxy},
 			    served->logger);
 	tell_ready(arguments, served->logger);
 	coaxd_notify("READY=1\nSTATUS=Serving on port %u", coax_context_port(served->context));

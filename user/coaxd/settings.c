@@ -294,12 +294,34 @@ static int add_origin(struct coaxd_options *options, const struct coaxd_setting 
 	name = keep(options, NULL, text, (size_t)(uri - text));
 	if (!name)
 		return -ENOMEM;
+	if (strncmp(name->text, "//", 2) == 0 ? !name->text[2]
+					      : !coax_mapping_is_prefix(name->text))
+		return refuse(problem, "is for a path as in a URI, or //HOST, not \"%s\"",
+			      name->text);
 	mapping = find_mapping(options, name->text);
 	if (!mapping || mapping->origin_count == COAXD_ORIGINS_MAX)
 		return refuse(problem, "can be given %u times at most, and %u for one prefix",
 			      setting->max, COAXD_ORIGINS_MAX);
 	options->origins[mapping - options->mappings][mapping->origin_count++] = uri + 1;
 	return 0;
+}
+
+static int add_prefetch(struct coaxd_options *options, const struct coaxd_setting *setting,
+			const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	if (!coax_prefetch_is_path(text))
+		return refuse(problem, "takes a path as in a URI, not \"%s\"", text);
+	return add_text(options, setting, text, problem);
+}
+
+static int add_forward(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	if (!coax_allowed_is_pattern(text))
+		return refuse(problem,
+			      "takes HOST, *.DOMAIN or *, with :PORT or :* behind, not \"%s\"",
+			      text);
+	return add_text(options, setting, text, problem);
 }
 
 static int take_level(struct coaxd_options *options, const struct coaxd_setting *setting,
@@ -455,22 +477,19 @@ const struct coaxd_setting coaxd_settings[] = {
 	 .take = add_origin,
 	 .max = COAXD_MAPPINGS_MAX,
 	 .list = true,
-	 OF(proxy.mapping_count),
-	 .fixed = true},
+	 OF(proxy.mapping_count)},
 	{PROXIES, .key = "cache", .take = take_wide_number, .min = 65536, .max = UINT32_MAX,
-	 AT(proxy.cache_bytes), .fixed = true},
+	 AT(proxy.cache_bytes)},
 	{PROXIES, .key = "max-body", .take = take_wide_number, .min = 1024,
-	 .max = COAX_BODY_LENGTH_MAX, AT(proxy.body_max), .fixed = true},
-	{PROXIES, .key = "timeout", NUMBER(proxy.timeout_ms, 100, 3600000), .fixed = true},
-	{PROXIES, .key = "stale-if-error", NUMBER(proxy.stale_if_error, 0, UINT32_MAX),
-	 .fixed = true},
-	{PROXIES, .key = "hop-limit", .take = take_byte, .min = 1, .max = 255, AT(proxy.hop_limit),
-	 .fixed = true},
-	{PROXIES, .key = "identity", TEXT(proxy.identity), .fixed = true},
-	{PROXIES, .key = "prefetch", .take = add_text, .max = COAXD_PREFIXES_MAX, LIST(prefetch),
-	 OF(proxy.prefetch_count), .fixed = true},
-	{PROXIES, .key = "forward", .take = add_text, .max = COAXD_PREFIXES_MAX, LIST(forward),
-	 OF(proxy.allowed_count), .fixed = true},
+	 .max = COAX_BODY_LENGTH_MAX, AT(proxy.body_max)},
+	{PROXIES, .key = "timeout", NUMBER(proxy.timeout_ms, 100, 3600000)},
+	{PROXIES, .key = "stale-if-error", NUMBER(proxy.stale_if_error, 0, UINT32_MAX)},
+	{PROXIES, .key = "hop-limit", .take = take_byte, .min = 1, .max = 255, AT(proxy.hop_limit)},
+	{PROXIES, .key = "identity", TEXT(proxy.identity)},
+	{PROXIES, .key = "prefetch", .take = add_prefetch, .max = COAXD_PREFIXES_MAX,
+	 LIST(prefetch), OF(proxy.prefetch_count)},
+	{PROXIES, .key = "forward", .take = add_forward, .max = COAXD_PREFIXES_MAX, LIST(forward),
+	 OF(proxy.allowed_count)},
 	{MONITOR, .key = "figures", .option = "figures", .take = take_figures, .fixed = true},
 	{MONITOR, .key = "metrics", .option = "metrics", .take = take_metrics, .fixed = true},
 	{MONITOR, .key = "metrics-anywhere", .option = "metrics-anywhere",

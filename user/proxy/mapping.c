@@ -51,6 +51,13 @@ static int read_prefix(struct coax_mapping *mapping, const char *prefix)
 	return 0;
 }
 
+bool coax_mapping_is_prefix(const char *text)
+{
+	struct coax_mapping scratch = {.depth = 0};
+
+	return !read_prefix(&scratch, text);
+}
+
 /* Names of hosts do not tell letter cases apart (section 5.10.1). */
 static int set_host(struct coax_mapping *mapping, const char *host)
 {

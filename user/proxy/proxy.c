@@ -66,8 +66,8 @@ void coax_proxy_destroy(struct coax_proxy *proxy)
 	if (proxy->setup)
 		coax_proxy_leave(proxy);
 	coax_housekeeping_destroy(proxy->housekeeping);
-	coax_cache_destroy(proxy->cache);
 	coax_forward_destroy(proxy->forward);
+	coax_cache_destroy(proxy->cache);
 	pthread_mutex_destroy(&proxy->origins_lock);
 	free(proxy);
 }

@@ -96,7 +96,8 @@ struct coax_proxy_origin {
 	uint64_t times[COAX_PROXY_TIME_COUNT]; /* up to each bound, and more than the former */
 };
 
-/* Whether a text is what `allowed`, or `prefetch`, takes. */
+/* Whether a text is what a mapping's prefix, `allowed`, or `prefetch` takes. */
+bool coax_mapping_is_prefix(const char *text);
 bool coax_allowed_is_pattern(const char *text);
 bool coax_prefetch_is_path(const char *path);
 
