@@ -151,10 +151,64 @@ restart_is_said() {
 	reload && [ ! -s "$LAB_DIR/answer" ]
 }
 
+# proxy PATH: what the origin has is below it.
+proxy() {
+	echo "proxy \"$1\" { origin = \"coap://127.0.0.1:5700\" }"
+}
+
+origin_started() {
+	: >"$LAB_DIR/origin.ready"
+	lab_start_server "$build/coaxd" --instance origin --bind 127.0.0.1:5700 --ready-fd 9 "$LAB_DIR/files" \
+		9>"$LAB_DIR/origin.ready" 2>"$LAB_DIR/origin.log"
+	origin=$LAB_PID
+	lab_wait_for 10 test -s "$LAB_DIR/origin.ready"
+}
+
+far() {
+	lab_client "$build/coax" get --timeout 3 "coap://$LAB_SERVER_4/$1" 2>"$LAB_DIR/err"
+}
+
+kernel_gets_far() {
+	before=$(lab_counter default reply)
+	[ "$(far "$1")" = hello ] && [ "$(lab_counter default reply)" -gt "$before" ]
+}
+
+# Also where there was none when it began.
+proxies_change() {
+	origin_started || return 1
+	! far far/hello && grep -q '4\.04' "$LAB_DIR/err" || return 1
+	write "$base$(serve '')
+		$(proxy /far)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && [ "$(far far/hello)" = hello ] &&
+		lab_wait_for 5 kernel_gets_far far/hello || return 1
+	write "$base$(serve '')
+		$(proxy /far)
+		$(proxy /near)
+		proxies { timeout = 5000 stale-if-error = 60 }"
+	reload && [ ! -s "$LAB_DIR/answer" ] && kernel_gets_far far/hello && [ "$(far near/hello)" = hello ] ||
+		return 1
+	"$build/coax" status -j | grep -q '"coax_proxy_forwarded_total": *2[,}]' || return 1
+	write "$base$(serve '')
+		$(proxy /near)"
+	reload && ! far far/hello && grep -q '4\.04' "$LAB_DIR/err" && [ "$(far near/hello)" = hello ]
+}
+
+proxy_mistakes_change_nothing() {
+	write "$base$(serve '')
+		$(proxy /near)
+		proxies { forward = \"host:port\" }"
+	reload && return 1
+	grep -q "$config:[0-9]*: proxies: forward takes HOST" "$LAB_DIR/answer" || return 1
+	write "$base$(serve '')
+		$(proxy /.well-known/core)"
+	reload && return 1
+	grep -q 'cannot proxy so' "$LAB_DIR/answer" && [ "$(far near/hello)" = hello ]
+}
+
 # load METHOD PATH: requests all the time, none of which is repeated.
 load() {
 	lab_start_client "$build/coax-bench" socket --destination "$LAB_SERVER_4" --method "$1" \
-		--path "$2" --payload-size 5 --sockets 8 --rate 300 --seconds 4 >"$LAB_DIR/load.$1"
+		--path "$2" --payload-size 5 --sockets 8 --rate 300 --seconds 4 >"$LAB_DIR/load.$(basename "$2")"
 	lab_forget "$LAB_PID"
 	loads="$loads $LAB_PID"
 }
@@ -165,10 +219,14 @@ loses_nothing() {
 	reload || return 1
 	loads=
 	load get /hello
+	load get /near/hello?far
 	load put /changed
 	for round in 1 2 3 4 5 6 7 8 9 10; do
 		write "$base$(serve "writable = yes max-age = $((round + 20))")
-			limits { requests = $((round + 1000000)) }"
+			limits { requests = $((round + 1000000)) }
+			$(proxy /near)
+			$(proxy "/other$((round % 3))")
+			proxies { timeout = $((round + 5000)) }"
 		[ $((round % 2)) -eq 0 ] || echo 'access "/" { allow = "* all" }' >>"$config"
 		kill -HUP "$coaxd"
 		sleep 0.3
@@ -176,11 +234,10 @@ loses_nothing() {
 	for load in $loads; do
 		wait "$load" || return 1
 	done
-	cat "$LAB_DIR/load.get" "$LAB_DIR/load.put"
+	cat "$LAB_DIR"/load.*
 	[ "$(grep -c 'took up its configuration' "$LAB_DIR/log")" -ge 10 ] || return 1
-	for method in get put; do
-		grep -q ' lost=0' "$LAB_DIR/load.$method" && grep -q ' sent=1[0-9][0-9][0-9]' "$LAB_DIR/load.$method" ||
-			return 1
+	for load in "$LAB_DIR"/load.*; do
+		grep -q ' lost=0' "$load" && grep -q ' sent=1[0-9][0-9][0-9]' "$load" || return 1
 	done
 }
 
@@ -214,7 +271,7 @@ keeps_sessions() {
 	reload && lab_wait_for 10 ended
 }
 
-plan 12
+plan 14
 lab_begin
 config=$LAB_DIR/coaxd.conf
 base="kernel { interface = \"$LAB_SERVER_LINK\" }
@@ -235,7 +292,10 @@ check "limits and lists change, in the kernel, too" limits_change
 check "interfaces come and go" interfaces_change
 check "the log's level changes" level_changes
 check "what takes a restart is said, and the rest is done" restart_is_said
+check "what is proxied comes, changes and goes, and the kernel keeps what stays" proxies_change
+check "with a mistake in what is proxied, that stays as it is" proxy_mistakes_change_nothing
 check "no request is lost while the daemon reloads again and again" loses_nothing
 check "a session outlives what does not concern it, and not its credentials" keeps_sessions
 check "the daemon ends in order" lab_stop "$coaxd"
+lab_stop "$origin"
 finish
