@@ -205,6 +205,40 @@ proxy_mistakes_change_nothing() {
 	grep -q 'cannot proxy so' "$LAB_DIR/answer" && [ "$(far near/hello)" = hello ]
 }
 
+more() {
+	echo "serve \"$LAB_DIR/more\" { prefix = \"/near/$1\" $2 }"
+}
+
+# One is within what is proxied; what the kernel has of that is not the proxy's any more.
+directories_change() {
+	write "$base$(serve '')
+		$(proxy /near)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && lab_wait_for 5 kernel_gets_far near/hello || return 1
+	mkdir "$LAB_DIR/files/by"
+	printf hello >"$LAB_DIR/files/by/hello"
+	lab_wait_for 5 kernel_gets_far near/by/hello || return 1
+	write "$base$(serve '')
+		$(more by '')
+		$(proxy /near)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && [ "$(far near/by/hello)" = more ] && kernel_gets_far near/hello &&
+		! put near/by/new && grep -q '4\.05' "$LAB_DIR/err" || return 1
+	write "$base$(serve '')
+		$(more by 'writable = yes')
+		$(proxy /near)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && put near/by/new && [ "$(cat "$LAB_DIR/more/new")" = new ] || return 1
+	write "$base$(serve '')
+		$(proxy /near)"
+	reload && [ "$(far near/by/hello)" = hello ] && kernel_gets_far near/hello || return 1
+	# What cannot be served changes nothing; another directory at the same prefix takes a restart.
+	write "$base$(serve 'max-age = 5')
+		serve \"$LAB_DIR/nowhere\" { prefix = nowhere }"
+	reload && return 1
+	grep -q "cannot serve \"$LAB_DIR/nowhere\"" "$LAB_DIR/answer" && [ "$(max_age)" = 60 ] &&
+		[ "$(far near/hello)" = hello ] || return 1
+	write "${base}serve \"$LAB_DIR/more\" { }"
+	reload && grep -qx 'needs a restart: serve' "$LAB_DIR/answer" && [ "$(get)" = hello ]
+}
+
 # load METHOD PATH: requests all the time, none of which is repeated.
 load() {
 	lab_start_client "$build/coax-bench" socket --destination "$LAB_SERVER_4" --method "$1" \
@@ -226,6 +260,7 @@ loses_nothing() {
 			limits { requests = $((round + 1000000)) }
 			$(proxy /near)
 			$(proxy "/other$((round % 3))")
+			$(more "m$((round % 3))" '')
 			proxies { timeout = $((round + 5000)) }"
 		[ $((round % 2)) -eq 0 ] || echo 'access "/" { allow = "* all" }' >>"$config"
 		kill -HUP "$coaxd"
@@ -271,7 +306,7 @@ keeps_sessions() {
 	reload && lab_wait_for 10 ended
 }
 
-plan 14
+plan 15
 lab_begin
 config=$LAB_DIR/coaxd.conf
 base="kernel { interface = \"$LAB_SERVER_LINK\" }
@@ -279,8 +314,10 @@ security { credentials = \"$LAB_DIR/credentials.json\" }
 "
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
+mkdir "$LAB_DIR/more"
+printf more >"$LAB_DIR/more/hello"
 echo one >"$LAB_DIR/files/state"
-chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$LAB_DIR/files"
+chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$LAB_DIR/files" "$LAB_DIR/more"
 credentials sesame
 
 check "a daemon serves by its file, and reloading what has not changed says nothing" started
@@ -294,6 +331,7 @@ check "the log's level changes" level_changes
 check "what takes a restart is said, and the rest is done" restart_is_said
 check "what is proxied comes, changes and goes, and the kernel keeps what stays" proxies_change
 check "with a mistake in what is proxied, that stays as it is" proxy_mistakes_change_nothing
+check "directories come and go, with what the kernel has of them" directories_change
 check "no request is lost while the daemon reloads again and again" loses_nothing
 check "a session outlives what does not concern it, and not its credentials" keeps_sessions
 check "the daemon ends in order" lab_stop "$coaxd"

@@ -40,6 +40,29 @@ static int take_segment(struct coaxd_path *path, const void *segment, size_t len
 	return coaxd_path_from_request(path, &m, 0);
 }
 
+TEST("a prefix is names, without what could be written in two ways")
+{
+	static const char *const good[] = {"", "a", "a/b", "a b/\xc3\xbc"};
+	static const char *const bad[] = {"/a", "a/", "a//b", ".a", "a/.b", "a%20", "a?b"};
+	struct coaxd_path path;
+	struct coax_message m;
+	unsigned int depth;
+	char target[COAXD_TARGET_MAX];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		EXPECT_TRUE(coaxd_path_is_prefix(good[i], &depth));
+		EXPECT_EQ(depth, i < 2 ? (unsigned int)i : 2U);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		EXPECT_FALSE(coaxd_path_is_prefix(bad[i], &depth));
+	start(&m);
+	ASSERT_EQ(coax_uri_path_add_options("a/b/c/d", &m), 0);
+	EXPECT_EQ(coaxd_path_from_request(&path, &m, 2), 0);
+	EXPECT_STREQ(path.text, "c/d");
+	coaxd_path_target_below("a b", "c", "d", target);
+	EXPECT_STREQ(target, "/a%20b/c/d");
+}
+
 TEST("the path of a request is its Uri-Path options, or is refused")
 {
 	static const struct {

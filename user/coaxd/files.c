@@ -639,6 +639,10 @@ int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_opt
 	set_numbers(files, options);
 	files->logger = options->logger;
 	err = set_prefix(files, options->prefix ? options->prefix : "");
+	if (!err) {
+		files->directory = strdup(options->directory);
+		err = files->directory ? 0 : -ENOMEM;
+	}
 	if (!err)
 		err = open_root(files, options->directory);
 	if (err)
@@ -668,5 +672,6 @@ void coaxd_files_destroy(struct coaxd_files *files)
 	coax_subject_put(files->names);
 	if (files->root >= 0)
 		close(files->root);
+	free(files->directory);
 	free(files);
 }

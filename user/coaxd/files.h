@@ -34,6 +34,8 @@ struct coaxd_files_options {
 
 /* What coaxd_files_set() changes is read and written atomically. */
 struct coaxd_files {
+	struct coaxd_files *next; /* for who has several */
+	char *directory;
 	int root;
 	char prefix[COAXD_PREFIX_MAX + 1];
 	unsigned int depth; /* segments of that */

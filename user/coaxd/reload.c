@@ -6,7 +6,6 @@
 #include <strings.h>
 #include <coax/control.h>
 #include <coax/credentials.h>
-#include "coaxd/privileges.h"
 #include "rcu.h"
 
 /* What is to be told at the end. */
@@ -135,26 +134,40 @@ static void use_interfaces(struct reload *reload)
 				       coax_context_attach(served->context, wanted->interfaces[i]));
 }
 
-static int set_files(void *arg)
+/* Others have answered for what is there. */
+static void prefix_added(void *arg, const char *prefix)
 {
 	const struct reload *reload = arg;
+	const struct coaxd_served *served = reload->served;
 
-	return coaxd_files_set(reload->served->files, &reload->wanted->files);
+	/* Whoever has found them has published then. */
+	synchronize_rcu();
+	coaxd_directories_forget(&served->directories);
+	if (served->proxy)
+		coax_proxy_yield(served->proxy, prefix);
 }
 
 static void use_files(struct reload *reload)
 {
-	const struct coaxd_served *served = reload->served;
-	uint32_t former = served->options->files.max_age;
+	struct coaxd_served *served = reload->served;
+	const struct coaxd_options *wanted = reload->wanted;
 
-	reload->wanted->files.directory = served->started->files.directory;
-	if (!served->files)
-		return;
-	if (coaxd_privileges_without(set_files, reload) || former == reload->wanted->files.max_age)
-		return;
-	/* Whoever has begun to render with the former one has published then. */
-	synchronize_rcu();
-	coax_context_flush(served->context, NULL);
+	if (coaxd_directories_use(&served->directories, served->site, wanted->files,
+				  wanted->files_count, prefix_added, reload))
+		needs_restart(reload, "serve");
+}
+
+static int make_directories(const struct reload *reload, struct coaxd_problems *problems)
+{
+	const struct coaxd_options *wanted = reload->wanted;
+	const struct coaxd_files_options *failed;
+	int err = coaxd_directories_make(&reload->served->directories, wanted->files,
+					 wanted->files_count, &failed);
+
+	if (err)
+		coaxd_problem(problems, "cannot serve \"%s\": %s", failed->directory,
+			      strerror(-err));
+	return err;
 }
 
 /* It serves before it is told what: then no request comes too early. */
@@ -192,8 +205,8 @@ static int use_proxy(const struct reload *reload, struct coaxd_problems *problem
 		err = create_proxy(served);
 	if (!err && served->proxy)
 		err = coax_proxy_set(served->proxy, &reload->wanted->proxy);
-	if (!err && served->files)
-		coaxd_files_forget(served->files);
+	if (!err)
+		coaxd_directories_forget(&served->directories);
 	if (err)
 		coaxd_problem(problems, "cannot proxy so: %s", strerror(-err));
 	return err;
@@ -218,8 +231,7 @@ static void use_all(struct reload *reload)
 	/* It has observers look again: not without need. */
 	if (has_section_changed(reload, "access"))
 		(void)coaxd_security_apply(&wanted->security, served->site, served->logger);
-	if (has_section_changed(reload, "serve"))
-		use_files(reload);
+	use_files(reload);
 	if (has_section_changed(reload, "kernel"))
 		use_interfaces(reload);
 	name_fixed(reload);
@@ -246,7 +258,8 @@ int coaxd_reload(struct coaxd_served *served, char answer[COAXD_ANSWER_MAX])
 	reload.wanted = coaxd_options_create(served->arguments, &problems);
 	if (reload.wanted && coaxd_security_load(&reload.wanted->security, &credentials, error))
 		coaxd_problem(&problems, "%s", error);
-	if (!problems.count && use_proxy(&reload, &problems) == 0) {
+	if (!problems.count && make_directories(&reload, &problems) == 0 &&
+	    use_proxy(&reload, &problems) == 0) {
 		err = use_credentials(&reload, credentials);
 		if (err) {
 			coaxd_problem(&problems, "cannot use %s: %s", reload.wanted->security.file,
@@ -256,6 +269,7 @@ int coaxd_reload(struct coaxd_served *served, char answer[COAXD_ANSWER_MAX])
 	}
 	coax_credentials_release(credentials);
 	if (problems.count) {
+		coaxd_directories_unmake(&served->directories);
 		coaxd_options_destroy(reload.wanted);
 		snprintf(answer, COAXD_ANSWER_MAX, "%s", problems.first);
 		coax_log(served->logger, COAX_LOG_WARNING, "all stays as it was");

@@ -35,7 +35,9 @@ __attribute__((format(printf, 2, 3))) static int refuse(char problem[COAXD_PROBL
 
 static void *field_of(struct coaxd_options *options, const struct coaxd_setting *setting)
 {
-	return (char *)options + setting->at;
+	size_t skipped = setting->serve ? options->files_at * sizeof(options->files[0]) : 0;
+
+	return (char *)options + setting->at + skipped;
 }
 
 static size_t *count_of(struct coaxd_options *options, const struct coaxd_setting *setting)
@@ -140,6 +142,41 @@ static int take_text(struct coaxd_options *options, const struct coaxd_setting *
 	if (!*text)
 		return refuse(problem, "takes a name, not an empty one");
 	*(const char **)field_of(options, setting) = text;
+	return 0;
+}
+
+/* The command line's takes the place of all that the file has. */
+static int take_directory(struct coaxd_options *options, const struct coaxd_setting *setting,
+			  const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	struct coaxd_files_options *files = &options->files[options->files_at];
+
+	(void)setting;
+	if (!*text)
+		return refuse(problem, "takes a directory, not an empty name");
+	if (options->files_at == COAXD_SERVED_MAX)
+		return refuse(problem, "can be there %u times at most", COAXD_SERVED_MAX);
+	for (size_t i = 0; i < options->files_at; i++)
+		if (strcmp(options->files[i].prefix ? options->files[i].prefix : "",
+			   files->prefix ? files->prefix : "") == 0)
+			return refuse(problem, "is for a prefix that another one has: \"/%s\"",
+				      files->prefix ? files->prefix : "");
+	files->directory = text;
+	options->files_count = options->files_at + 1;
+	return 0;
+}
+
+static int take_prefix(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	const char *prefix = text + (*text == '/');
+	unsigned int depth;
+
+	(void)setting;
+	if (!coaxd_path_is_prefix(prefix, &depth))
+		return refuse(problem, "takes a path of names, such as /rooms/attic, not \"%s\"",
+			      text);
+	options->files[options->files_at].prefix = prefix;
 	return 0;
 }
 
@@ -386,7 +423,7 @@ static int take_metrics(struct coaxd_options *options, const struct coaxd_settin
 #define AT(field)		   .at = offsetof(struct coaxd_options, field)
 #define LIST(field)		   .list = true, AT(field)
 #define OF(field)		   .count_at = offsetof(struct coaxd_options, field)
-#define FILES			   .section = "serve"
+#define FILES			   .section = "serve", .serve = true
 #define PROXIES			   .section = "proxies"
 #define KERNEL			   .section = "kernel"
 #define SECURITY		   .section = "security"
@@ -419,14 +456,16 @@ const struct coaxd_setting coaxd_settings[] = {
 	 .fixed = true},
 	{.key = "user", .option = "user", TEXT(user), .fixed = true},
 
-	{FILES, TEXT(files.directory), .fixed = true},
-	{FILES, .key = "writable", .option = "writable", FLAG(files.writable)},
-	{FILES, .key = "max-age", .option = "max-age", NUMBER(files.max_age, 0, UINT32_MAX)},
+	{FILES, .take = take_directory},
+	{FILES, .key = "prefix", .take = take_prefix},
+	{FILES, .key = "writable", .option = "writable", FLAG(files[0].writable)},
+	{FILES, .key = "max-age", .option = "max-age", NUMBER(files[0].max_age, 0, UINT32_MAX)},
 	{FILES, .key = "max-size", .option = "max-size",
-	 NUMBER(files.size_max, 1, COAX_BODY_LENGTH_MAX)},
+	 NUMBER(files[0].size_max, 1, COAX_BODY_LENGTH_MAX)},
 	{FILES, .key = "max-uploads", .option = "max-uploads",
-	 NUMBER(files.uploads_max, 1, AT_A_TIME_MAX)},
-	{FILES, .key = "max-open", .option = "max-open", NUMBER(files.open_max, 1, AT_A_TIME_MAX)},
+	 NUMBER(files[0].uploads_max, 1, AT_A_TIME_MAX)},
+	{FILES, .key = "max-open", .option = "max-open",
+	 NUMBER(files[0].open_max, 1, AT_A_TIME_MAX)},
 
 	{KERNEL, .key = "interface", .option = "interface", .take = add_interface,
 	 .max = COAXD_LIST_MAX, LIST(interfaces), OF(context.accel.interface_count)},

@@ -99,6 +99,8 @@ int coax_mapping_create(struct coax_mapping **mapping, struct coax_proxy *proxy,
 /* One for a forward-proxy's target; NULL: no memory, or no origin. */
 struct coax_mapping *coax_mapping_create_target(struct coax_proxy *proxy, const char *uri,
 						struct coax_origin_counters *counters);
+/* Its prefix's segments. Returns 0, -EINVAL or -EMSGSIZE. */
+int coax_mapping_read_prefix(struct coax_mapping *mapping, const char *prefix);
 void coax_mapping_get(struct coax_mapping *mapping);
 /* NULL: nothing. */
 void coax_mapping_put(struct coax_mapping *mapping);

@@ -31,7 +31,7 @@ static int add_origins(struct coax_mapping *mapping, const struct coax_proxy_map
 	return 0;
 }
 
-static int read_prefix(struct coax_mapping *mapping, const char *prefix)
+int coax_mapping_read_prefix(struct coax_mapping *mapping, const char *prefix)
 {
 	struct coax_option_iterator it;
 	struct coax_option option;
@@ -55,7 +55,7 @@ bool coax_mapping_is_prefix(const char *text)
 {
 	struct coax_mapping scratch = {.depth = 0};
 
-	return !read_prefix(&scratch, text);
+	return !coax_mapping_read_prefix(&scratch, text);
 }
 
 /* Names of hosts do not tell letter cases apart (section 5.10.1). */
@@ -94,7 +94,7 @@ int coax_mapping_create(struct coax_mapping **result, struct coax_proxy *proxy,
 		return -ENOMEM;
 	err = add_origins(mapping, options);
 	if (!err) {
-		err = read_prefix(mapping, options->prefix ? options->prefix : "");
+		err = coax_mapping_read_prefix(mapping, options->prefix ? options->prefix : "");
 		if (!err && options->host)
 			err = set_host(mapping, options->host);
 		if (err)
@@ -124,7 +124,7 @@ struct coax_mapping *coax_mapping_create_target(struct coax_proxy *proxy, const 
 	}
 	origin->counters = counters;
 	mapping->origins[mapping->origin_count++] = origin;
-	(void)read_prefix(mapping, "");
+	(void)coax_mapping_read_prefix(mapping, "");
 	return mapping;
 }
 

@@ -125,6 +125,12 @@ int coax_proxy_create(struct coax_proxy **proxy, struct coax_site *site,
 int coax_proxy_set(struct coax_proxy *proxy, const struct coax_proxy_options *options);
 
 /**
+ * coax_proxy_yield - somebody else in the Site answers for this prefix now: what was fetched for it
+ * is forgotten. As coax_proxy_set().
+ */
+void coax_proxy_yield(struct coax_proxy *proxy, const char *prefix);
+
+/**
  * coax_proxy_start - fetch by `context`, which serves the Site, from now on.
  */
 int coax_proxy_start(struct coax_proxy *proxy, struct coax_context *context);

@@ -280,6 +280,29 @@ static void end_former(struct coax_proxy *proxy, struct coax_proxy_setup *former
 	free_setup(former);
 }
 
+static void begin_version(struct coax_proxy *proxy)
+{
+	/* Then who waits by the former setup has the former version, */
+	synchronize_rcu();
+	atomic_fetch_add(&proxy->version, 1);
+	/* and then whoever was answered as if it was the present one has been. */
+	synchronize_rcu();
+}
+
+void coax_proxy_yield(struct coax_proxy *proxy, const char *prefix)
+{
+	const struct coax_proxy_setup *setup = proxy->setup;
+	struct coax_mapping other = {.depth = 0};
+
+	/* It is one, as the Site has it. */
+	if (coax_mapping_read_prefix(&other, prefix))
+		return;
+	begin_version(proxy);
+	for (size_t i = 0; i < setup->mapping_count; i++)
+		if (!setup->mappings[i]->host)
+			withdraw_from(proxy, setup->mappings[i], &other);
+}
+
 static void exchange(struct coax_proxy *proxy, struct coax_proxy_setup *setup)
 {
 	struct coax_proxy_setup *former = proxy->setup;
@@ -290,11 +313,7 @@ static void exchange(struct coax_proxy *proxy, struct coax_proxy_setup *setup)
 	rcu_assign_pointer(proxy->setup, setup);
 	if (!former)
 		return;
-	/* Then who waits by the former one has the former version, */
-	synchronize_rcu();
-	atomic_fetch_add(&proxy->version, 1);
-	/* and then whoever was answered as if it was the present one has been. */
-	synchronize_rcu();
+	begin_version(proxy);
 	take_over(proxy, former, setup);
 	end_former(proxy, former, setup);
 	coax_forward_sweep(proxy->forward, setup->allowed);
