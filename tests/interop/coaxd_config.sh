@@ -125,7 +125,7 @@ twice() {
 		write 'serve "/tmp" { }' && told 2 'serve is for a prefix that another one has: "/"' &&
 		write 'serve "/tmp" { prefix = "/a" }' 'serve "/" { prefix = "a" }' &&
 		told 2 'serve is for a prefix that another one has: "/a"' &&
-		write 'serve "/tmp" { max-age = 1' 'max-age = 2 }' && told 2 'serve: max-age is given twice' &&
+		write 'serve "/tmp" { prefix = "/a" max-age = 1' 'max-age = 2 }' && told 2 'serve: max-age is given twice' &&
 		write 'serve "/tmp" { prefix = "/a" }' 'proxy "a" { origin = "coap://192.0.2.1" }' &&
 		told_of 'the same prefix is served and proxied' &&
 		write 'bind = "127.0.0.1"' 'bind += "127.0.0.2"' && in_order
@@ -189,7 +189,7 @@ start_configured() {
 		kill -0 "$daemon" 2>/dev/null || break
 		sleep 0.02
 	done
-	port=$(sed -n 's/.*serving .* on port \([0-9]*\)$/\1/p' "$work/log")
+	port=$(sed -n 's/.*serving .* on port \([0-9]*\)$/\1/p' "$work/log" | head -n 1)
 	[ -n "$port" ]
 }
 
@@ -319,8 +319,8 @@ check "all mistakes are told at once, each with its line" all_are_told
 check "--check finds what the start would fail with, and shows no secret" what_is_missing
 check "a file that cannot be read is told, and waits for nobody" unreadable
 check "a file says what is served, how, and to whom" configured
-check "several directories are served, each at its prefix, and as its section says" several
 check "the command line overrides the file" overridden
+check "several directories are served, each at its prefix, and as its section says" several
 check "a file says what is fetched from elsewhere, and that may be all" proxied
 check "lines for the journal have their priority and nothing before it" journal
 check "the example is in order, and so is each default that it shows" example

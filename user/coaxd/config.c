@@ -131,6 +131,10 @@ static void take_directory(const cfg_t *section, const struct coaxd_setting *set
 	struct coaxd_options *options = reading->options;
 
 	take(section, setting, section->title);
+	/* Of one that is wrong nothing is left for the next. */
+	if (options->files_count == options->files_at)
+		options->files[options->files_at] =
+			(struct coaxd_files_options){.max_age = COAXD_MAX_AGE};
 	options->files_at = options->files_count;
 	reading->given = 0;
 }

@@ -17,6 +17,7 @@
 #include "coaxd/writer.h"
 
 /* Defaults. */
+#define COAXD_MAX_AGE	  60
 #define COAXD_SIZE_MAX	  (64 << 20)
 #define COAXD_UPLOADS_MAX 64
 #define COAXD_OPEN_MAX	  256

@@ -139,7 +139,7 @@ static struct coaxd_options *create_options(void)
 	if (!options)
 		return NULL;
 	for (size_t i = 0; i <= COAXD_SERVED_MAX; i++)
-		options->files[i].max_age = 60;
+		options->files[i].max_age = COAXD_MAX_AGE;
 	options->log.level = COAX_LOG_WARNING;
 	options->context.bind = options->bind;
 	options->context.bind_secure = options->bind_secure;

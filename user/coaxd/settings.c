@@ -173,10 +173,10 @@ static int take_prefix(struct coaxd_options *options, const struct coaxd_setting
 	unsigned int depth;
 
 	(void)setting;
+	options->files[options->files_at].prefix = prefix;
 	if (!coaxd_path_is_prefix(prefix, &depth))
 		return refuse(problem, "takes a path of names, such as /rooms/attic, not \"%s\"",
 			      text);
-	options->files[options->files_at].prefix = prefix;
 	return 0;
 }
 
