@@ -13,12 +13,15 @@
  *
  * ASSERT_ ends the test, EXPECT_ goes on. SKIP("reason") ends it too. Exit status: 0 passed,
  * 1 failed, 4 all skipped. Arguments: -l lists the tests, a word runs those that contain it.
- * COAX_TEST_PATIENCE multiplies the time limits.
+ * COAX_TEST_PATIENCE multiplies the time limits. harness_directory() is a directory of the test's
+ *own, which goes with it, whichever way it ends.
  */
 #ifndef COAX_HARNESS_H
 #define COAX_HARNESS_H
 
 #include <errno.h>
+#include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,6 +52,9 @@ static struct harness_test *harness_first;
 static struct harness_test **harness_last = &harness_first;
 static int harness_failed;
 static volatile pid_t harness_child;
+static volatile sig_atomic_t harness_ended_by; /* signal, if any */
+static char
+	*harness_made; /* in memory that the test shares with who runs it: its directory, or "" */
 
 static inline void harness_register(struct harness_test *test)
 {
@@ -171,10 +177,45 @@ static inline void harness_hex(const char *label, const void *data, size_t lengt
 #define EXPECT_STREQ(a, b)    HARNESS_STREQ(a, b, (void)0)
 #define EXPECT_MEMEQ(a, b, n) HARNESS_MEMEQ(a, b, n, (void)0)
 
+static inline const char *harness_directory(void)
+{
+	const char *beneath = getenv("TMPDIR");
+
+	if (*harness_made)
+		return harness_made;
+	snprintf(harness_made, PATH_MAX, "%s/coax-test-XXXXXX", beneath ? beneath : "/tmp");
+	ASSERT_TRUE(mkdtemp(harness_made));
+	return harness_made;
+}
+
+static inline int harness_remove(const char *path, const struct stat *status, int type,
+				 struct FTW *walk)
+{
+	(void)status;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static inline void harness_remove_directory(void)
+{
+	if (*harness_made &&
+	    nftw(harness_made, harness_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
+		HARNESS_SAY("cannot remove %s: %s", harness_made, strerror(errno));
+	*harness_made = '\0';
+}
+
 static inline void harness_on_alarm(int signal_number)
 {
 	(void)signal_number;
 	kill(-harness_child, SIGKILL);
+}
+
+static inline void harness_on_end(int signal_number)
+{
+	harness_ended_by = signal_number;
+	if (harness_child > 0)
+		kill(-harness_child, SIGKILL);
 }
 
 static inline unsigned int harness_patience(void)
@@ -196,18 +237,24 @@ static inline int harness_fork(const struct harness_test *test)
 		setpgid(0, 0);
 		/* Not left behind when this program itself is killed. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
 		test->run();
 		fflush(stdout);
 		/* exit(), so that leak checkers get their turn. */
 		exit(harness_failed ? HARNESS_FAIL : HARNESS_PASS);
 	}
 	setpgid(harness_child, harness_child);
+	if (harness_ended_by)
+		kill(-harness_child, SIGKILL);
 	sigaction(SIGALRM, &action, NULL);
 	alarm(test->timeout * harness_patience());
 	while (waitpid(harness_child, &status, 0) < 0 && errno == EINTR)
 		;
 	alarm(0);
 	kill(-harness_child, SIGKILL); /* what the test left running */
+	harness_child = 0;
+	harness_remove_directory();
 	return status;
 }
 
@@ -226,8 +273,14 @@ static inline int harness_main(int argc, char **argv)
 	for (struct harness_test *t = harness_first; t; t = t->next)
 		total += !wanted || strstr(t->name, wanted);
 
+	harness_made =
+		mmap(NULL, PATH_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (harness_made == MAP_FAILED)
+		return HARNESS_FAIL;
+	signal(SIGINT, harness_on_end);
+	signal(SIGTERM, harness_on_end);
 	printf("KTAP version 1\n1..%d\n", total);
-	for (struct harness_test *t = harness_first; t; t = t->next) {
+	for (struct harness_test *t = harness_first; t && !harness_ended_by; t = t->next) {
 		int status;
 
 		if (wanted && !strstr(t->name, wanted))
@@ -247,6 +300,10 @@ static inline int harness_main(int argc, char **argv)
 			failed++;
 		}
 		fflush(stdout);
+	}
+	if (harness_ended_by) {
+		signal(harness_ended_by, SIG_DFL);
+		raise(harness_ended_by);
 	}
 	printf("# Totals: pass:%d fail:%d skip:%d\n", total - failed - skipped, failed, skipped);
 	if (failed)

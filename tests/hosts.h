@@ -12,9 +12,12 @@
 /* From now on a file has this in it, for this process. */
 static inline void set_file(const char *file, const char *text)
 {
-	char path[] = "/tmp/coax-file-XXXXXX";
-	int fd = mkstemp(path);
+	char path[PATH_MAX];
+	int fd;
 
+	snprintf(path, sizeof(path), "%s/XXXXXX", harness_directory());
+	fd = mkstemp(path);
+	ASSERT_GE(fd, 0);
 	ASSERT_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	if (access(file, F_OK))
 		SKIP("a file that name lookups read is not there to be replaced");

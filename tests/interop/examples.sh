@@ -84,6 +84,7 @@ line_says() {
 
 line_observed() {
 	local observer
+	rm -f "$work/seen"
 	timeout 20 "$examples/observe" "coap://$at/line" 2 >"$work/seen" &
 	observer=$!
 	for _ in $(seq 100); do

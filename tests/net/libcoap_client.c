@@ -15,7 +15,6 @@
 #define BODY	5000
 
 static struct {
-	char directory[64];
 	struct coax_site *site;
 	struct coax_resource *state, *large;
 	struct coax_context *context;
@@ -134,8 +133,6 @@ static void begin_at(const char *bind, const char *group, enum coax_reliability 
 
 	if (access(PROGRAM, X_OK))
 		SKIP("no coap-client-notls (libcoap3-bin)");
-	strcpy(world.directory, "/tmp/coax-libcoap.XXXXXX");
-	ASSERT_TRUE(mkdtemp(world.directory));
 	for (size_t i = 0; i < BODY; i++)
 		world.body[i] = (uint8_t)(i * 7 + (i >> 8));
 	ASSERT_EQ(coax_site_create(&world.site), 0);
@@ -152,7 +149,6 @@ static void begin(void)
 
 static void end(void)
 {
-	lab_run("rm -r %s", world.directory);
 	coax_context_shutdown(world.context);
 	coax_site_destroy(world.site);
 }
@@ -193,7 +189,7 @@ static void expect_file_is_body(const char *name)
 	char path[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", world.directory, name);
+	snprintf(path, sizeof(path), "%s/%s", harness_directory(), name);
 	file = fopen(path, "r");
 	ASSERT_TRUE(file);
 	ASSERT_EQ(fread(bytes, 1, sizeof(bytes), file), (size_t)BODY);
@@ -206,7 +202,7 @@ static void write_body(void)
 	char path[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/in", world.directory);
+	snprintf(path, sizeof(path), "%s/in", harness_directory());
 	file = fopen(path, "w");
 	ASSERT_TRUE(file);
 	ASSERT_EQ(fwrite(world.body, 1, BODY, file), (size_t)BODY);
@@ -218,7 +214,7 @@ TEST("libcoap's client fetches a body in blocks of each size")
 	begin();
 	for (int size = 16; size <= 1024; size *= 2) {
 		EXPECT_EQ(RUN("-B 10 -b %d -o %s/out%d coap://127.0.0.1:%u/body", size,
-			      world.directory, size, world.port),
+			      harness_directory(), size, world.port),
 			  0);
 		char name[16];
 
@@ -236,7 +232,7 @@ TEST("libcoap's client sends a body in blocks of each size, by PUT and POST")
 		for (int post = 0; post < 2; post++) {
 			atomic_store(&world.same, false);
 			EXPECT_EQ(RUN("-B 10 -b %d -m %s -f %s/in coap://127.0.0.1:%u/body", size,
-				      post ? "post" : "put", world.directory, world.port),
+				      post ? "post" : "put", harness_directory(), world.port),
 				  0);
 			EXPECT_TRUE(atomic_load(&world.same));
 			expect_printed("c:2.04");
@@ -249,9 +245,10 @@ TEST("the answer to a body in blocks comes in blocks, too")
 	begin();
 	write_body();
 	EXPECT_EQ(RUN("-B 10 -b 64 -m post -f %s/in -o %s/out coap://127.0.0.1:%u/echo",
-		      world.directory, world.directory, world.port),
+		      harness_directory(), harness_directory(), world.port),
 		  0);
-	EXPECT_EQ(run("(printf 2: ; cat %s/in) | cmp - %s/out", world.directory, world.directory),
+	EXPECT_EQ(run("(printf 2: ; cat %s/in) | cmp - %s/out", harness_directory(),
+		      harness_directory()),
 		  0);
 	end();
 }

@@ -61,19 +61,9 @@ static inline int sync_and_tell(int fd)
 
 #define DEADLINE_MS 10000
 
-static char directory_name[] = "/tmp/coaxd-files-XXXXXX";
 static int dir = -1;
 static struct coaxd_files *files;
 static char last_log[1024];
-
-static inline void remove_tree(void)
-{
-	char command[PATH_MAX];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory_name);
-	if (system(command))
-		HARNESS_SAY("could not remove %s", directory_name);
-}
 
 static inline void take_log(void *arg, enum coax_log_level level, const char *name,
 			    const char *line)
@@ -86,16 +76,14 @@ static inline void take_log(void *arg, enum coax_log_level level, const char *na
 
 static inline void make_directory(void)
 {
-	ASSERT_TRUE(mkdtemp(directory_name) != NULL);
-	atexit(remove_tree);
-	dir = open(directory_name, O_RDONLY | O_DIRECTORY);
+	dir = open(harness_directory(), O_RDONLY | O_DIRECTORY);
 	ASSERT_GE(dir, 0);
 }
 
 static inline void serve(bool writable)
 {
 	const struct coaxd_files_options options = {
-		.directory = directory_name,
+		.directory = harness_directory(),
 		.writable = writable,
 		.max_age = 77,
 		.logger = {.write = take_log, .from = COAX_LOG_INFO},

@@ -203,8 +203,7 @@ TEST("a new file's extension gives it the Content-Format that it was sent with")
 	EXPECT_TRUE(coaxd_format_extension(65536) == NULL);
 }
 
-static char outside[] = "/tmp/coaxd-path-XXXXXX";
-static char inside[64];
+static char inside[96];
 
 static void write_file(int dir, const char *name, const char *text)
 {
@@ -215,23 +214,12 @@ static void write_file(int dir, const char *name, const char *text)
 	close(fd);
 }
 
-static void remove_tree(void)
-{
-	char command[PATH_MAX];
-
-	snprintf(command, sizeof(command), "rm -rf %s", outside);
-	if (system(command))
-		HARNESS_SAY("could not remove %s", outside);
-}
-
 /* A directory to serve, in one with something that must not be. */
 static int make_tree(void)
 {
 	int dir;
 
-	ASSERT_TRUE(mkdtemp(outside) != NULL);
-	atexit(remove_tree);
-	snprintf(inside, sizeof(inside), "%s/served", outside);
+	snprintf(inside, sizeof(inside), "%s/served", harness_directory());
 	ASSERT_EQ(mkdir(inside, 0755), 0);
 	dir = open(inside, O_PATH | O_DIRECTORY);
 	ASSERT_GE(dir, 0);

@@ -55,24 +55,10 @@ static int change_mode(int fd, mode_t mode)
 #undef renameat2
 #undef unlinkat
 
-static char directory_name[] = "/tmp/coaxd-store-XXXXXX";
-
-static void remove_tree(void)
-{
-	char command[PATH_MAX];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory_name);
-	if (system(command))
-		HARNESS_SAY("could not remove %s", directory_name);
-}
-
 static int make_directory(void)
 {
-	int dir;
+	int dir = open(harness_directory(), O_RDONLY | O_DIRECTORY);
 
-	ASSERT_TRUE(mkdtemp(directory_name) != NULL);
-	atexit(remove_tree);
-	dir = open(directory_name, O_RDONLY | O_DIRECTORY);
 	ASSERT_GE(dir, 0);
 	return dir;
 }

@@ -393,15 +393,14 @@ TEST("lists in lists end somewhere")
 struct pki {
 	char key[PEM_TEXT_MAX], certificate[PEM_TEXT_MAX], public_key[PEM_TEXT_MAX];
 	char revoked[PEM_TEXT_MAX], other_key[PEM_TEXT_MAX];
-	char directory[64];
 };
 
-static void write_file(const struct pki *pki, const char *name, const char *text)
+static void write_file(const char *name, const char *text)
 {
 	char path[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", pki->directory, name);
+	snprintf(path, sizeof(path), "%s/%s", harness_directory(), name);
 	file = fopen(path, "w");
 	ASSERT_TRUE(file != NULL);
 	fputs(text, file);
@@ -419,30 +418,15 @@ static void make_pki(struct pki *pki)
 	pem_private_key(other, pki->other_key);
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(other);
-	strcpy(pki->directory, "/tmp/coax-credentials-XXXXXX");
-	ASSERT_TRUE(mkdtemp(pki->directory) != NULL);
-	write_file(pki, "key.pem", pki->key);
-	write_file(pki, "chain.pem", pki->certificate);
-	write_file(pki, "public.pem", pki->public_key);
-	write_file(pki, "revoked.pem", pki->revoked);
-	write_file(pki, "other.pem", pki->other_key);
-}
-
-static void remove_pki(const struct pki *pki)
-{
-	static const char *const names[] = {"key.pem",	   "chain.pem", "public.pem",
-					    "revoked.pem", "other.pem", "c.json"};
-	char path[128];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", pki->directory, names[i]);
-		unlink(path);
-	}
-	rmdir(pki->directory);
+	write_file("key.pem", pki->key);
+	write_file("chain.pem", pki->certificate);
+	write_file("public.pem", pki->public_key);
+	write_file("revoked.pem", pki->revoked);
+	write_file("other.pem", pki->other_key);
 }
 
 /* Load what `text` (with ' for ") says in a file beside the keys. */
-static int load(const struct pki *pki, const char *text, struct coax_credentials **set)
+static int load(const char *text, struct coax_credentials **set)
 {
 	char quoted[2 * PEM_TEXT_MAX], path[128];
 	size_t i;
@@ -450,8 +434,8 @@ static int load(const struct pki *pki, const char *text, struct coax_credentials
 	for (i = 0; text[i]; i++)
 		quoted[i] = text[i] == '\'' ? '"' : text[i];
 	quoted[i] = '\0';
-	write_file(pki, "c.json", quoted);
-	snprintf(path, sizeof(path), "%s/c.json", pki->directory);
+	write_file("c.json", quoted);
+	snprintf(path, sizeof(path), "%s/c.json", harness_directory());
 	return coax_credentials_load(set, path, error);
 }
 
@@ -462,8 +446,7 @@ TEST("certificates and keys come from files beside the file, and say what they a
 	struct pki pki;
 
 	make_pki(&pki);
-	ASSERT_EQ(load(&pki,
-		       "{':gateway': {'certificate': {'chain': {'file': 'chain.pem'},"
+	ASSERT_EQ(load("{':gateway': {'certificate': {'chain': {'file': 'chain.pem'},"
 		       " 'key': {'file': 'key.pem'}, 'authorities': {'file': 'chain.pem'},"
 		       " 'revoked': {'file': 'revoked.pem'}, 'server-name': 'gw.example'}},"
 		       "':open': {'certificate': {'chain': {'file': 'chain.pem'},"
@@ -498,7 +481,6 @@ TEST("certificates and keys come from files beside the file, and say what they a
 	EXPECT_FALSE(client->certificates.demands_peer);
 	EXPECT_TRUE(client->certificates.chain == NULL);
 	coax_credentials_release(set);
-	remove_pki(&pki);
 }
 
 TEST("what is wrong with certificates is said with the line")
@@ -528,14 +510,13 @@ TEST("what is wrong with certificates is said with the line")
 
 	make_pki(&pki);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		EXPECT_LT(load(&pki, cases[i].text, &set), 0);
+		EXPECT_LT(load(cases[i].text, &set), 0);
 		if (!strstr(error, cases[i].error))
 			HARNESS_SAY("got %s", error);
 		EXPECT_TRUE(strstr(error, cases[i].error) != NULL);
 	}
 	EXPECT_EQ(coax_credentials_load(&set, "/no/such/file", error), -ENOENT);
 	EXPECT_STREQ(error, "/no/such/file: it cannot be read: No such file or directory");
-	remove_pki(&pki);
 }
 
 TEST("private keys are read as OpenSSL writes them, of P-256 and P-384, and no others")
@@ -601,9 +582,9 @@ TEST("a client's certificates need no file of credentials")
 	struct pki pki;
 
 	make_pki(&pki);
-	snprintf(chain, sizeof(chain), "%s/chain.pem", pki.directory);
-	snprintf(key, sizeof(key), "%s/key.pem", pki.directory);
-	snprintf(other, sizeof(other), "%s/other.pem", pki.directory);
+	snprintf(chain, sizeof(chain), "%s/chain.pem", harness_directory());
+	snprintf(key, sizeof(key), "%s/key.pem", harness_directory());
+	snprintf(other, sizeof(other), "%s/other.pem", harness_directory());
 	ASSERT_EQ(coax_credentials_for_certificates(&set, chain, chain, key, error), 0);
 	credential = coax_credentials_for_uri(set, "coaps://x/");
 	EXPECT_STREQ(credential->certificates.key, pki.key);
@@ -621,7 +602,6 @@ TEST("a client's certificates need no file of credentials")
 	EXPECT_TRUE(strstr(error, "there is no certificate in it") != NULL);
 	EXPECT_EQ(coax_credentials_for_certificates(&set, "/nope", NULL, NULL, error), -ENOENT);
 	EXPECT_STREQ(error, "/nope: No such file or directory");
-	remove_pki(&pki);
 }
 
 TEST("entries are equal when name and keys are, and a session may stay")
@@ -774,7 +754,7 @@ static void conceal(struct secret *secret, const void *bytes, size_t length)
 		secret->bytes[i] = ((const uint8_t *)bytes)[i] ^ COMPLEMENT;
 }
 
-static void plant(const struct pki *pki, struct planted *planted)
+static void plant(struct planted *planted)
 {
 	char ascii[25], hex[41], base64[29];
 	uint8_t raw[20], scalar[32];
@@ -796,19 +776,19 @@ static void plant(const struct pki *pki, struct planted *planted)
 		"\":d\":{\"certificate\":{\"chain\":{\"file\":\"chain.pem\"},"
 		"\"key\":{\"file\":\"key.pem\"}}}}",
 		ascii, hex, base64);
-	write_file(pki, "c.json", text);
+	write_file("c.json", text);
 	conceal(&planted->ascii, ascii, strlen(ascii));
 	conceal(&planted->hex, hex, strlen(hex));
 	conceal(&planted->raw, raw, sizeof(raw));
 	conceal(&planted->base64, base64, strlen(base64));
 	pem_private_key(key, pem);
-	write_file(pki, "key.pem", pem);
+	write_file("key.pem", pem);
 	EVP_PKEY_get_bn_param(key, "priv", &number);
 	conceal(&planted->scalar, scalar, (size_t)BN_bn2binpad(number, scalar, sizeof(scalar)));
 	conceal(&planted->limbs, scalar, (size_t)BN_bn2lebinpad(number, scalar, sizeof(scalar)));
 	conceal(&planted->pem, strchr(pem, '\n') + 65, 60);
 	pem_certificate(key, "planted", pem);
-	write_file(pki, "chain.pem", pem);
+	write_file("chain.pem", pem);
 }
 
 TEST_TIMEOUT("nothing of a secret is left in memory when its set has gone", 120)
@@ -817,19 +797,16 @@ TEST_TIMEOUT("nothing of a secret is left in memory when its set has gone", 120)
 	struct coax_credentials *set;
 	struct planted *planted;
 	char path[128];
-	struct pki pki;
 	int status;
 
 	planted = mmap(NULL, sizeof(*planted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
-	strcpy(pki.directory, "/tmp/coax-credentials-XXXXXX");
-	ASSERT_TRUE(mkdtemp(pki.directory) != NULL);
 	if (fork() == 0) {
-		plant(&pki, planted);
+		plant(planted);
 		_exit(0);
 	}
 	ASSERT_TRUE(wait(&status) > 0 && status == 0);
-	snprintf(path, sizeof(path), "%s/c.json", pki.directory);
+	snprintf(path, sizeof(path), "%s/c.json", harness_directory());
 	ASSERT_EQ(coax_credentials_load(&set, path, error), 0);
 	EXPECT_EQ(count_in_memory(&planted->ascii), 1u);
 	EXPECT_EQ(count_in_memory(&planted->raw), 1u);
@@ -843,7 +820,6 @@ TEST_TIMEOUT("nothing of a secret is left in memory when its set has gone", 120)
 			HARNESS_SAY("secret %zu is there %u times", i, count);
 		EXPECT_EQ(count, 0u);
 	}
-	remove_pki(&pki);
 }
 
 TEST("claims are a copy of all that they were made from")
