@@ -16,18 +16,20 @@ static bool is_proxied(const struct coax_message *request)
 	       coax_message_find(request, COAX_PROXY_SCHEME, &option);
 }
 
-static struct coax_mapping *find_host(struct coax_proxy *proxy, const struct coax_message *request)
+static struct coax_mapping *find_host(const struct coax_proxy *proxy,
+				      const struct coax_message *request)
 {
+	const struct coax_proxy_setup *setup = coax_proxy_setup(proxy);
 	struct coax_option host;
 
 	if (!coax_message_find(request, COAX_URI_HOST, &host))
 		return NULL;
-	for (size_t i = 0; i < proxy->mapping_count; i++) {
-		const char *name = proxy->mappings[i].host;
+	for (size_t i = 0; i < setup->mapping_count; i++) {
+		const char *name = setup->mappings[i]->host;
 
 		if (name && strlen(name) == host.length &&
 		    strncasecmp(name, (const char *)host.value, host.length) == 0)
-			return &proxy->mappings[i];
+			return setup->mappings[i];
 	}
 	return NULL;
 }
@@ -37,7 +39,7 @@ static bool takes(const struct coax_message *request, void *arg)
 	struct coax_proxy *proxy = arg;
 
 	if (is_proxied(request))
-		return proxy->forward;
+		return coax_proxy_setup(proxy)->allowed;
 	return find_host(proxy, request);
 }
 
@@ -45,20 +47,27 @@ static void handle(struct coax_responder *responder, void *arg)
 {
 	const struct coax_message *request = coax_responder_request(responder);
 	struct coax_proxy *proxy = arg;
+	struct coax_mapping *mapping;
 
 	coax_responder_subject(responder, NULL, 0);
-	if (is_proxied(request))
+	if (is_proxied(request)) {
 		coax_forward_handle(proxy->forward, responder);
+		return;
+	}
+	mapping = find_host(proxy, request);
+	if (mapping)
+		coax_proxy_handle_mapping(responder, mapping);
 	else
-		coax_proxy_handle(responder, find_host(proxy, request));
+		/* It has gone since takes() looked. */
+		coax_respond(responder, COAX_NOT_FOUND);
 }
 
-static bool has_hosts(const struct coax_proxy *proxy)
+bool coax_setup_needs_gateway(const struct coax_proxy_setup *setup)
 {
-	for (size_t i = 0; i < proxy->mapping_count; i++)
-		if (proxy->mappings[i].host)
+	for (size_t i = 0; i < setup->mapping_count; i++)
+		if (setup->mappings[i]->host)
 			return true;
-	return false;
+	return setup->allowed;
 }
 
 int coax_proxy_add_gateway(struct coax_proxy *proxy)
@@ -78,13 +87,8 @@ int coax_proxy_add_gateway(struct coax_proxy *proxy)
 		.cacheable_queries = true,
 		.observable = true,
 		.proxying = true,
-		.body_max = proxy->body_max,
+		.body_max = atomic_load(&proxy->body_max),
 	};
-	int err;
 
-	if (!proxy->forward && !has_hosts(proxy))
-		return 0;
-	err = coax_site_add_gateway(proxy->site, &resource, takes);
-	proxy->has_gateway = !err;
-	return err;
+	return coax_site_add_gateway(proxy->site, &resource, takes, &proxy->gateway);
 }

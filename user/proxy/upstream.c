@@ -38,6 +38,14 @@ const struct coax_failure *coax_failure_of(int result)
 	return failure;
 }
 
+void coax_origin_note_failure(struct coax_origin *origin, const struct coax_failure *failure)
+{
+	if (failure->code != COAX_SERVICE_UNAVAILABLE)
+		coax_proxy_count(&origin->counters->failures);
+	if (failure->down)
+		coax_origin_failed(origin, coax_now(), failure->code);
+}
+
 int coax_upstream_build(struct coax_upstream *upstream, struct coax_mapping *mapping,
 			struct coax_origin *origin, const struct coax_forwarding *forwarding,
 			const struct coax_message *asked, const struct coax_stored *validated)
