@@ -151,8 +151,9 @@ TEST("what is not allowed, of another scheme, or no URI, is not asked for")
 	for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++)
 		EXPECT_EQ(get_uri(uris[i].uri)->code, uris[i].code);
 	EXPECT_EQ(get_with("", COAX_PROXY_URI, "coap://a.exa\0mple/", 18)->code, COAX_BAD_OPTION);
-	/* Scheme without a host: nothing that could be asked. */
-	EXPECT_EQ(get_with("a", COAX_PROXY_SCHEME, "coap", 4)->code, COAX_BAD_OPTION);
+	/* Scheme without a host: one is there only where the request came to. */
+	EXPECT_EQ(get_with("a", COAX_PROXY_SCHEME, "coap", 4)->code, COAX_NOT_FOUND);
+	EXPECT_EQ(get_with("a", COAX_PROXY_SCHEME, "x", 1)->code, COAX_BAD_OPTION);
 	EXPECT_EQ(origins[0].requests + origins[1].requests, 0);
 	end();
 }

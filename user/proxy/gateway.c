@@ -8,35 +8,31 @@
 #include "proxy/internal.h"
 #include "site/gateway.h"
 
-static bool is_proxied(const struct coax_message *request)
+struct coax_mapping *coax_mapping_of_host(struct coax_proxy *proxy, const void *host, size_t length)
 {
-	struct coax_option option;
+	for (size_t i = 0; i < proxy->mapping_count; i++) {
+		const char *name = proxy->mappings[i].host;
 
-	return coax_message_find(request, COAX_PROXY_URI, &option) ||
-	       coax_message_find(request, COAX_PROXY_SCHEME, &option);
+		if (name && strlen(name) == length && strncasecmp(name, host, length) == 0)
+			return &proxy->mappings[i];
+	}
+	return NULL;
 }
 
 static struct coax_mapping *find_host(struct coax_proxy *proxy, const struct coax_message *request)
 {
 	struct coax_option host;
 
-	if (!coax_message_find(request, COAX_URI_HOST, &host))
-		return NULL;
-	for (size_t i = 0; i < proxy->mapping_count; i++) {
-		const char *name = proxy->mappings[i].host;
-
-		if (name && strlen(name) == host.length &&
-		    strncasecmp(name, (const char *)host.value, host.length) == 0)
-			return &proxy->mappings[i];
-	}
-	return NULL;
+	return coax_message_find(request, COAX_URI_HOST, &host)
+		       ? coax_mapping_of_host(proxy, host.value, host.length)
+		       : NULL;
 }
 
 static bool takes(const struct coax_message *request, void *arg)
 {
 	struct coax_proxy *proxy = arg;
 
-	if (is_proxied(request))
+	if (coax_proxied_is(request))
 		return proxy->forward;
 	return find_host(proxy, request);
 }
@@ -47,7 +43,7 @@ static void handle(struct coax_responder *responder, void *arg)
 	struct coax_proxy *proxy = arg;
 
 	coax_responder_subject(responder, NULL, 0);
-	if (is_proxied(request))
+	if (coax_proxied_is(request))
 		coax_forward_handle(proxy->forward, responder);
 	else
 		coax_proxy_handle(responder, find_host(proxy, request));
@@ -84,7 +80,8 @@ int coax_proxy_add_gateway(struct coax_proxy *proxy)
 
 	if (!proxy->forward && !has_hosts(proxy))
 		return 0;
-	err = coax_site_add_gateway(proxy->site, &resource, takes);
+	err = coax_site_add_gateway(proxy->site, &resource, takes,
+				    proxy->forward ? coax_local_take : NULL);
 	proxy->has_gateway = !err;
 	return err;
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <coax/request.h>
+#include <coax/uri.h>
 #include "proxy/cache.h"
 #include "proxy/forwarding.h"
 #include "proxy/origin.h"
@@ -43,6 +44,7 @@ struct coax_counters {
 
 struct coax_forward;
 struct coax_housekeeping;
+struct coax_local;
 struct coax_result;
 
 struct coax_proxy {
@@ -57,6 +59,7 @@ struct coax_proxy {
 	char identity[COAX_IDENTITY_MAX];
 	struct coax_counters counters;
 	struct coax_forward *forward; /* NULL: no forward-proxy */
+	struct coax_local *local;     /* the same, or not started */
 	bool has_gateway;
 	atomic_bool stopping;			/* nothing begins that is not for a client */
 	struct cds_list_head watches;		/* the cache's lock */
@@ -98,6 +101,62 @@ void coax_proxy_handle_target(struct coax_responder *responder, struct coax_mapp
 
 /* gateway.c: what is told by the host's name, and what is a forward-proxy's. */
 int coax_proxy_add_gateway(struct coax_proxy *proxy);
+/* NULL: there is none. */
+struct coax_mapping *coax_mapping_of_host(struct coax_proxy *proxy, const void *host,
+					  size_t length);
+
+/* proxied.c */
+
+#define COAX_PROXY_URI_MAX 1034 /* section 5.10 */
+
+/* What a forward-proxy is asked for. */
+struct coax_proxied {
+	struct coax_uri uri;
+	bool is_whole; /* else path and queries are the request's own options */
+	char text[COAX_PROXY_URI_MAX + 1];
+};
+
+/* Whether a request is to a forward-proxy. */
+bool coax_proxied_is(const struct coax_message *request);
+
+/* Returns 0, -EPROTONOSUPPORT or -EINVAL; with *error why, if that can be said. */
+int coax_proxied_read(struct coax_proxied *proxied, const struct coax_message *request,
+		      const char **error);
+
+/*
+ * Section 5.7: what is to be asked for securely is to come so, too. What observers are told is
+ * rendered for those who did.
+ */
+bool coax_proxied_may_ask(const struct coax_proxied *proxied,
+			  const struct coax_responder *responder);
+
+/*
+ * Add to `to` what is asked of the target: its path and queries, and all other options of the
+ * request; not who it is. `proxied` NULL: path and queries are the request's. Returns 0, -EINVAL or
+ * -EMSGSIZE.
+ */
+int coax_proxied_options(const struct coax_proxied *proxied, struct coax_message *to,
+			 const struct coax_message *request);
+
+/* A message with the method, those options, and of a FETCH the payload if it fits. The same. */
+int coax_proxied_build(const struct coax_proxied *proxied, struct coax_message *target,
+		       uint8_t *buffer, size_t size, const struct coax_message *request);
+
+/* local.c: what a forward-proxy is asked for that is here (section 5.7.2). */
+
+/* Learn by which addresses and ports it is known. The Context has begun. Returns 0 or -errno. */
+int coax_local_start(struct coax_proxy *proxy, struct coax_context *context);
+/* Look again which addresses this host has, now and then. One thread. NULL: nothing. */
+void coax_local_tick(struct coax_local *local, uint64_t now);
+/* The Context is gone. NULL: nothing. */
+void coax_local_destroy(struct coax_local *local);
+
+/*
+ * A gateway's: if the request is for us, by an address and port of ours or a host that a mapping
+ * stands for, put into `local` what it asks for here.
+ */
+bool coax_local_take(const struct coax_responder *responder, struct coax_message *local,
+		     uint8_t *buffer, size_t size, void *proxy);
 
 /* forward.c */
 

@@ -78,6 +78,10 @@ int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 
 int coax_proxy_start(struct coax_proxy *proxy, struct coax_context *context)
 {
+	int err = proxy->forward ? coax_local_start(proxy, context) : 0;
+
+	if (err)
+		return err;
 	atomic_store(&proxy->context, context);
 	return coax_housekeeping_start(proxy);
 }
@@ -120,6 +124,7 @@ void coax_proxy_destroy(struct coax_proxy *proxy)
 		return;
 	leave_site(proxy);
 	coax_housekeeping_destroy(proxy->housekeeping);
+	coax_local_destroy(proxy->local);
 	for (size_t i = 0; i < proxy->prefetch_count; i++)
 		free(proxy->prefetch[i]);
 	free(proxy->prefetch);
