@@ -281,8 +281,7 @@ static void failed(struct coax_flight *flight, int err)
 
 	coax_log(&proxy->logger, COAX_LOG_INFO, "%s: %s (%s)", origin->uri, failure->diagnostic,
 		 strerror(-err));
-	if (failure->down)
-		coax_origin_failed(origin, coax_now(), failure->code);
+	coax_upstream_failed(origin, failure, flight->began);
 	if (may_go_on(flight, failure)) {
 		coax_proxy_count(&proxy->counters.failovers);
 		attempt(flight);

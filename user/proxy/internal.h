@@ -207,6 +207,11 @@ struct coax_failure {
 /* Of the errno that the Context gave. */
 const struct coax_failure *coax_failure_of(int result);
 
+/* A request that was sent at `began` has failed: leave the origin alone for a while if it is down.
+ */
+void coax_upstream_failed(struct coax_origin *origin, const struct coax_failure *failure,
+			  uint64_t began);
+
 struct coax_upstream {
 	const union coax_address *remote; /* NULL: the message names it, and it is looked up */
 	union coax_address address;

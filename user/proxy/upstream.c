@@ -37,6 +37,16 @@ const struct coax_failure *coax_failure_of(int result)
 	return failure;
 }
 
+/* Who waits for one resource for long does not keep others from the rest. */
+void coax_upstream_failed(struct coax_origin *origin, const struct coax_failure *failure,
+			  uint64_t began)
+{
+	bool silent = failure->result == -ETIMEDOUT;
+
+	if (failure->down && !(silent && coax_origin_has_answered_since(origin, began)))
+		coax_origin_failed(origin, coax_now(), failure->code);
+}
+
 int coax_upstream_build(struct coax_upstream *upstream, struct coax_mapping *mapping,
 			struct coax_origin *origin, const struct coax_forwarding *forwarding,
 			const struct coax_message *asked, const struct coax_stored *validated)

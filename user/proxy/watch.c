@@ -252,8 +252,7 @@ static void failed(struct coax_watch *watch, int error)
 
 	coax_log(&proxy->logger, COAX_LOG_INFO, "observing at %s: %s (%s)", origin_of(watch)->uri,
 		 failure->diagnostic, strerror(-error));
-	if (failure->down)
-		coax_origin_failed(origin_of(watch), coax_now(), failure->code);
+	coax_upstream_failed(origin_of(watch), failure, watch->began);
 	if (!failure->down || watch->tried == watch->count || atomic_load(&proxy->stopping)) {
 		end_failed(watch, failure);
 		return;
