@@ -37,7 +37,8 @@ struct coax_watch {
 	uint64_t began; /* the last try, ns */
 
 	/* The cache's lock. */
-	bool is_live; /* the origin has accepted it */
+	bool is_moving; /* to its first or another origin: nobody else ends it meanwhile */
+	bool is_live;	/* the origin has accepted it */
 	bool has_ended;
 	uint64_t wanted; /* when somebody asked or was seen to observe, ns */
 	uint64_t invalidations;
@@ -244,6 +245,20 @@ static void end_failed(struct coax_watch *watch, const struct coax_failure *fail
 		free_watch(watch);
 }
 
+/* Returns false when it has ended: whoever did that waits for the callback that this is. */
+static bool begin_move(struct coax_watch *watch)
+{
+	bool ended;
+
+	lock(watch);
+	ended = watch->has_ended;
+	watch->is_moving = !ended;
+	if (!ended)
+		watch->observation = NULL;
+	unlock(watch);
+	return !ended;
+}
+
 static void failed(struct coax_watch *watch, int error)
 {
 	const struct coax_failure *failure = coax_failure_of(error);
@@ -257,8 +272,9 @@ static void failed(struct coax_watch *watch, int error)
 		end_failed(watch, failure);
 		return;
 	}
+	if (!begin_move(watch))
+		return;
 	coax_proxy_count(&proxy->counters.failovers);
-	watch->observation = NULL;
 	coax_observation_free(former);
 	observe(watch);
 }
@@ -321,6 +337,7 @@ static int send_request(struct coax_watch *watch, const struct coax_upstream *up
 		err = coax_observation_on_notification(watch->observation, notified, watch);
 	if (!err)
 		err = coax_observation_on_error(watch->observation, ended, watch);
+	watch->is_moving = err;
 	return err;
 }
 
@@ -388,6 +405,7 @@ static void set_out(struct coax_watch *watch, struct coax_cached *cached)
 	watch->cached = cached;
 	watch->invalidations = cached->invalidations;
 	cached->watch = watch;
+	watch->is_moving = true;
 	coax_cached_pin(cached);
 	cds_list_add_tail(&watch->node, &watch->mapping->proxy->watches);
 }
@@ -467,7 +485,8 @@ void coax_watches_tick(struct coax_proxy *proxy, uint64_t now)
 	cds_list_for_each_entry_safe (watch, next, &proxy->watches, node) {
 		if (watch->waiting.first || coax_subject_is_watched(watch->cached->subject))
 			watch->wanted = now;
-		if (now - watch->wanted < UNWATCHED_MAX && !atomic_load(&proxy->stopping))
+		if (watch->is_moving ||
+		    (now - watch->wanted < UNWATCHED_MAX && !atomic_load(&proxy->stopping)))
 			continue;
 		if (begin_end(watch))
 			cds_list_add(&watch->node, &unwanted);
