@@ -134,7 +134,7 @@ static const uint16_t not_in_key[] = {
 	COAX_PROXY_URI,	  COAX_PROXY_SCHEME, COAX_NO_RESPONSE, COAX_MAX_AGE,
 };
 
-int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint32_t space,
+int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint64_t space,
 			const struct coax_message *request)
 {
 	size_t at = sizeof(space), payload_length = 0;

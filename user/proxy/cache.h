@@ -67,7 +67,7 @@ void coax_cache_destroy(struct coax_cache *cache);
  * cache_key() without what a proxy interprets or says itself, and the payload of a FETCH
  * (RFC 8132 section 2). Returns 0, or -EMSGSIZE: it is not to be cached.
  */
-int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint32_t space,
+int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint64_t space,
 			const struct coax_message *request);
 
 /* In an RCU read section. NULL: there is none. */

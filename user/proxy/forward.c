@@ -11,10 +11,13 @@
 #include "hash.h"
 #include "proxy/internal.h"
 
-#define TARGETS_MAX  1024
-#define MESSAGE_MAX  2048
-#define PORT_ANY     (-1)
-#define PORT_DEFAULT (-2) /* the scheme's */
+#define TARGETS_MAX 1024
+#define MESSAGE_MAX 2048
+
+/* Above those of mappings. */
+#define SPACE_OF_TARGETS (UINT64_C(1) << 63)
+#define PORT_ANY	 (-1)
+#define PORT_DEFAULT	 (-2) /* the scheme's */
 
 struct allowed {
 	char *host; /* "*": any; "*.x": all below x */
@@ -30,7 +33,6 @@ struct coax_forward {
 	struct cds_hlist_head targets[TARGETS_MAX];
 	struct cds_list_head order; /* asked for longest ago first */
 	uint32_t count;
-	uint32_t next_space;
 };
 
 /*
@@ -107,7 +109,6 @@ int coax_forward_create(struct coax_forward **result, struct coax_proxy *proxy,
 	if (!forward)
 		return -ENOMEM;
 	forward->proxy = proxy;
-	forward->next_space = (uint32_t)proxy->mapping_count;
 	pthread_mutex_init(&forward->lock, NULL);
 	CDS_INIT_LIST_HEAD(&forward->order);
 	err = coax_hash_key_random(&forward->key);
@@ -200,7 +201,9 @@ static struct coax_mapping *create(struct coax_forward *forward, uint64_t hash, 
 	}
 	target->origin_count = 1;
 	target->proxy = forward->proxy;
-	target->space = forward->next_space++;
+	/* The same when it has been dropped and is asked for again: so changes find what is stored.
+	 */
+	target->space = hash | SPACE_OF_TARGETS;
 	target->hash = hash;
 	(void)coax_message_start(&target->prefix, target->bytes, sizeof(target->bytes),
 				 COAX_TYPE_CON, COAX_GET, 0, NULL, 0);

@@ -254,7 +254,7 @@ int coax_forwarding_return(struct coax_message *to, const struct coax_message *r
 	return err;
 }
 
-int coax_forwarding_path(const struct coax_message *m, uint16_t number, uint32_t space,
+int coax_forwarding_path(const struct coax_message *m, uint16_t number, uint64_t space,
 			 uint8_t *path, size_t size)
 {
 	struct coax_option_iterator it = coax_options_begin(m);

@@ -65,7 +65,7 @@ int coax_forwarding_return(struct coax_message *to, const struct coax_message *r
  * What coax_cache_invalidate() finds a path by: `space`, and the segments of the Uri-Path of `m`
  * (or with `location` of its Location-Path). Returns the length, or -EMSGSIZE.
  */
-int coax_forwarding_path(const struct coax_message *m, uint16_t option, uint32_t space,
+int coax_forwarding_path(const struct coax_message *m, uint16_t option, uint64_t space,
 			 uint8_t *path, size_t size);
 
 /* Whether what a response to such a request says may have changed what it is about. */

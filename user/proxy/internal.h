@@ -22,7 +22,7 @@
 
 struct coax_mapping {
 	struct coax_proxy *proxy;
-	uint32_t space; /* of keys: its number */
+	uint64_t space; /* of keys: its number, or above those a hash of a target's URI */
 	char *host;	/* NULL: it is a prefix's */
 	struct coax_resource *resource;
 	unsigned int depth;	    /* segments of the prefix */
@@ -78,7 +78,7 @@ static inline void coax_proxy_count(atomic_ulong *counter)
 /* mapping.c */
 
 /* In place, and a part of the proxy's Site. Returns 0, or has said why not. */
-int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint32_t space,
+int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint64_t space,
 			const struct coax_proxy_mapping *options);
 void coax_mapping_destroy(struct coax_mapping *mapping);
 

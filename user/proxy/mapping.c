@@ -84,7 +84,7 @@ static int set_host(struct coax_mapping *mapping, const char *host)
 	return mapping->host ? 0 : -ENOMEM;
 }
 
-int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint32_t space,
+int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint64_t space,
 			const struct coax_proxy_mapping *options)
 {
 	int err;

@@ -61,8 +61,7 @@ int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 		err = copy_prefetch(proxy, options);
 	for (size_t i = 0; i < options->mapping_count && !err; i++) {
 		proxy->mapping_count++;
-		err = coax_mapping_create(&proxy->mappings[i], proxy, (uint32_t)i,
-					  &options->mappings[i]);
+		err = coax_mapping_create(&proxy->mappings[i], proxy, i, &options->mappings[i]);
 	}
 	if (!err && options->allowed_count)
 		err = coax_forward_create(&proxy->forward, proxy, options->allowed,
