@@ -246,7 +246,7 @@ static void pass_on(struct coax_forward *forward, struct coax_responder *respond
 {
 	struct coax_mapping *mapping;
 	struct coax_message target;
-	uint8_t buffer[MESSAGE_MAX];
+	uint8_t buffer[COAX_TARGET_MESSAGE_MAX];
 
 	if (coax_proxied_build(proxied, &target, buffer, sizeof(buffer),
 			       coax_responder_request(responder))) {

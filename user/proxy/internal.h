@@ -42,6 +42,18 @@ struct coax_counters {
 	atomic_ulong notified;
 };
 
+/*
+ * What is too large to be put together here: a guess, for which blocks that are asked for by
+ * themselves are right in any case.
+ */
+#define COAX_LARGE_MAX 256
+
+struct coax_large {
+	atomic_ulong hash;  /* of its key */
+	atomic_ulong until; /* ns */
+	atomic_ulong etag;  /* of the latest block; 0: not known */
+};
+
 struct coax_forward;
 struct coax_housekeeping;
 struct coax_local;
@@ -58,8 +70,9 @@ struct coax_proxy {
 	uint8_t hop_limit;
 	char identity[COAX_IDENTITY_MAX];
 	struct coax_counters counters;
-	struct coax_forward *forward; /* NULL: no forward-proxy */
-	struct coax_local *local;     /* the same, or not started */
+	struct coax_large large[COAX_LARGE_MAX]; /* by hash */
+	struct coax_forward *forward;		 /* NULL: no forward-proxy */
+	struct coax_local *local;		 /* the same, or not started */
 	bool has_gateway;
 	atomic_bool stopping;			/* nothing begins that is not for a client */
 	struct cds_list_head watches;		/* the cache's lock */
@@ -107,7 +120,8 @@ struct coax_mapping *coax_mapping_of_host(struct coax_proxy *proxy, const void *
 
 /* proxied.c */
 
-#define COAX_PROXY_URI_MAX 1034 /* section 5.10 */
+#define COAX_PROXY_URI_MAX	1034 /* section 5.10 */
+#define COAX_TARGET_MESSAGE_MAX 2048
 
 /* What a forward-proxy is asked for. */
 struct coax_proxied {
@@ -226,6 +240,24 @@ struct coax_upstream {
 int coax_upstream_build(struct coax_upstream *upstream, struct coax_mapping *mapping,
 			struct coax_origin *origin, const struct coax_forwarding *forwarding,
 			const struct coax_message *asked, const struct coax_stored *validated);
+
+/* blockwise.c */
+
+/*
+ * If what is asked for is known to be too large, `forwarding` and `key` become those of the block
+ * that is.
+ */
+void coax_blockwise_consider(struct coax_proxy *proxy, struct coax_forwarding *forwarding,
+			     struct coax_cache_key *key, const struct coax_message *asked);
+
+/* It has turned out to be: those who wait for all of it get the block that each has asked for. */
+void coax_blockwise_join(struct coax_mapping *mapping, struct coax_waiters *waiters);
+
+/* Take note of a response to such a request. Returns whether it can be stored. */
+bool coax_blockwise_may_store(struct coax_mapping *mapping,
+			      const struct coax_forwarding *forwarding,
+			      const struct coax_message *asked,
+			      const struct coax_message *response);
 
 /* flight.c */
 

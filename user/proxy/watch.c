@@ -239,6 +239,10 @@ static void end_failed(struct coax_watch *watch, const struct coax_failure *fail
 		(void)coax_proxy_take_stale(watch->mapping->proxy, watch->cached, coax_now(),
 					    &result);
 	unlock(watch);
+	/* What is too large to be kept up to date can be had all the same. */
+	if (failure->result == -EFBIG && !result.stored &&
+	    coax_message_code(&watch->target) == COAX_GET)
+		coax_blockwise_join(watch->mapping, &waiting);
 	coax_waiters_answer(watch->mapping, &waiting, &result);
 	coax_stored_put(result.stored);
 	if (ended)
