@@ -102,6 +102,28 @@ TEST("what has become small enough is had whole again")
 	end();
 }
 
+static const struct said *get_block(uint32_t number)
+{
+	const struct coax_block block = {.number = number, .exponent = 6};
+	uint8_t buffer[256];
+	struct coax_message m = asking(buffer, sizeof(buffer), COAX_GET, "p/a");
+
+	ASSERT_EQ(coax_message_add_block(&m, COAX_BLOCK2, &block), 0);
+	return ask_message(&m);
+}
+
+TEST("who asks for a block that is not there makes nobody fetch all the others")
+{
+	begin();
+	expect_body(get("p/a"));
+	EXPECT_EQ(COAX_CODE_CLASS(get_block(BLOCKS)->code), 4);
+	EXPECT_EQ(get_block(2)->code, COAX_CONTENT);
+	EXPECT_EQ(between_stats().forwarded, BLOCKS + 2ULL);
+	EXPECT_EQ(COAX_CODE_CLASS(get_block(BLOCKS + 1)->code), 4);
+	EXPECT_EQ(between_stats().forwarded, BLOCKS + 3ULL);
+	end();
+}
+
 TEST("a forward-proxy does the same")
 {
 	static const char *const any[] = {"*:*"};

@@ -134,14 +134,19 @@ bool coax_blockwise_may_store(struct coax_mapping *mapping,
 			      const struct coax_message *asked, const struct coax_message *response)
 {
 	struct coax_large *large = find(mapping->proxy, forwarding->resource_hash);
+	uint64_t offset = forwarding->has_block ? coax_block_offset(&forwarding->block) : 0;
+	struct coax_block block = {.number = 0};
 	struct coax_option etag;
-	struct coax_block block;
 
-	if (coax_message_find_block(response, COAX_BLOCK2, &block) <= 0 ||
-	    (!block.number && !block.more)) {
+	if (coax_message_code(response) != COAX_CONTENT)
+		return true;
+	if (coax_message_find_block(response, COAX_BLOCK2, &block) < 0 ||
+	    coax_block_offset(&block) != offset)
+		return false;
+	if (!offset && !block.more) {
 		/* It fits by now. */
 		atomic_store(&large->until, 0);
-		return coax_message_code(response) != COAX_CONTENT;
+		return false;
 	}
 	/* Without, blocks of two representations cannot be told apart. */
 	if (!coax_message_find(response, COAX_ETAG, &etag) || !etag.length ||
