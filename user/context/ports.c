@@ -67,14 +67,15 @@ static bool open_port(struct coax_worker *worker, uint32_t own, bool ipv6)
 /* NULL: no memory. */
 static struct use *use_of(struct coax_ports *ports, uint32_t group, uint8_t sector)
 {
-	struct use **use = &ports->uses[group];
+	struct use *use = ports->uses[group];
 
-	if (*use)
-		return *use;
-	*use = calloc(1, sizeof(**use));
-	if (*use)
-		(*use)->sector = sector;
-	return *use;
+	if (use)
+		return use;
+	use = calloc(1, sizeof(*use));
+	if (use)
+		use->sector = sector;
+	ports->uses[group] = use;
+	return use;
 }
 
 /* Whether it is another sector than when it was last looked. */

@@ -48,7 +48,7 @@ struct coax_proxy_options {
 	uint64_t cache_bytes; /* 64 MiB; responses, and what they cost beside */
 	/* 1 MiB: of a request or response; larger ones: 4.13, 5.02, to a GET one block at a time */
 	uint64_t body_max;
-	uint32_t timeout_ms;  /* 20000: for an origin's response, all tries together */
+	uint32_t timeout_ms; /* 20000: for an origin's response, all tries together */
 	/*
 	 * s; how long after its end a response serves, with Max-Age 0, when no origin gives
 	 * another; 0: not at all. Never after a change through the proxy.
