@@ -28,7 +28,7 @@ done
 result "top checks its options"
 
 if ! lab_coaxd -q --interface "$LAB_SERVER_LINK" --instance edge --writable --workers 2 \
-	--metrics unix:/run/coax/metrics "$LAB_DIR/tree"; then
+	--proxy far=coap://127.0.0.1:1 --metrics unix:/run/coax/metrics "$LAB_DIR/tree"; then
 	echo "not ok $((number + 1)) coaxd serves"
 	exit 1
 fi
@@ -116,6 +116,24 @@ end
 expect_out_line ' +[0-9]+\.[0-9] +[0-9]+  drop_short: to us, shorter than a CoAP header'
 result "top shows what is dropped, and why"
 
+# An origin: nobody listens there.
+begin top -i edge --batch --json --count 1 --delay 2
+for _ in 1 2 3 4; do
+	lab_client "$coax" get "$uri/far/away" >"$work/get" 2>&1
+	sleep 0.4
+done
+end
+python3 - "$work/out" <<-'END' || fault "it is not what it should be"
+	import json, sys
+	origin, = json.load(open(sys.argv[1]))["origins"]
+	assert origin["origin"] == "coap://127.0.0.1:1" and origin["answer_ms"] is None, origin
+	assert origin["requests"] > 0 and origin["failures"] > 0, origin
+END
+run top -i edge --batch --count 1 --delay 0.1
+expect_out_line ' +ASKED/S +FAILED/S +MEAN MS  STATE ORIGIN'
+expect_out_line ' +0\.0 +0\.0 +-  (up   |down ) coap://127\.0\.0\.1:1'
+result "top shows origins, and how they do"
+
 begin top -i edge --batch
 wait_for 10 test -s "$work/out" || fault "nothing is printed"
 kill -INT "$begun"
@@ -137,6 +155,9 @@ curl --silent --unix-socket /run/coax/metrics http://localhost/metrics >"$work/o
 expect_out_line 'coax_kernel_packets_total\{result="answered",reason="reply"\} [1-9][0-9]*'
 expect_out_line 'coax_kernel_packets_total\{result="dropped",reason="drop_short"\} [1-9][0-9]*'
 expect_out_line 'coax_kernel_answering 1'
+expect_out_line 'coax_origin_failures_total\{origin="coap://127.0.0.1:1"\} [1-9][0-9]*'
+expect_out_line 'coax_origin_answers_total\{origin="coap://127.0.0.1:1",class="2.xx"\} 0'
+expect_out_line 'coax_origin_answer_seconds_bucket\{origin="coap://127.0.0.1:1",le="\+Inf"\} 0'
 total=$(lab_counter edge packets)
 sum=$(awk '/^coax_kernel_packets_total/ { sum += $2 } END { print sum }' "$work/out")
 { [ "$sum" -gt 0 ] && [ "$sum" -le "$total" ]; } || fault "$sum packets of $total"

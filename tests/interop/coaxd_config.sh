@@ -83,6 +83,10 @@ words() {
 		mistake 'proxy: origin takes URIs' 'proxy "/a" { origin = "coap://a b" }' &&
 		mistake 'proxy: origin is for a path without' 'proxy "/a=b" { origin = "coap://a" }' &&
 		mistake 'proxy: origin is missing' 'proxy "/a" { }' &&
+		mistake 'proxy: origin is for a path as in a URI' 'proxy "/%x" { origin = "coap://a" }' &&
+		mistake 'proxies: forward takes HOST' 'proxies { forward = "host:port" }' &&
+		mistake 'proxies: prefetch takes a path' 'proxies { prefetch = "a%" }' &&
+		mistake 'serve: prefix takes a path of names' 'serve "/tmp" { prefix = "/a/.b" }' &&
 		mistake 'proxies: hop-limit takes a number from 1 to 255' 'proxies { hop-limit = 256 }' &&
 		mistake 'limits: prefix-bits takes two numbers' 'limits { prefix-bits = 24 }'
 }
@@ -118,7 +122,12 @@ twice() {
 		told 3 'access: allow is given twice' &&
 		write 'access "/" { allow = "* get" }' 'access "/" { allow = "* put" }' &&
 		told 2 "found duplicate title '/'" &&
-		write 'serve "/tmp" { }' && told 2 'serve can be there once' &&
+		write 'serve "/tmp" { }' && told 2 'serve is for a prefix that another one has: "/"' &&
+		write 'serve "/tmp" { prefix = "/a" }' 'serve "/" { prefix = "a" }' &&
+		told 2 'serve is for a prefix that another one has: "/a"' &&
+		write 'serve "/tmp" { prefix = "/a" max-age = 1' 'max-age = 2 }' && told 2 'serve: max-age is given twice' &&
+		write 'serve "/tmp" { prefix = "/a" }' 'proxy "a" { origin = "coap://192.0.2.1" }' &&
+		told_of 'the same prefix is served and proxied' &&
 		write 'bind = "127.0.0.1"' 'bind += "127.0.0.2"' && in_order
 }
 
@@ -180,7 +189,7 @@ start_configured() {
 		kill -0 "$daemon" 2>/dev/null || break
 		sleep 0.02
 	done
-	port=$(sed -n 's/.*serving .* on port \([0-9]*\)$/\1/p' "$work/log")
+	port=$(sed -n 's/.*serving .* on port \([0-9]*\)$/\1/p' "$work/log" | head -n 1)
 	[ -n "$port" ]
 }
 
@@ -203,6 +212,36 @@ configured() {
 		! "$coax" put --timeout 5 "coap://127.0.0.1:$port/new" -p x 2>"$work/err" &&
 		"$coax" put --timeout 5 "coap://127.0.0.1:$port/open" -p x &&
 		[ "$(cat "$served/open")" = x ] && stop_coaxd
+}
+
+# Each with its own settings, at its own place; the command line's are all of theirs.
+several() {
+	mkdir -p "$work/rooms/attic"
+	printf attic >"$work/rooms/attic/hello.txt"
+	give "$work/rooms" "$work/rooms/attic"
+	cat >"$file" <<-EOF
+		bind = "127.0.0.1:0"
+		serve "$served" { max-age = 7 }
+		serve "$work/rooms" { prefix = "/my/rooms" writable = yes max-age = 8 }
+		log { level = info }
+	EOF
+	in_order && start_configured || return 1
+	uri="coap://127.0.0.1:$port"
+	"$coax" get -v "$uri/hello.txt" 2>&1 | grep -q 'Max-Age.*7' &&
+		"$coax" get -v "$uri/my/rooms/attic/hello.txt" 2>&1 | grep -q 'Max-Age.*8' &&
+		! "$coax" put "$uri/new" -p x 2>/dev/null && "$coax" put "$uri/my/rooms/new" -p x &&
+		[ "$(cat "$work/rooms/new")" = x ] &&
+		"$coax" post -v "$uri/my/rooms/attic/" -p x 2>&1 | grep -q 'Location-Path.*my' &&
+		"$coax" get "$uri/my/rooms/" >"$work/out" && grep -q '</my/rooms/attic/>' "$work/out" &&
+		"$coax" get "$uri/.well-known/core" >"$work/out" &&
+		grep -q '</my/rooms/attic/hello.txt>' "$work/out" && grep -q '</hello.txt>' "$work/out" &&
+		! "$coax" get "$uri/rooms/attic/hello.txt" >/dev/null 2>&1 && stop_coaxd || return 1
+	start_configured --max-age 9 && uri="coap://127.0.0.1:$port" &&
+		"$coax" get -v "$uri/hello.txt" 2>&1 | grep -q 'Max-Age.*9' &&
+		"$coax" get -v "$uri/my/rooms/attic/hello.txt" 2>&1 | grep -q 'Max-Age.*9' && stop_coaxd || return 1
+	start_configured "$work/rooms" && uri="coap://127.0.0.1:$port" &&
+		[ "$("$coax" get "$uri/attic/hello.txt")" = attic ] &&
+		! "$coax" get "$uri/my/rooms/attic/hello.txt" >/dev/null 2>&1 && stop_coaxd
 }
 
 overridden() {
@@ -269,7 +308,7 @@ is_documented() {
 	[ "$missing" -eq 0 ]
 }
 
-plan 15
+plan 16
 check "an unknown key is told with its line and section" unknown_keys
 check "a number out of its bounds, or none, is told with the bounds" numbers
 check "a value of another kind is told with what it may be" words
@@ -281,6 +320,7 @@ check "--check finds what the start would fail with, and shows no secret" what_i
 check "a file that cannot be read is told, and waits for nobody" unreadable
 check "a file says what is served, how, and to whom" configured
 check "the command line overrides the file" overridden
+check "several directories are served, each at its prefix, and as its section says" several
 check "a file says what is fetched from elsewhere, and that may be all" proxied
 check "lines for the journal have their priority and nothing before it" journal
 check "the example is in order, and so is each default that it shows" example

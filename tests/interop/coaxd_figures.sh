@@ -213,6 +213,13 @@ counts_proxied() {
 			figures = json.load(open(sys.argv[1]))
 			assert figures["coax_proxy_requests_total"] == {"hit": 1, "miss": 1, "stale": 0}, figures
 			assert figures["coax_proxy_forwarded_total"] == 1 and figures["coax_proxy_entries"] >= 1
+			(origin, times), = figures["coax_origin_answer_seconds"].items()
+			assert origin.startswith("coap://127.0.0.1:") and times["count"] == times["+Inf"] == 1
+			assert 0 < times["sum"] < 5
+			assert figures["coax_origin_requests_total"] == {origin: 1}
+			assert figures["coax_origin_answers_total"] == {origin: {"2.xx": 1, "4.xx": 0, "5.xx": 0}}
+			assert figures["coax_origin_failures_total"] == {origin: 0}
+			assert figures["coax_origin_up"] == {origin: 1}
 		END
 	status=$?
 	stop_coaxd && daemon=$origin && stop_coaxd && return "$status"
@@ -227,7 +234,7 @@ check "access rules are about the figures, too" obeys_rules
 check "/metrics is in Prometheus' text format, with the names that the resource has" is_prometheus
 check "HEAD is answered, other paths get 404, other methods 405, nonsense does no harm" is_http
 stop_coaxd
-check "a proxy's hits, misses and requests to origins are figures, too" counts_proxied
+check "a proxy's hits, misses, and how each origin does are figures, too" counts_proxied
 start_coaxd --metrics "127.0.0.1:$tcp"
 check "those who connect and say nothing are few, and lose their place" outlasts_idlers
 check "no thread has a capability in effect" has_no_capabilities

@@ -30,18 +30,26 @@ static void end(void)
 	origin_end(&origin);
 }
 
-/* What the kernel says to a GET for "p/PATH"; false: nothing. */
-static bool ask_kernel(const char *path, struct said *said)
+/* What the kernel says; false: nothing. */
+static bool ask_kernel_for(const struct coax_message *m, struct said *said)
 {
-	uint8_t buffer[128], reply[1500];
-	struct coax_message m = asking(buffer, sizeof(buffer), COAX_GET, path);
-	ssize_t length = lab_ask(program, m.data, m.length, reply, sizeof(reply));
+	uint8_t reply[1500];
+	ssize_t length = lab_ask(program, m->data, m->length, reply, sizeof(reply));
 
 	if (length <= 0)
 		return false;
 	ASSERT_EQ(coax_message_parse(&said->m, reply, (size_t)length), 0);
 	say(said, &said->m);
 	return true;
+}
+
+/* The same for a GET for "p/PATH". */
+static bool ask_kernel(const char *path, struct said *said)
+{
+	uint8_t buffer[128];
+	struct coax_message m = asking(buffer, sizeof(buffer), COAX_GET, path);
+
+	return ask_kernel_for(&m, said);
 }
 
 /* The same bytes to userspace, by loopback, so that the kernel gets to know the answer. */
@@ -143,6 +151,102 @@ TEST("a notification from the origin takes the former representation from the ke
 	EXPECT_STREQ(said.text, "v2");
 	EXPECT_EQ(between_stats().forwarded, 1ULL);
 	coax_observation_free(observation);
+	end();
+}
+
+TEST("when the proxy is told to do something else, the kernel keeps what stays the same, and no more")
+{
+	const char *uri = origin.uri, *other = "coap://127.0.0.1:1";
+	struct coax_proxy_mapping mappings[] = {
+		{.prefix = "p/q", .origins = &uri, .origin_count = 1},
+		{.prefix = "p", .origins = &uri, .origin_count = 1},
+	};
+	const struct coax_proxy_options options = {.mappings = mappings, .mapping_count = 2};
+	static struct said said;
+
+	begin();
+	ask_userspace("p/a");
+	ask_userspace("p/q/a");
+	ASSERT_TRUE(ask_kernel("p/a", &said));
+	ASSERT_TRUE(ask_kernel("p/q/a", &said));
+	ASSERT_EQ(coax_proxy_set(between.proxy, &options), 0);
+	EXPECT_TRUE(ask_kernel("p/a", &said));
+	EXPECT_FALSE(ask_kernel("p/q/a", &said));
+	ask_userspace("p/q/a");
+	ASSERT_TRUE(ask_kernel("p/q/a", &said));
+	mappings[0].origins = &other;
+	ASSERT_EQ(coax_proxy_set(between.proxy, &options), 0);
+	EXPECT_TRUE(ask_kernel("p/a", &said));
+	EXPECT_FALSE(ask_kernel("p/q/a", &said));
+	end();
+}
+
+static struct coax_responder *held;
+static atomic_bool is_held;
+
+static void hold(struct coax_responder *responder, void *arg)
+{
+	(void)arg;
+	held = coax_responder_defer(responder);
+	atomic_store(&is_held, true);
+}
+
+/* Sent to userspace and held at the origin, until `meanwhile` has been done. */
+static void ask_slowly(struct coax_message *m, void (*meanwhile)(void))
+{
+	int fd = client_open("127.0.0.1", between.port);
+	uint8_t reply[1500];
+
+	atomic_store(&is_held, false);
+	coax_message_set_id(m, (uint16_t)(coax_message_id(m) + 1));
+	ASSERT_EQ(send(fd, m->data, m->length, 0), (ssize_t)m->length);
+	WAIT_FOR(atomic_load(&is_held));
+	meanwhile();
+	coax_respond(held, COAX_CONTENT);
+	while (client_receive(fd, reply, sizeof(reply)) == 4)
+		;
+	close(fd);
+}
+
+static void do_nothing(void)
+{
+}
+
+static void add_host(void)
+{
+	const char *uri = origin.uri;
+	const struct coax_proxy_mapping mappings[] = {
+		{.prefix = "p", .origins = &uri, .origin_count = 1},
+		{.host = "h.example", .origins = &uri, .origin_count = 1},
+	};
+	const struct coax_proxy_options options = {.mappings = mappings, .mapping_count = 2};
+
+	ASSERT_EQ(coax_proxy_set(between.proxy, &options), 0);
+}
+
+TEST("what was asked of a host before it was another's is not given to the kernel afterwards")
+{
+	static const char *const interfaces[] = {LAB_SERVER};
+	uint8_t buffer[128];
+	struct coax_message m;
+	static struct said said;
+
+	lab_begin();
+	origin_start_with(&origin, hold);
+	between_accel = (struct coax_accel_options){.interfaces = interfaces, .interface_count = 1};
+	between_start_plainly(&origin, NULL);
+	program = lab_program();
+	ASSERT_EQ(
+		coax_message_start(&m, buffer, sizeof(buffer), COAX_TYPE_CON, COAX_GET, 0, NULL, 0),
+		0);
+	ASSERT_EQ(coax_message_add(&m, COAX_URI_HOST, "h.example", 9), 0);
+	ASSERT_EQ(coax_uri_path_add_options("p/a", &m), 0);
+	ask_slowly(&m, do_nothing);
+	ASSERT_TRUE(ask_kernel_for(&m, &said));
+	coax_message_remove(&m, COAX_URI_PATH);
+	ASSERT_EQ(coax_uri_path_add_options("p/b", &m), 0);
+	ask_slowly(&m, add_host);
+	EXPECT_FALSE(ask_kernel_for(&m, &said));
 	end();
 }
 

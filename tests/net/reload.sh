@@ -151,10 +151,98 @@ restart_is_said() {
 	reload && [ ! -s "$LAB_DIR/answer" ]
 }
 
+# proxy PATH: what the origin has is below it.
+proxy() {
+	echo "proxy \"$1\" { origin = \"coap://127.0.0.1:5700\" }"
+}
+
+origin_started() {
+	: >"$LAB_DIR/origin.ready"
+	lab_start_server "$build/coaxd" --instance origin --bind 127.0.0.1:5700 --ready-fd 9 "$LAB_DIR/files" \
+		9>"$LAB_DIR/origin.ready" 2>"$LAB_DIR/origin.log"
+	origin=$LAB_PID
+	lab_wait_for 10 test -s "$LAB_DIR/origin.ready"
+}
+
+far() {
+	lab_client "$build/coax" get --timeout 3 "coap://$LAB_SERVER_4/$1" 2>"$LAB_DIR/err"
+}
+
+kernel_gets_far() {
+	before=$(lab_counter default reply)
+	[ "$(far "$1")" = hello ] && [ "$(lab_counter default reply)" -gt "$before" ]
+}
+
+# Also where there was none when it began.
+proxies_change() {
+	origin_started || return 1
+	! far far/hello && grep -q '4\.04' "$LAB_DIR/err" || return 1
+	write "$base$(serve '')
+		$(proxy /far)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && [ "$(far far/hello)" = hello ] &&
+		lab_wait_for 5 kernel_gets_far far/hello || return 1
+	write "$base$(serve '')
+		$(proxy /far)
+		$(proxy /near)
+		proxies { timeout = 5000 stale-if-error = 60 }"
+	reload && [ ! -s "$LAB_DIR/answer" ] && kernel_gets_far far/hello && [ "$(far near/hello)" = hello ] ||
+		return 1
+	"$build/coax" status -j | grep -q '"coax_proxy_forwarded_total": *2[,}]' || return 1
+	write "$base$(serve '')
+		$(proxy /near)"
+	reload && ! far far/hello && grep -q '4\.04' "$LAB_DIR/err" && [ "$(far near/hello)" = hello ]
+}
+
+proxy_mistakes_change_nothing() {
+	write "$base$(serve '')
+		$(proxy /near)
+		proxies { forward = \"host:port\" }"
+	reload && return 1
+	grep -q "$config:[0-9]*: proxies: forward takes HOST" "$LAB_DIR/answer" || return 1
+	write "$base$(serve '')
+		$(proxy /.well-known/core)"
+	reload && return 1
+	grep -q 'cannot proxy so' "$LAB_DIR/answer" && [ "$(far near/hello)" = hello ]
+}
+
+more() {
+	echo "serve \"$LAB_DIR/more\" { prefix = \"/near/$1\" $2 }"
+}
+
+# One is within what is proxied; what the kernel has of that is not the proxy's any more.
+directories_change() {
+	write "$base$(serve '')
+		$(proxy /near)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && lab_wait_for 5 kernel_gets_far near/hello || return 1
+	mkdir "$LAB_DIR/files/by"
+	printf hello >"$LAB_DIR/files/by/hello"
+	lab_wait_for 5 kernel_gets_far near/by/hello || return 1
+	write "$base$(serve '')
+		$(more by '')
+		$(proxy /near)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && [ "$(far near/by/hello)" = more ] && kernel_gets_far near/hello &&
+		! put near/by/new && grep -q '4\.05' "$LAB_DIR/err" || return 1
+	write "$base$(serve '')
+		$(more by 'writable = yes')
+		$(proxy /near)"
+	reload && [ ! -s "$LAB_DIR/answer" ] && put near/by/new && [ "$(cat "$LAB_DIR/more/new")" = new ] || return 1
+	write "$base$(serve '')
+		$(proxy /near)"
+	reload && [ "$(far near/by/hello)" = hello ] && kernel_gets_far near/hello || return 1
+	# What cannot be served changes nothing; another directory at the same prefix takes a restart.
+	write "$base$(serve 'max-age = 5')
+		serve \"$LAB_DIR/nowhere\" { prefix = nowhere }"
+	reload && return 1
+	grep -q "cannot serve \"$LAB_DIR/nowhere\"" "$LAB_DIR/answer" && [ "$(max_age)" = 60 ] &&
+		[ "$(far near/hello)" = hello ] || return 1
+	write "${base}serve \"$LAB_DIR/more\" { }"
+	reload && grep -qx 'needs a restart: serve' "$LAB_DIR/answer" && [ "$(get)" = hello ]
+}
+
 # load METHOD PATH: requests all the time, none of which is repeated.
 load() {
 	lab_start_client "$build/coax-bench" socket --destination "$LAB_SERVER_4" --method "$1" \
-		--path "$2" --payload-size 5 --sockets 8 --rate 300 --seconds 4 >"$LAB_DIR/load.$1"
+		--path "$2" --payload-size 5 --sockets 8 --rate 300 --seconds 4 >"$LAB_DIR/load.$(basename "$2")"
 	lab_forget "$LAB_PID"
 	loads="$loads $LAB_PID"
 }
@@ -165,10 +253,15 @@ loses_nothing() {
 	reload || return 1
 	loads=
 	load get /hello
+	load get /near/hello?far
 	load put /changed
 	for round in 1 2 3 4 5 6 7 8 9 10; do
 		write "$base$(serve "writable = yes max-age = $((round + 20))")
-			limits { requests = $((round + 1000000)) }"
+			limits { requests = $((round + 1000000)) }
+			$(proxy /near)
+			$(proxy "/other$((round % 3))")
+			$(more "m$((round % 3))" '')
+			proxies { timeout = $((round + 5000)) }"
 		[ $((round % 2)) -eq 0 ] || echo 'access "/" { allow = "* all" }' >>"$config"
 		kill -HUP "$coaxd"
 		sleep 0.3
@@ -176,11 +269,10 @@ loses_nothing() {
 	for load in $loads; do
 		wait "$load" || return 1
 	done
-	cat "$LAB_DIR/load.get" "$LAB_DIR/load.put"
+	cat "$LAB_DIR"/load.*
 	[ "$(grep -c 'took up its configuration' "$LAB_DIR/log")" -ge 10 ] || return 1
-	for method in get put; do
-		grep -q ' lost=0' "$LAB_DIR/load.$method" && grep -q ' sent=1[0-9][0-9][0-9]' "$LAB_DIR/load.$method" ||
-			return 1
+	for load in "$LAB_DIR"/load.*; do
+		grep -q ' lost=0' "$load" && grep -q ' sent=1[0-9][0-9][0-9]' "$load" || return 1
 	done
 }
 
@@ -214,7 +306,7 @@ keeps_sessions() {
 	reload && lab_wait_for 10 ended
 }
 
-plan 12
+plan 15
 lab_begin
 config=$LAB_DIR/coaxd.conf
 base="kernel { interface = \"$LAB_SERVER_LINK\" }
@@ -222,8 +314,10 @@ security { credentials = \"$LAB_DIR/credentials.json\" }
 "
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
+mkdir "$LAB_DIR/more"
+printf more >"$LAB_DIR/more/hello"
 echo one >"$LAB_DIR/files/state"
-chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$LAB_DIR/files"
+chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$LAB_DIR/files" "$LAB_DIR/more"
 credentials sesame
 
 check "a daemon serves by its file, and reloading what has not changed says nothing" started
@@ -235,7 +329,11 @@ check "limits and lists change, in the kernel, too" limits_change
 check "interfaces come and go" interfaces_change
 check "the log's level changes" level_changes
 check "what takes a restart is said, and the rest is done" restart_is_said
+check "what is proxied comes, changes and goes, and the kernel keeps what stays" proxies_change
+check "with a mistake in what is proxied, that stays as it is" proxy_mistakes_change_nothing
+check "directories come and go, with what the kernel has of them" directories_change
 check "no request is lost while the daemon reloads again and again" loses_nothing
 check "a session outlives what does not concern it, and not its credentials" keeps_sessions
 check "the daemon ends in order" lab_stop "$coaxd"
+lab_stop "$origin"
 finish

@@ -28,7 +28,7 @@ static int take(struct coaxd_path *path, const char *uri_path)
 
 	start(&m);
 	ASSERT_EQ(coax_uri_path_add_options(uri_path, &m), 0);
-	return coaxd_path_from_request(path, &m);
+	return coaxd_path_from_request(path, &m, 0);
 }
 
 static int take_segment(struct coaxd_path *path, const void *segment, size_t length)
@@ -37,7 +37,30 @@ static int take_segment(struct coaxd_path *path, const void *segment, size_t len
 
 	start(&m);
 	ASSERT_EQ(coax_message_add(&m, COAX_URI_PATH, segment, length), 0);
-	return coaxd_path_from_request(path, &m);
+	return coaxd_path_from_request(path, &m, 0);
+}
+
+TEST("a prefix is names, without what could be written in two ways")
+{
+	static const char *const good[] = {"", "a", "a/b", "a b/\xc3\xbc"};
+	static const char *const bad[] = {"/a", "a/", "a//b", ".a", "a/.b", "a%20", "a?b"};
+	struct coaxd_path path;
+	struct coax_message m;
+	unsigned int depth;
+	char target[COAXD_TARGET_MAX];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		EXPECT_TRUE(coaxd_path_is_prefix(good[i], &depth));
+		EXPECT_EQ(depth, i < 2 ? (unsigned int)i : 2U);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		EXPECT_FALSE(coaxd_path_is_prefix(bad[i], &depth));
+	start(&m);
+	ASSERT_EQ(coax_uri_path_add_options("a/b/c/d", &m), 0);
+	EXPECT_EQ(coaxd_path_from_request(&path, &m, 2), 0);
+	EXPECT_STREQ(path.text, "c/d");
+	coaxd_path_target_below("a b", "c", "d", target);
+	EXPECT_STREQ(target, "/a%20b/c/d");
 }
 
 TEST("the path of a request is its Uri-Path options, or is refused")
@@ -109,17 +132,17 @@ TEST("a name of 255 bytes is a name, and a path of more than 1024 bytes is none"
 	start(&m);
 	for (int i = 0; i < 4; i++)
 		coax_message_add(&m, COAX_URI_PATH, name, sizeof(name));
-	EXPECT_EQ(coaxd_path_from_request(&path, &m), 0);
+	EXPECT_EQ(coaxd_path_from_request(&path, &m, 0), 0);
 	EXPECT_EQ(path.length, 4U * 256 - 1);
 	coax_message_add(&m, COAX_URI_PATH, "", 0);
-	EXPECT_EQ(coaxd_path_from_request(&path, &m), 0);
+	EXPECT_EQ(coaxd_path_from_request(&path, &m, 0), 0);
 	EXPECT_TRUE(path.directory);
 
 	coax_message_remove(&m, COAX_URI_PATH);
 	for (int i = 0; i < 4; i++)
 		coax_message_add(&m, COAX_URI_PATH, name, sizeof(name));
 	coax_message_add(&m, COAX_URI_PATH, "y", 1);
-	EXPECT_EQ(coaxd_path_from_request(&path, &m), -ENAMETOOLONG);
+	EXPECT_EQ(coaxd_path_from_request(&path, &m, 0), -ENAMETOOLONG);
 }
 
 TEST("a path's last name and its parent are told apart")

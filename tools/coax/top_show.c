@@ -279,6 +279,148 @@ static void print_proxy(const struct top_interval *interval, FILE *to)
 	fputc('\n', to);
 }
 
+static json_t *rate_json(double rate)
+{
+	return rate < 0 ? json_null() : json_real(rate);
+}
+
+/*
+ * Origins: what is known of one is known of all.
+ */
+
+struct origin {
+	const char *uri;
+	double requests;  /* a second; negative: not known, and so below */
+	double failures;  /* the same */
+	double answer_ms; /* the mean, of what was answered between */
+	bool is_down;
+};
+
+/* A figure of an origin, or of a label of it. */
+static double origin_rate(const struct top_interval *interval, const char *name, const char *uri,
+			  const char *label)
+{
+	const char *outer = label ? uri : NULL, *inner = label ? label : uri;
+	uint64_t before, now;
+	json_t *then = json_object_get(interval->before.figures, name);
+	json_t *since = json_object_get(interval->now.figures, name);
+
+	if (outer) {
+		then = json_object_get(then, outer);
+		since = json_object_get(since, outer);
+	}
+	if (!json_is_integer(json_object_get(since, inner)))
+		return -1;
+	now = (uint64_t)json_integer_value(json_object_get(since, inner));
+	/* One that is new has counted nothing before. */
+	before = (uint64_t)json_integer_value(json_object_get(then, inner));
+	return rate(interval, before, now);
+}
+
+static double seconds_of(const json_t *figures, const char *uri)
+{
+	const json_t *times = json_object_get(figures, "coax_origin_answer_seconds");
+
+	return json_number_value(json_object_get(json_object_get(times, uri), "sum"));
+}
+
+static double mean_answer_ms(const struct top_interval *interval, const char *uri)
+{
+	double answers = origin_rate(interval, "coax_origin_answer_seconds", uri, "count");
+	double before = seconds_of(interval->before.figures, uri);
+	double now = seconds_of(interval->now.figures, uri);
+	double elapsed = (double)(interval->now.at - interval->before.at) / 1e9;
+
+	if (answers <= 0)
+		return -1;
+	return (now < before ? now : now - before) * 1000 / (answers * elapsed);
+}
+
+static struct origin read_origin(const struct top_interval *interval, const char *uri)
+{
+	const json_t *up = json_object_get(interval->now.figures, "coax_origin_up");
+	const json_t *is_up = json_object_get(up, uri);
+
+	return (struct origin){
+		.uri = uri,
+		.requests = origin_rate(interval, "coax_origin_requests_total", uri, NULL),
+		.failures = origin_rate(interval, "coax_origin_failures_total", uri, NULL),
+		.answer_ms = mean_answer_ms(interval, uri),
+		.is_down = json_is_integer(is_up) && !json_integer_value(is_up),
+	};
+}
+
+/* Those that are down, then those that are asked most. */
+static bool comes_before(const struct origin *a, const struct origin *b)
+{
+	return a->is_down != b->is_down ? a->is_down : a->requests > b->requests;
+}
+
+/* Returns how many there are. */
+static size_t find_origins(const struct top_interval *interval, struct origin top[TOP_ROWS_MAX])
+{
+	json_t *all = json_object_get(interval->now.figures, "coax_origin_requests_total"), *value;
+	const char *uri;
+	size_t count = 0;
+
+	json_object_foreach(all, uri, value)
+	{
+		struct origin origin = read_origin(interval, uri);
+		size_t at = count;
+
+		while (at && comes_before(&origin, &top[at - 1]))
+			at--;
+		if (at == TOP_ROWS_MAX)
+			continue;
+		if (count < TOP_ROWS_MAX)
+			count++;
+		memmove(&top[at + 1], &top[at], (count - at - 1) * sizeof(top[0]));
+		top[at] = origin;
+	}
+	return count;
+}
+
+static void print_origins(const struct top_interval *interval, FILE *to)
+{
+	struct origin origins[TOP_ROWS_MAX];
+	size_t count = find_origins(interval, origins);
+
+	if (!count)
+		return;
+	fprintf(to, "\n%10s %10s %10s  %-5s ORIGIN\n", "ASKED/S", "FAILED/S", "MEAN MS", "STATE");
+	for (size_t i = 0; i < count; i++) {
+		const struct origin *origin = &origins[i];
+
+		fprintf(to, "%10.1f %10.1f ", origin->requests, origin->failures);
+		if (origin->answer_ms < 0)
+			fprintf(to, "%10s", "-");
+		else
+			fprintf(to, "%10.2f", origin->answer_ms);
+		fprintf(to, "  %-5s ", origin->is_down ? "down" : "up");
+		output_safe(to, origin->uri, strlen(origin->uri));
+		fputc('\n', to);
+	}
+}
+
+static json_t *origins_json(const struct top_interval *interval)
+{
+	struct origin origins[TOP_ROWS_MAX];
+	size_t count = find_origins(interval, origins);
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *object = json_object();
+
+		json_object_set_new(object, "origin", json_string(origins[i].uri));
+		json_object_set_new(object, "requests", rate_json(origins[i].requests));
+		json_object_set_new(object, "failures", rate_json(origins[i].failures));
+		json_object_set_new(object, "answer_ms", rate_json(origins[i].answer_ms));
+		json_object_set_new(object, "down", json_boolean(origins[i].is_down));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static json_t *quantile_json(const struct top_interval *interval, double part)
 {
 	const char *bound = quantile(interval, part);
@@ -355,14 +497,10 @@ void top_show(const struct top_interval *interval, FILE *to)
 	print_latency(interval, to);
 	print_proxy(interval, to);
 	print_workers(interval, to);
+	print_origins(interval, to);
 	print_drops(interval, to);
 	print_resources(interval, to);
 	print_sources(interval, to);
-}
-
-static json_t *rate_json(double rate)
-{
-	return rate < 0 ? json_null() : json_real(rate);
 }
 
 static json_t *gauge_json(const struct top_interval *interval, const char *name)
@@ -448,6 +586,7 @@ json_t *top_json(const struct top_interval *interval)
 	json_object_set_new(object, "sessions", gauge_json(interval, "coax_sessions"));
 	json_object_set_new(object, "observers", gauge_json(interval, "coax_observers"));
 	json_object_set_new(object, "workers", workers_json(interval));
+	json_object_set_new(object, "origins", origins_json(interval));
 	json_object_set_new(object, "dropped", drops_json(interval));
 	json_object_set_new(object, "resources", resources_json(interval));
 	json_object_set_new(object, "sources", sources_json(interval));

@@ -132,7 +132,7 @@ static void refuse_write(const struct change *change, int err)
 {
 	char target[COAXD_TARGET_MAX];
 
-	coaxd_path_target(change->path.text, NULL, target);
+	coaxd_path_target_below(change->files->prefix, change->path.text, NULL, target);
 	switch (err) {
 	case -ENOENT:
 		refuse(change, COAX_NOT_FOUND, "the directory is being removed");
@@ -350,12 +350,8 @@ static void append(const struct change *change)
 		coax_respond(change->responder, COAX_CHANGED);
 }
 
-/* RFC 7252 section 5.8.2: where the new resource is. Returns 0 or a negative errno. */
-static int add_location(const struct change *change, const char *name)
+static int add_segments(struct coax_message *response, const char *at)
 {
-	struct coax_message *response = coax_responder_response(change->responder);
-	const char *at = change->path.text;
-
 	while (*at) {
 		size_t length = strcspn(at, "/");
 		int err = coax_message_add(response, COAX_LOCATION_PATH, at, length);
@@ -364,7 +360,18 @@ static int add_location(const struct change *change, const char *name)
 			return err;
 		at += length + (at[length] == '/');
 	}
-	return coax_message_add_string(response, COAX_LOCATION_PATH, name);
+	return 0;
+}
+
+/* RFC 7252 section 5.8.2: where the new resource is. Returns 0 or a negative errno. */
+static int add_location(const struct change *change, const char *name)
+{
+	struct coax_message *response = coax_responder_response(change->responder);
+	int err = add_segments(response, change->files->prefix);
+
+	if (!err)
+		err = add_segments(response, change->path.text);
+	return err ? err : coax_message_add_string(response, COAX_LOCATION_PATH, name);
 }
 
 /* The extension for the payload's Content-Format; without one nothing is known of the bytes. */
@@ -531,7 +538,7 @@ void coaxd_files_execute(struct coax_responder *responder, void *arg)
 		.request = coax_responder_request(responder),
 		.directory = -1,
 	};
-	int err = coaxd_path_from_request(&change.path, change.request);
+	int err = coaxd_path_from_request(&change.path, change.request, change.files->depth);
 
 	change.payload = coax_message_payload(change.request, &change.payload_length);
 	if (err == -EACCES)

@@ -61,8 +61,8 @@ unsigned int coaxd_check(const struct coaxd_options *options, struct coaxd_probl
 {
 	if (!options)
 		return problems->count;
-	if (options->files.directory)
-		check_directory(options->files.directory, problems);
+	for (size_t i = 0; i < options->files_count; i++)
+		check_directory(options->files[i].directory, problems);
 	if (coaxd_options_have_proxy(options))
 		check_proxy(options, problems);
 	check_credentials(&options->security, problems);

@@ -22,6 +22,7 @@ struct reading {
 	const char *file;
 	struct coaxd_problems *problems;
 	const cfg_t *about; /* the section that such a list was found in last */
+	uint64_t given;	    /* of settings, by index: in this section about a directory */
 };
 
 /* libConfuse's callbacks have no argument. */
@@ -94,11 +95,16 @@ static void take_with_title(const cfg_t *section, const struct coaxd_setting *se
 static bool is_given_twice(const cfg_t *section, const cfg_opt_t *option,
 			   const struct coaxd_setting *setting)
 {
+	uint64_t bit = 1ULL << (setting - coaxd_settings);
 	bool twice = is_about(section) ? reading->about == section
 				       : coaxd_settings_have(reading->options, setting);
 
 	if (is_about(section))
 		reading->about = section;
+	if (setting->serve) {
+		twice = reading->given & bit;
+		reading->given |= bit;
+	}
 	return twice && option->nvalues == 1;
 }
 
@@ -120,6 +126,19 @@ static int take_value(cfg_t *section, cfg_opt_t *option, const char *value, void
 	return 0;
 }
 
+static void take_directory(const cfg_t *section, const struct coaxd_setting *setting)
+{
+	struct coaxd_options *options = reading->options;
+
+	take(section, setting, section->title);
+	/* Of one that is wrong nothing is left for the next. */
+	if (options->files_count == options->files_at)
+		options->files[options->files_at] =
+			(struct coaxd_files_options){.max_age = COAXD_MAX_AGE};
+	options->files_at = options->files_count;
+	reading->given = 0;
+}
+
 /* Told of the end of a section. */
 static int take_section(cfg_t *parent, cfg_opt_t *option)
 {
@@ -128,10 +147,8 @@ static int take_section(cfg_t *parent, cfg_opt_t *option)
 	bool is_rule = strcmp(option->name, "access") == 0;
 
 	(void)parent;
-	if (setting && cfg_opt_size(option) > 1)
-		complain(section, setting, "can be there once: one directory is served");
-	else if (setting)
-		take(section, setting, section->title);
+	if (setting)
+		take_directory(section, setting);
 	else if (is_rule && !cfg_size((cfg_t *)section, "allow"))
 		complain(section, find(option->name, "allow"),
 			 "is missing: say who may do what there (allow = \"* none\": nobody "
@@ -211,5 +228,6 @@ void coaxd_config_read(struct coaxd_options *options, const char *file,
 	if (parse(text))
 		coaxd_problem(problems, "%s: %s", file, strerror(ENOMEM));
 	reading = NULL;
+	options->files_at = 0;
 	free(text);
 }

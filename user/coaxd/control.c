@@ -178,7 +178,7 @@ static bool hand_over(const struct coaxd_control *control, struct coax_context *
 /* They are longer than a line. */
 static void send_figures(const struct coaxd_served *served, int connection)
 {
-	const struct coaxd_counting of = {served->context, served->proxy};
+	const struct coaxd_counting of = {served->context, &served->proxy};
 	int fd = memfd_create("figures", MFD_CLOEXEC);
 	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
 	char line[COAX_CONTROL_LINE_MAX];

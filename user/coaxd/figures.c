@@ -271,10 +271,123 @@ static void show_proxy(const struct visitor *visitor, struct coax_proxy *proxy)
 		show(visitor, &proxy_counters[i], NULL, &stats);
 }
 
+static void visit_origin(const struct visitor *visitor, struct coaxd_figure figure,
+			 const char *label, const char *value, uint64_t count)
+{
+	figure.labels[0] = (struct coaxd_label){label, value};
+	figure.value = count;
+	visitor->visit(visitor->arg, &figure);
+}
+
+static void show_origin_answers(const struct visitor *visitor,
+				const struct coax_proxy_origin *origin)
+{
+	const struct coaxd_figure figure = {
+		.name = "coax_origin_answers_total",
+		.help = "Answers of an origin",
+		.type = COAXD_COUNTER,
+		.origin = origin->uri,
+	};
+
+	visit_origin(visitor, figure, "class", "2.xx", origin->answers[2]);
+	visit_origin(visitor, figure, "class", "4.xx", origin->answers[4]);
+	visit_origin(visitor, figure, "class", "5.xx", origin->answers[5]);
+}
+
+static void show_origin_requests(const struct visitor *visitor,
+				 const struct coax_proxy_origin *origin)
+{
+	const struct coaxd_figure figure = {
+		.name = "coax_origin_requests_total",
+		.help = "Requests sent to an origin (*: to all targets of a forward-proxy)",
+		.type = COAXD_COUNTER,
+		.origin = origin->uri,
+	};
+
+	visit_origin(visitor, figure, NULL, NULL, origin->requests);
+}
+
+static void show_origin_failures(const struct visitor *visitor,
+				 const struct coax_proxy_origin *origin)
+{
+	const struct coaxd_figure figure = {
+		.name = "coax_origin_failures_total",
+		.help = "Requests that an origin did not answer",
+		.type = COAXD_COUNTER,
+		.origin = origin->uri,
+	};
+
+	visit_origin(visitor, figure, NULL, NULL, origin->failures);
+}
+
+/* Targets that a client chose are up and down each for itself. */
+static void show_origin_up(const struct visitor *visitor, const struct coax_proxy_origin *origin)
+{
+	const struct coaxd_figure figure = {
+		.name = "coax_origin_up",
+		.help = "Whether an origin is asked: it is left alone for a while when it has failed",
+		.type = COAXD_GAUGE,
+		.origin = origin->uri,
+	};
+
+	if (strcmp(origin->uri, COAX_PROXY_TARGETS) != 0)
+		visit_origin(visitor, figure, NULL, NULL, !origin->is_down);
+}
+
+static void show_origin_times(const struct visitor *visitor, const struct coax_proxy_origin *origin)
+{
+	static const uint32_t bounds[] = {
+#define BOUND(ms) ms,
+		COAX_PROXY_TIMES(BOUND)
+#undef BOUND
+	};
+	struct coaxd_figure figure = {
+		.name = "coax_origin_answer_seconds",
+		.part = "_bucket",
+		.help = "How long an origin took to answer",
+		.type = COAXD_HISTOGRAM,
+		.origin = origin->uri,
+	};
+	uint64_t count = 0;
+	char bound[16];
+
+	for (size_t i = 0; i < COAX_PROXY_TIME_COUNT; i++) {
+		count += origin->times[i];
+		if (i < COUNT(bounds))
+			snprintf(bound, sizeof(bound), "%g", bounds[i] / 1e3);
+		else
+			snprintf(bound, sizeof(bound), "+Inf");
+		visit_origin(visitor, figure, "le", bound, count);
+	}
+	figure.part = "_count";
+	visit_origin(visitor, figure, NULL, NULL, count);
+	figure.part = "_sum";
+	visit_origin(visitor, figure, NULL, NULL, origin->answered_ns);
+}
+
+static void show_origins(const struct visitor *visitor, struct coax_proxy *proxy)
+{
+	static void (*const shows[])(const struct visitor *visitor,
+				     const struct coax_proxy_origin *origin) = {
+		show_origin_requests, show_origin_answers, show_origin_failures,
+		show_origin_up,	      show_origin_times,
+	};
+	struct coax_proxy_origin *origins;
+	size_t count;
+
+	if (coax_proxy_origins_read(proxy, &origins, &count))
+		return;
+	for (size_t i = 0; i < COUNT(shows); i++)
+		for (size_t k = 0; k < count; k++)
+			shows[i](visitor, &origins[k]);
+	coax_proxy_origins_free(origins, count);
+}
+
 void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit, void *arg)
 {
 	const struct visitor visitor = {visit, arg};
 	struct coax_context_stats stats;
+	struct coax_proxy *proxy;
 
 	show_version(&visitor);
 	show_kernel(&visitor, of->context);
@@ -283,15 +396,22 @@ void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit,
 		show(&visitor, &counters[i], NULL, &stats);
 	show_turnaround(&visitor, &stats);
 	show_workers(&visitor, of->context);
-	if (of->proxy)
-		show_proxy(&visitor, of->proxy);
+	proxy = __atomic_load_n(of->proxy, __ATOMIC_ACQUIRE);
+	if (proxy) {
+		show_proxy(&visitor, proxy);
+		show_origins(&visitor, proxy);
+	}
 }
+
+/* Of a JSON object's members: a figure's name, an origin, a label. */
+#define DEPTH_MAX 3
 
 /* Where a writer is. */
 struct writing {
 	FILE *to;
-	const char *name; /* of the figure before */
-	bool nested;
+	const char *name;	     /* of the figure before */
+	const char *keys[DEPTH_MAX]; /* to the object that is open */
+	size_t depth;
 };
 
 static bool begins(struct writing *writing, const struct coaxd_figure *figure)
@@ -300,6 +420,18 @@ static bool begins(struct writing *writing, const struct coaxd_figure *figure)
 
 	writing->name = figure->name;
 	return begins;
+}
+
+/* As both formats have it; what an operator has written is a URI, of characters that are seen. */
+static void write_quoted(FILE *to, const char *text)
+{
+	fputc('"', to);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', to);
+		fputc((unsigned char)*text < ' ' ? '?' : *text, to);
+	}
+	fputc('"', to);
 }
 
 static void write_value(FILE *to, const struct coaxd_figure *figure)
@@ -322,6 +454,11 @@ static void write_prometheus(void *arg, const struct coaxd_figure *figure)
 		fprintf(to, "# HELP %s %s.\n# TYPE %s %s\n", figure->name, figure->help,
 			figure->name, types[figure->type]);
 	fprintf(to, "%s%s", figure->name, figure->part ? figure->part : "");
+	if (figure->origin) {
+		fputs("{origin=", to);
+		write_quoted(to, figure->origin);
+		before = ',';
+	}
 	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++) {
 		fprintf(to, "%c%s=\"%s\"", before, figure->labels[i].name, figure->labels[i].value);
 		before = ',';
@@ -338,25 +475,44 @@ void coaxd_figures_prometheus(const struct coaxd_counting *of, FILE *to)
 	coaxd_figures_visit(of, write_prometheus, &writing);
 }
 
+/* The objects that `keys` lead to are open then, and no others. */
+static void open_objects(struct writing *writing, const char *const *keys, size_t depth)
+{
+	FILE *to = writing->to;
+	size_t same = 0;
+
+	while (same < depth && same < writing->depth &&
+	       strcmp(keys[same], writing->keys[same]) == 0)
+		same++;
+	for (size_t i = same; i < writing->depth; i++)
+		fputc('}', to);
+	fputc(writing->name ? ',' : '{', to);
+	for (size_t i = same; i < depth; i++) {
+		write_quoted(to, keys[i]);
+		fputs(":{", to);
+		writing->keys[i] = keys[i];
+	}
+	writing->depth = depth;
+}
+
 static void write_json(void *arg, const struct coaxd_figure *figure)
 {
 	const char *last = figure->part ? figure->part + 1 : NULL;
+	const char *keys[DEPTH_MAX] = {figure->name};
 	struct writing *writing = arg;
-	FILE *to = writing->to;
-	bool first = !writing->name;
+	size_t depth = 1;
 
 	for (size_t i = 0; i < COAXD_LABELS_MAX && figure->labels[i].name; i++)
 		last = figure->labels[i].value;
-	if (begins(writing, figure)) {
-		fprintf(to, "%s%s\"%s\":%s", writing->nested ? "}" : "", first ? "{" : ",",
-			figure->name, last ? "{" : "");
-		writing->nested = last;
-	} else {
-		fputc(',', to);
-	}
+	if (figure->origin)
+		keys[depth++] = figure->origin;
 	if (last)
-		fprintf(to, "\"%s\":", last);
-	write_value(to, figure);
+		keys[depth++] = last;
+	open_objects(writing, keys, depth - 1);
+	writing->name = figure->name;
+	write_quoted(writing->to, keys[depth - 1]);
+	fputc(':', writing->to);
+	write_value(writing->to, figure);
 }
 
 void coaxd_figures_json(const struct coaxd_counting *of, FILE *to)
@@ -364,7 +520,9 @@ void coaxd_figures_json(const struct coaxd_counting *of, FILE *to)
 	struct writing writing = {.to = to};
 
 	coaxd_figures_visit(of, write_json, &writing);
-	fputs(writing.nested ? "}}" : "}", to);
+	for (size_t i = 0; i < writing.depth; i++)
+		fputc('}', to);
+	fputc('}', to);
 }
 
 int coaxd_figures_text(const struct coaxd_counting *of,

@@ -14,7 +14,7 @@
 /* Whose they are. */
 struct coaxd_counting {
 	const struct coax_context *context;
-	struct coax_proxy *proxy; /* NULL: there is none */
+	struct coax_proxy *const *proxy; /* to where it is; NULL: there is none so far */
 };
 
 enum coaxd_figure_type {
@@ -36,7 +36,8 @@ struct coaxd_figure {
 	const char *part; /* of a histogram: "_bucket", "_sum" (in ns, shown in s), "_count" */
 	const char *help;
 	enum coaxd_figure_type type;
-	/* The last one tells it from all others of its name. */
+	const char *origin; /* whose it is: a label before the others; NULL: nobody's */
+	/* The last one tells it from all others of its name, and origin. */
 	struct coaxd_label labels[COAXD_LABELS_MAX];
 	uint64_t value;
 };
@@ -49,7 +50,7 @@ void coaxd_figures_visit(const struct coaxd_counting *of, coaxd_figure_fn visit,
 /*
  * Write them: as Prometheus reads them (text format 0.0.4), or as a JSON object of values by name;
  * those with labels are objects themselves, by the last label's value, and so are histograms, by
- * bound, and with sum and count. Any thread.
+ * bound, and with sum and count; those of origins are objects of these, by the origin. Any thread.
  */
 void coaxd_figures_prometheus(const struct coaxd_counting *of, FILE *to);
 void coaxd_figures_json(const struct coaxd_counting *of, FILE *to);

@@ -100,7 +100,7 @@ void coaxd_files_refuse(struct coaxd_files *files, struct coax_responder *respon
 	char target[COAXD_TARGET_MAX];
 	bool said;
 
-	coaxd_path_target(path, NULL, target);
+	coaxd_path_target_below(files->prefix, path, NULL, target);
 	switch (err) {
 	case -ENOENT:
 	case -ENOTSUP:
@@ -218,7 +218,7 @@ static void name_subject(struct coax_responder *responder, const struct noticed 
 static int write_listing(const struct coaxd_files *files, const char *path,
 			 struct coax_link_writer *writer, char **allocated)
 {
-	int err = coaxd_list_directory(files->root, path, writer);
+	int err = coaxd_list_directory(files->root, files->prefix, path, writer);
 
 	/* Meanwhile it may have grown again. */
 	while (!err && writer->length > writer->size) {
@@ -229,7 +229,7 @@ static int write_listing(const struct coaxd_files *files, const char *path,
 		if (!*allocated)
 			return -ENOMEM;
 		*writer = (struct coax_link_writer){.text = *allocated, .size = size};
-		err = coaxd_list_directory(files->root, path, writer);
+		err = coaxd_list_directory(files->root, files->prefix, path, writer);
 	}
 	return err;
 }
@@ -375,7 +375,7 @@ void coaxd_files_get(struct coax_responder *responder, void *arg)
 	struct coaxd_entry *entry;
 	struct coaxd_path path;
 
-	if (coaxd_path_from_request(&path, coax_responder_request(responder))) {
+	if (coaxd_path_from_request(&path, coax_responder_request(responder), files->depth)) {
 		refuse_path(files, responder);
 		return;
 	}
@@ -418,14 +418,14 @@ static void write_links(struct coax_link_writer *writer, void *arg)
 	const struct coaxd_files *files = arg;
 
 	/* What nobody tells of any change in is old as soon as it is written. */
-	if (!coaxd_list_files(files->root, files->watch, writer))
+	if (!coaxd_list_files(files->root, files->prefix, files->watch, writer))
 		coax_subject_changed(files->names);
 }
 
 int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 {
 	const struct coax_resource_options options = {
-		.path = "",
+		.path = files->prefix,
 		.get = coaxd_files_get,
 		.put = coaxd_files_change,
 		.post = coaxd_files_change,
@@ -500,6 +500,25 @@ static void changed_all(void *arg)
 
 	coaxd_cache_changed_all(files->cache);
 	coax_subject_changed(files->names);
+}
+
+void coaxd_files_forget(struct coaxd_files *files)
+{
+	changed_all(files);
+}
+
+void coaxd_files_remove(struct coaxd_files *files, struct coax_site *site)
+{
+	coax_site_remove(site, files->resource);
+	files->resource = NULL;
+	coaxd_files_forget(files);
+}
+
+bool coaxd_files_are_idle(struct coaxd_files *files)
+{
+	return !atomic_load(&files->open.count) &&
+	       !__atomic_load_n(&files->uploads.count, __ATOMIC_ACQUIRE) &&
+	       (!files->writer || coaxd_writer_is_idle(files->writer));
 }
 
 #define NOT_OURS "; it is served as another user than root (--user)"
@@ -601,6 +620,14 @@ int coaxd_files_set(struct coaxd_files *files, const struct coaxd_files_options 
 	return 0;
 }
 
+static int set_prefix(struct coaxd_files *files, const char *prefix)
+{
+	if (!coaxd_path_is_prefix(prefix, &files->depth))
+		return -EINVAL;
+	strcpy(files->prefix, prefix);
+	return 0;
+}
+
 int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_options *options)
 {
 	struct coaxd_files *files = calloc(1, sizeof(*files));
@@ -611,7 +638,13 @@ int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_opt
 	files->root = -1;
 	set_numbers(files, options);
 	files->logger = options->logger;
-	err = open_root(files, options->directory);
+	err = set_prefix(files, options->prefix ? options->prefix : "");
+	if (!err) {
+		files->directory = strdup(options->directory);
+		err = files->directory ? 0 : -ENOMEM;
+	}
+	if (!err)
+		err = open_root(files, options->directory);
 	if (err)
 		goto out;
 	err = start(files, options->writable);
@@ -639,5 +672,6 @@ void coaxd_files_destroy(struct coaxd_files *files)
 	coax_subject_put(files->names);
 	if (files->root >= 0)
 		close(files->root);
+	free(files->directory);
 	free(files);
 }

@@ -11,17 +11,20 @@
 #include <coax/site.h>
 #include "coaxd/body.h"
 #include "coaxd/cache.h"
+#include "coaxd/path.h"
 #include "coaxd/upload.h"
 #include "coaxd/watch.h"
 #include "coaxd/writer.h"
 
 /* Defaults. */
+#define COAXD_MAX_AGE	  60
 #define COAXD_SIZE_MAX	  (64 << 20)
 #define COAXD_UPLOADS_MAX 64
 #define COAXD_OPEN_MAX	  256
 
 struct coaxd_files_options {
 	const char *directory;
+	const char *prefix; /* where: "rooms/attic"; NULL: at "/" */
 	bool writable;
 	uint32_t max_age;     /* seconds */
 	uint32_t size_max;    /* of a file that requests make, in bytes; 0: the default */
@@ -32,7 +35,11 @@ struct coaxd_files_options {
 
 /* What coaxd_files_set() changes is read and written atomically. */
 struct coaxd_files {
+	struct coaxd_files *next; /* for who has several */
+	char *directory;
 	int root;
+	char prefix[COAXD_PREFIX_MAX + 1];
+	unsigned int depth; /* segments of that */
 	bool writable;
 	uint32_t max_age;
 	uint32_t size_max;
@@ -50,11 +57,18 @@ struct coaxd_files {
 /* Returns 0 or a negative errno, and has logged why at ERROR. */
 int coaxd_files_create(struct coaxd_files **files, const struct coaxd_files_options *options);
 
-/* The Context that served them is gone, and so is the Site. NULL: nothing. */
+/* The Context that served them is gone, and so is the Site; or they are idle. NULL: nothing. */
 void coaxd_files_destroy(struct coaxd_files *files);
 
 /* Put the files into a Site. Returns 0 or a negative errno. */
 int coaxd_files_add(struct coaxd_files *files, struct coax_site *site);
+
+/*
+ * Take them out of it while it is served: on return the kernel does not answer for them. Requests
+ * under way end as they would have; once coaxd_files_are_idle(), nobody needs the files any more.
+ */
+void coaxd_files_remove(struct coaxd_files *files, struct coax_site *site);
+bool coaxd_files_are_idle(struct coaxd_files *files);
 
 /*
  * Serve the same directory otherwise, from now on. Nothing is withdrawn: what the kernel has says
@@ -62,6 +76,12 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site);
  * one at a time. Returns 0 or a negative errno, and has logged why at ERROR: all is as it was.
  */
 int coaxd_files_set(struct coaxd_files *files, const struct coaxd_files_options *options);
+
+/*
+ * Somebody else may answer for some of the paths now, or no longer: what the kernel has is
+ * withdrawn, and observers look again.
+ */
+void coaxd_files_forget(struct coaxd_files *files);
 
 /* GET: the file, or a directory's listing. */
 void coaxd_files_get(struct coax_responder *responder, void *files);

@@ -109,10 +109,11 @@ static int scan(int root, const char *path, struct names *names, size_t *budget)
 	return err;
 }
 
-static void write_link(struct coax_link_writer *writer, const char *path, const struct name *name)
+static void write_link(struct coax_link_writer *writer, const char *prefix, const char *path,
+		       const struct name *name)
 {
 	char target[COAXD_TARGET_MAX + 1];
-	size_t length = coaxd_path_target(path, name->text, target);
+	size_t length = coaxd_path_target_below(prefix, path, name->text, target);
 	uint16_t format = name->directory ? COAX_FORMAT_LINK : coaxd_format_of(name->text);
 	char digits[8];
 
@@ -124,14 +125,15 @@ static void write_link(struct coax_link_writer *writer, const char *path, const 
 	coax_link_add(writer, "obs", NULL);
 }
 
-int coaxd_list_directory(int root, const char *path, struct coax_link_writer *writer)
+int coaxd_list_directory(int root, const char *prefix, const char *path,
+			 struct coax_link_writer *writer)
 {
 	size_t budget = LOOKED_AT_MAX;
 	struct names names;
 	int err = scan(root, path, &names, &budget);
 
 	for (size_t i = 0; !err && i < names.count; i++)
-		write_link(writer, path, &names.at[i]);
+		write_link(writer, prefix, path, &names.at[i]);
 	free(names.at);
 	return err;
 }
@@ -139,6 +141,7 @@ int coaxd_list_directory(int root, const char *path, struct coax_link_writer *wr
 /* A walk through the files. */
 struct walk {
 	int root;
+	const char *prefix;
 	struct coaxd_watch *watch;
 	bool watched; /* all directories so far */
 	size_t budget;
@@ -157,7 +160,7 @@ static void list_below(struct walk *walk, const char *path, unsigned int depth)
 		char below[COAXD_PATH_MAX + NAME_MAX + 2];
 
 		if (!names.at[i].directory) {
-			write_link(walk->writer, path, &names.at[i]);
+			write_link(walk->writer, walk->prefix, path, &names.at[i]);
 			continue;
 		}
 		snprintf(below, sizeof(below), "%s%s%s", path, *path ? "/" : "", names.at[i].text);
@@ -167,10 +170,12 @@ static void list_below(struct walk *walk, const char *path, unsigned int depth)
 	free(names.at);
 }
 
-bool coaxd_list_files(int root, struct coaxd_watch *watch, struct coax_link_writer *writer)
+bool coaxd_list_files(int root, const char *prefix, struct coaxd_watch *watch,
+		      struct coax_link_writer *writer)
 {
 	struct walk walk = {
 		.root = root,
+		.prefix = prefix,
 		.watch = watch,
 		.watched = true,
 		.budget = LOOKED_AT_MAX,

@@ -14,7 +14,6 @@
 #include <coax/maps.h>
 #include "coaxd/check.h"
 #include "coaxd/control.h"
-#include "coaxd/files.h"
 #include "coaxd/notify.h"
 #include "coaxd/options.h"
 #include "coaxd/privileges.h"
@@ -103,12 +102,11 @@ static int open_context(struct coax_context **context, struct coaxd_options *opt
 	int err = coaxd_security_load(&options->security, &options->context.server_credentials,
 				      error);
 
-	if (coaxd_options_have_proxy(options)) {
-		/* Clients wait for origins, many for one response. */
-		options->context.tuning.deferred_max = PROXY_DEFERRED_MAX;
-		/* Those for patterns of URIs are a client's, and never accepted from others. */
+	/* Clients of a proxy, which a reload may bring, wait for origins, many for one response. */
+	options->context.tuning.deferred_max = PROXY_DEFERRED_MAX;
+	/* Those for patterns of URIs are a client's, and never accepted from others. */
+	if (coaxd_options_have_proxy(options))
 		options->context.client_credentials = options->context.server_credentials;
-	}
 	if (err)
 		coax_log(&options->context.logger, COAX_LOG_ERROR, "%s", error);
 	else
@@ -119,19 +117,30 @@ static int open_context(struct coax_context **context, struct coaxd_options *opt
 	return err;
 }
 
+static void tell_directory(const struct coaxd_served *served, const char *directory,
+			   const char *prefix)
+{
+	unsigned int port = coax_context_port(served->context);
+	unsigned int secure = coax_context_secure_port(served->context);
+	const char *at = *prefix ? " at /" : "";
+
+	if (port)
+		coax_log(served->logger, COAX_LOG_INFO, "serving %s%s%s on port %u", directory, at,
+			 prefix, port);
+	if (secure)
+		coax_log(served->logger, COAX_LOG_INFO, "serving %s%s%s by coaps at port %u",
+			 directory, at, prefix, secure);
+}
+
 /* What 0 in --bind has become is known now. */
 static void tell_ports(const struct coaxd_served *served)
 {
-	const char *files = served->started->files.directory;
-	const char *directory = files ? files : "what origins have";
-	unsigned int port = coax_context_port(served->context);
-	unsigned int secure = coax_context_secure_port(served->context);
+	const struct coaxd_files *files = served->directories.first;
 
-	if (port)
-		coax_log(served->logger, COAX_LOG_INFO, "serving %s on port %u", directory, port);
-	if (secure)
-		coax_log(served->logger, COAX_LOG_INFO, "serving %s by coaps at port %u", directory,
-			 secure);
+	if (!files)
+		tell_directory(served, "what origins have", "");
+	for (; files; files = files->next)
+		tell_directory(served, files->directory, files->prefix);
 }
 
 /* What is to go on until the Context ends. Returns 0 or a negative errno, and has said why. */
@@ -178,7 +187,7 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 			 "answering from userspace alone: no --interface was named for the kernel "
 			 "to answer on");
 	coaxd_monitor_begin(monitor, &options->monitor,
-			    (struct coaxd_counting){served->context, served->proxy},
+			    (struct coaxd_counting){served->context, &served->proxy},
 			    served->logger);
 	tell_ready(arguments, served->logger);
 	coaxd_notify("READY=1\nSTATUS=Serving on port %u", coax_context_port(served->context));
@@ -193,35 +202,29 @@ static int serve(struct coaxd_served *served, struct coaxd_options *options,
 	return 0;
 }
 
-struct files_creation {
-	struct coaxd_files *files;
-	const struct coaxd_files_options *options;
-};
-
-static int create_files(void *arg)
+/* There were none before that anybody has asked. */
+static void ignore_added(void *arg, const char *prefix)
 {
-	struct files_creation *creation = arg;
-
-	return coaxd_files_create(&creation->files, creation->options);
+	(void)arg;
+	(void)prefix;
 }
 
-/* The threads that read and write files have no capabilities: they are one's that had none. */
-static int create_files_unprivileged(struct coaxd_files **files,
-				     const struct coaxd_files_options *options)
+static int make_directories(struct coaxd_served *served)
 {
-	struct files_creation creation = {.options = options};
-	int err = coaxd_privileges_without(create_files, &creation);
+	const struct coaxd_files_options *failed;
 
-	*files = creation.files;
-	return err;
+	return coaxd_directories_make(&served->directories, served->started->files,
+				      served->started->files_count, &failed);
 }
 
 static int build_site(struct coaxd_served *served, struct coaxd_monitor *monitor)
 {
 	int err = coax_site_create(&served->site);
 
-	if (!err && served->files)
-		err = coaxd_files_add(served->files, served->site);
+	if (!err)
+		err = coaxd_directories_use(&served->directories, served->site,
+					    served->started->files, served->started->files_count,
+					    ignore_added, NULL);
 	if (!err)
 		err = coaxd_monitor_add(monitor, &served->started->monitor, served->site);
 	if (err)
@@ -250,15 +253,15 @@ static int run(const struct coaxd_arguments *arguments, struct coaxd_options *op
 	coaxd_log_set_level(options->log.level);
 	block_signals(&signals);
 	err = coaxd_privileges_become(options->user, instance_of(options), served.logger);
-	if (!err && options->files.directory)
-		err = create_files_unprivileged(&served.files, &options->files);
+	if (!err)
+		err = make_directories(&served);
 	if (!err)
 		err = build_site(&served, &monitor);
 	if (!err)
 		err = serve(&served, options, &monitor, &signals);
 	coax_proxy_destroy(served.proxy);
 	coax_site_destroy(served.site);
-	coaxd_files_destroy(served.files);
+	coaxd_directories_destroy(&served.directories);
 	if (served.options != options)
 		coaxd_options_destroy(served.options);
 	return err;

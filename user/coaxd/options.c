@@ -138,7 +138,8 @@ static struct coaxd_options *create_options(void)
 
 	if (!options)
 		return NULL;
-	options->files.max_age = 60;
+	for (size_t i = 0; i <= COAXD_SERVED_MAX; i++)
+		options->files[i].max_age = COAXD_MAX_AGE;
 	options->log.level = COAX_LOG_WARNING;
 	options->context.bind = options->bind;
 	options->context.bind_secure = options->bind_secure;
@@ -171,9 +172,26 @@ bool coaxd_options_have_proxy(const struct coaxd_options *options)
 	return options->proxy.mapping_count || options->proxy.allowed_count;
 }
 
+static const char *served_twice(const struct coaxd_options *options)
+{
+	for (size_t i = 0; i < options->files_count; i++) {
+		const char *prefix = options->files[i].prefix ? options->files[i].prefix : "";
+
+		for (size_t k = 0; k < options->proxy.mapping_count; k++)
+			if (options->mappings[k].prefix &&
+			    strcmp(prefix, options->mappings[k].prefix) == 0)
+				return "the same prefix is served and proxied";
+	}
+	return NULL;
+}
+
 static const char *contradiction(const struct coaxd_options *options)
 {
-	if (!options->files.directory && !coaxd_options_have_proxy(options))
+	const char *twice = served_twice(options);
+
+	if (twice)
+		return twice;
+	if (!options->files_count && !coaxd_options_have_proxy(options))
 		return "nothing says which directory is to be served: serve \"/srv/coap\" { }";
 	if ((options->context.bind_secure_count || options->context.transport_count) &&
 	    !options->security.file)
@@ -184,6 +202,24 @@ static const char *contradiction(const struct coaxd_options *options)
 	return NULL;
 }
 
+/* What is about files is about those of all directories. */
+static int take_argument(struct coaxd_options *options, const struct coaxd_argument *argument,
+			 char problem[COAXD_PROBLEM_MAX])
+{
+	bool is_directory = argument->setting->serve && !argument->setting->key;
+	bool is_for_all = argument->setting->serve && !is_directory && options->files_count;
+	size_t count = is_for_all ? options->files_count : 1;
+	int err = 0;
+
+	if (is_directory)
+		options->files[0].prefix = NULL;
+
+	for (options->files_at = 0; options->files_at < count && !err; options->files_at++)
+		err = coaxd_settings_take(options, argument->setting, argument->text, problem);
+	options->files_at = 0;
+	return err;
+}
+
 static int override(struct coaxd_options *options, const struct coaxd_arguments *arguments)
 {
 	char problem[COAXD_PROBLEM_MAX];
@@ -192,8 +228,7 @@ static int override(struct coaxd_options *options, const struct coaxd_arguments 
 	for (size_t i = 0; i < arguments->count; i++)
 		coaxd_settings_reset(options, arguments->given[i].setting);
 	for (size_t i = 0; i < arguments->count && !err; i++)
-		err = coaxd_settings_take(options, arguments->given[i].setting,
-					  arguments->given[i].text, problem);
+		err = take_argument(options, &arguments->given[i], problem);
 	for (unsigned int i = 0; i < arguments->verbose; i++)
 		options->log.level =
 			options->log.level > COAX_LOG_INFO ? COAX_LOG_INFO : COAX_LOG_DEBUG;
@@ -225,7 +260,8 @@ struct coaxd_options *coaxd_options_create(const struct coaxd_arguments *argumen
 			      arguments->config ? ": " : "", complaint);
 	if (problems->count == before) {
 		options->context.logger = coaxd_log_make(&options->log);
-		options->files.logger = options->context.logger;
+		for (size_t i = 0; i < options->files_count; i++)
+			options->files[i].logger = options->context.logger;
 		options->proxy.logger = options->context.logger;
 		return options;
 	}

@@ -17,12 +17,16 @@
 #define COAXD_CONFIG	   "/etc/coax/coaxd.conf"
 
 #define COAXD_LIST_MAX	   16
+#define COAXD_SERVED_MAX   16
 #define COAXD_PREFIXES_MAX 64
 #define COAXD_MAPPINGS_MAX 64
 #define COAXD_ORIGINS_MAX  16 /* of a mapping: what a proxy takes */
 
 struct coaxd_options {
-	struct coaxd_files_options files;
+	/* One more than there can be, for what is said before that is seen. */
+	struct coaxd_files_options files[COAXD_SERVED_MAX + 1];
+	size_t files_count;
+	size_t files_at;		     /* the one that settings are about */
 	struct coax_context_options context; /* without its site */
 	const char *user;		     /* to serve as; NULL: see coaxd_privileges_become() */
 	struct coaxd_security security;

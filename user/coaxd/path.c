@@ -30,7 +30,25 @@ static int append_name(struct coaxd_path *path, const char *name, size_t length)
 	return 0;
 }
 
-int coaxd_path_from_request(struct coaxd_path *path, const struct coax_message *request)
+bool coaxd_path_is_prefix(const char *prefix, unsigned int *depth)
+{
+	*depth = 0;
+	if (strlen(prefix) > COAXD_PREFIX_MAX || strpbrk(prefix, "%?#"))
+		return false;
+	while (*prefix) {
+		size_t length = strcspn(prefix, "/");
+
+		/* A slash at the end would be an empty name. */
+		if (coaxd_name_check(prefix, length) || (prefix[length] && !prefix[length + 1]))
+			return false;
+		++*depth;
+		prefix += length + (prefix[length] == '/');
+	}
+	return true;
+}
+
+int coaxd_path_from_request(struct coaxd_path *path, const struct coax_message *request,
+			    unsigned int skipped)
 {
 	struct coax_option_iterator it = coax_options_begin(request);
 	struct coax_option option;
@@ -39,7 +57,7 @@ int coaxd_path_from_request(struct coaxd_path *path, const struct coax_message *
 
 	path->length = 0;
 	while (coax_options_next(&it, &option) && option.number <= COAX_URI_PATH) {
-		if (option.number != COAX_URI_PATH)
+		if (option.number != COAX_URI_PATH || (skipped && skipped--))
 			continue;
 		if (ended)
 			return -EINVAL;
@@ -75,17 +93,25 @@ static void put_encoded(struct text *target, const char *path)
 	}
 }
 
-size_t coaxd_path_target(const char *path, const char *name, char target[COAXD_TARGET_MAX])
+size_t coaxd_path_target_below(const char *prefix, const char *path, const char *name,
+			       char target[COAXD_TARGET_MAX])
 {
+	const char *const parts[] = {prefix, path, name};
 	struct text text = {target, COAXD_TARGET_MAX, 0};
 
 	text_put(&text, '/');
-	put_encoded(&text, path);
-	if (name) {
-		if (*path)
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!parts[i] || !*parts[i])
+			continue;
+		if (text.length > 1)
 			text_put(&text, '/');
-		put_encoded(&text, name);
+		put_encoded(&text, parts[i]);
 	}
 	target[text.length] = '\0';
 	return text.length;
+}
+
+size_t coaxd_path_target(const char *path, const char *name, char target[COAXD_TARGET_MAX])
+{
+	return coaxd_path_target_below("", path, name, target);
 }

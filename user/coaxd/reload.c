@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <coax/control.h>
 #include <coax/credentials.h>
-#include "coaxd/privileges.h"
 #include "rcu.h"
 
 /* What is to be told at the end. */
@@ -56,6 +56,26 @@ static void name_fixed(struct reload *reload)
 			needs_restart(reload, coaxd_settings_name(&coaxd_settings[i], name));
 }
 
+/* A forward-proxy's targets may be. */
+static bool has_secure_origins(const struct coaxd_options *options)
+{
+	for (size_t i = 0; i < options->proxy.mapping_count; i++)
+		for (size_t k = 0; k < options->mappings[i].origin_count; k++)
+			if (strncasecmp(options->origins[i][k], "coaps:", 6) == 0)
+				return true;
+	return options->proxy.allowed_count;
+}
+
+/* The Context speaks coaps to origins only if there were any to come at the start. */
+static int use_as_client(const struct reload *reload, struct coax_credentials *credentials)
+{
+	const struct coaxd_served *served = reload->served;
+	int err = served->proxy ? coax_context_set_client_credentials(served->context, credentials)
+				: 0;
+
+	return err == -EOPNOTSUPP && !has_secure_origins(reload->wanted) ? 0 : err;
+}
+
 /* Also when the setting is the same: the file it names may not be. */
 static int use_credentials(struct reload *reload, struct coax_credentials *credentials)
 {
@@ -65,8 +85,8 @@ static int use_credentials(struct reload *reload, struct coax_credentials *crede
 	if (!credentials && !served->options->security.file)
 		return 0;
 	err = coax_context_set_server_credentials(served->context, credentials);
-	if (!err && served->proxy)
-		err = coax_context_set_client_credentials(served->context, credentials);
+	if (!err)
+		err = use_as_client(reload, credentials);
 	if (err == -EOPNOTSUPP) {
 		needs_restart(reload, "security: credentials");
 		return 0;
@@ -114,26 +134,90 @@ static void use_interfaces(struct reload *reload)
 				       coax_context_attach(served->context, wanted->interfaces[i]));
 }
 
-static int set_files(void *arg)
+/* Others have answered for what is there. */
+static void prefix_added(void *arg, const char *prefix)
 {
 	const struct reload *reload = arg;
+	const struct coaxd_served *served = reload->served;
 
-	return coaxd_files_set(reload->served->files, &reload->wanted->files);
+	/* Whoever has found them has published then. */
+	synchronize_rcu();
+	coaxd_directories_forget(&served->directories);
+	if (served->proxy)
+		coax_proxy_yield(served->proxy, prefix);
 }
 
 static void use_files(struct reload *reload)
 {
-	const struct coaxd_served *served = reload->served;
-	uint32_t former = served->options->files.max_age;
+	struct coaxd_served *served = reload->served;
+	const struct coaxd_options *wanted = reload->wanted;
 
-	reload->wanted->files.directory = served->started->files.directory;
-	if (!served->files)
-		return;
-	if (coaxd_privileges_without(set_files, reload) || former == reload->wanted->files.max_age)
-		return;
-	/* Whoever has begun to render with the former one has published then. */
-	synchronize_rcu();
-	coax_context_flush(served->context, NULL);
+	if (coaxd_directories_use(&served->directories, served->site, wanted->files,
+				  wanted->files_count, prefix_added, reload))
+		needs_restart(reload, "serve");
+}
+
+static int make_directories(const struct reload *reload, struct coaxd_problems *problems)
+{
+	const struct coaxd_options *wanted = reload->wanted;
+	const struct coaxd_files_options *failed;
+	int err = coaxd_directories_make(&reload->served->directories, wanted->files,
+					 wanted->files_count, &failed);
+
+	if (err)
+		coaxd_problem(problems, "cannot serve \"%s\": %s", failed->directory,
+			      strerror(-err));
+	return err;
+}
+
+/* It serves before it is told what: then no request comes too early. */
+static int create_proxy(struct coaxd_served *served)
+{
+	const struct coax_proxy_options none = {.logger = *served->logger};
+	struct coax_proxy *proxy;
+	int err = coax_proxy_create(&proxy, served->site, &none);
+
+	if (err)
+		return err;
+	err = coax_proxy_start(proxy, served->context);
+	if (err) {
+		coax_proxy_destroy(proxy);
+		return err;
+	}
+	__atomic_store_n(&served->proxy, proxy, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static bool has_proxy_changed(const struct reload *reload)
+{
+	return has_section_changed(reload, "proxy") || has_section_changed(reload, "proxies");
+}
+
+/* With an error all is as it was. */
+static int use_proxy(const struct reload *reload, struct coaxd_problems *problems)
+{
+	struct coaxd_served *served = reload->served;
+	int err = 0;
+
+	if (!has_proxy_changed(reload))
+		return 0;
+	if (!served->proxy && coaxd_options_have_proxy(reload->wanted))
+		err = create_proxy(served);
+	if (!err && served->proxy)
+		err = coax_proxy_set(served->proxy, &reload->wanted->proxy);
+	if (!err)
+		coaxd_directories_forget(&served->directories);
+	if (err)
+		coaxd_problem(problems, "cannot proxy so: %s", strerror(-err));
+	return err;
+}
+
+static void take_back_proxy(const struct reload *reload)
+{
+	const struct coaxd_served *served = reload->served;
+
+	if (served->proxy && has_proxy_changed(reload))
+		(void)coax_proxy_set(served->proxy, &served->options->proxy);
 }
 
 static void use_all(struct reload *reload)
@@ -147,8 +231,7 @@ static void use_all(struct reload *reload)
 	/* It has observers look again: not without need. */
 	if (has_section_changed(reload, "access"))
 		(void)coaxd_security_apply(&wanted->security, served->site, served->logger);
-	if (has_section_changed(reload, "serve"))
-		use_files(reload);
+	use_files(reload);
 	if (has_section_changed(reload, "kernel"))
 		use_interfaces(reload);
 	name_fixed(reload);
@@ -175,13 +258,18 @@ int coaxd_reload(struct coaxd_served *served, char answer[COAXD_ANSWER_MAX])
 	reload.wanted = coaxd_options_create(served->arguments, &problems);
 	if (reload.wanted && coaxd_security_load(&reload.wanted->security, &credentials, error))
 		coaxd_problem(&problems, "%s", error);
-	if (!problems.count)
+	if (!problems.count && make_directories(&reload, &problems) == 0 &&
+	    use_proxy(&reload, &problems) == 0) {
 		err = use_credentials(&reload, credentials);
+		if (err) {
+			coaxd_problem(&problems, "cannot use %s: %s", reload.wanted->security.file,
+				      strerror(-err));
+			take_back_proxy(&reload);
+		}
+	}
 	coax_credentials_release(credentials);
-	if (err)
-		coaxd_problem(&problems, "cannot use %s: %s", reload.wanted->security.file,
-			      strerror(-err));
 	if (problems.count) {
+		coaxd_directories_unmake(&served->directories);
 		coaxd_options_destroy(reload.wanted);
 		snprintf(answer, COAXD_ANSWER_MAX, "%s", problems.first);
 		coax_log(served->logger, COAX_LOG_WARNING, "all stays as it was");

@@ -5,6 +5,7 @@
 #ifndef COAXD_RELOAD_H
 #define COAXD_RELOAD_H
 
+#include "coaxd/directories.h"
 #include "coaxd/options.h"
 
 #define COAXD_ANSWER_MAX 1024
@@ -14,8 +15,8 @@ struct coaxd_served {
 	const struct coaxd_options *started; /* with what takes a restart to change */
 	struct coaxd_options *options;	     /* with what it serves by else */
 	const struct coax_logger *logger;
-	struct coaxd_files *files; /* NULL: origins alone */
-	struct coax_proxy *proxy;  /* NULL: there is none */
+	struct coaxd_directories directories;
+	struct coax_proxy *proxy; /* NULL: there is none so far */
 	struct coax_site *site;
 	struct coax_context *context;
 };

@@ -35,7 +35,9 @@ __attribute__((format(printf, 2, 3))) static int refuse(char problem[COAXD_PROBL
 
 static void *field_of(struct coaxd_options *options, const struct coaxd_setting *setting)
 {
-	return (char *)options + setting->at;
+	size_t skipped = setting->serve ? options->files_at * sizeof(options->files[0]) : 0;
+
+	return (char *)options + setting->at + skipped;
 }
 
 static size_t *count_of(struct coaxd_options *options, const struct coaxd_setting *setting)
@@ -140,6 +142,41 @@ static int take_text(struct coaxd_options *options, const struct coaxd_setting *
 	if (!*text)
 		return refuse(problem, "takes a name, not an empty one");
 	*(const char **)field_of(options, setting) = text;
+	return 0;
+}
+
+/* The command line's takes the place of all that the file has. */
+static int take_directory(struct coaxd_options *options, const struct coaxd_setting *setting,
+			  const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	struct coaxd_files_options *files = &options->files[options->files_at];
+
+	(void)setting;
+	if (!*text)
+		return refuse(problem, "takes a directory, not an empty name");
+	if (options->files_at == COAXD_SERVED_MAX)
+		return refuse(problem, "can be there %u times at most", COAXD_SERVED_MAX);
+	for (size_t i = 0; i < options->files_at; i++)
+		if (strcmp(options->files[i].prefix ? options->files[i].prefix : "",
+			   files->prefix ? files->prefix : "") == 0)
+			return refuse(problem, "is for a prefix that another one has: \"/%s\"",
+				      files->prefix ? files->prefix : "");
+	files->directory = text;
+	options->files_count = options->files_at + 1;
+	return 0;
+}
+
+static int take_prefix(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	const char *prefix = text + (*text == '/');
+	unsigned int depth;
+
+	(void)setting;
+	options->files[options->files_at].prefix = prefix;
+	if (!coaxd_path_is_prefix(prefix, &depth))
+		return refuse(problem, "takes a path of names, such as /rooms/attic, not \"%s\"",
+			      text);
 	return 0;
 }
 
@@ -294,12 +331,34 @@ static int add_origin(struct coaxd_options *options, const struct coaxd_setting 
 	name = keep(options, NULL, text, (size_t)(uri - text));
 	if (!name)
 		return -ENOMEM;
+	if (strncmp(name->text, "//", 2) == 0 ? !name->text[2]
+					      : !coax_mapping_is_prefix(name->text))
+		return refuse(problem, "is for a path as in a URI, or //HOST, not \"%s\"",
+			      name->text);
 	mapping = find_mapping(options, name->text);
 	if (!mapping || mapping->origin_count == COAXD_ORIGINS_MAX)
 		return refuse(problem, "can be given %u times at most, and %u for one prefix",
 			      setting->max, COAXD_ORIGINS_MAX);
 	options->origins[mapping - options->mappings][mapping->origin_count++] = uri + 1;
 	return 0;
+}
+
+static int add_prefetch(struct coaxd_options *options, const struct coaxd_setting *setting,
+			const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	if (!coax_prefetch_is_path(text))
+		return refuse(problem, "takes a path as in a URI, not \"%s\"", text);
+	return add_text(options, setting, text, problem);
+}
+
+static int add_forward(struct coaxd_options *options, const struct coaxd_setting *setting,
+		       const char *text, char problem[COAXD_PROBLEM_MAX])
+{
+	if (!coax_allowed_is_pattern(text))
+		return refuse(problem,
+			      "takes HOST, *.DOMAIN or *, with :PORT or :* behind, not \"%s\"",
+			      text);
+	return add_text(options, setting, text, problem);
 }
 
 static int take_level(struct coaxd_options *options, const struct coaxd_setting *setting,
@@ -364,7 +423,7 @@ static int take_metrics(struct coaxd_options *options, const struct coaxd_settin
 #define AT(field)		   .at = offsetof(struct coaxd_options, field)
 #define LIST(field)		   .list = true, AT(field)
 #define OF(field)		   .count_at = offsetof(struct coaxd_options, field)
-#define FILES			   .section = "serve"
+#define FILES			   .section = "serve", .serve = true
 #define PROXIES			   .section = "proxies"
 #define KERNEL			   .section = "kernel"
 #define SECURITY		   .section = "security"
@@ -397,14 +456,16 @@ const struct coaxd_setting coaxd_settings[] = {
 	 .fixed = true},
 	{.key = "user", .option = "user", TEXT(user), .fixed = true},
 
-	{FILES, TEXT(files.directory), .fixed = true},
-	{FILES, .key = "writable", .option = "writable", FLAG(files.writable)},
-	{FILES, .key = "max-age", .option = "max-age", NUMBER(files.max_age, 0, UINT32_MAX)},
+	{FILES, .take = take_directory},
+	{FILES, .key = "prefix", .take = take_prefix},
+	{FILES, .key = "writable", .option = "writable", FLAG(files[0].writable)},
+	{FILES, .key = "max-age", .option = "max-age", NUMBER(files[0].max_age, 0, UINT32_MAX)},
 	{FILES, .key = "max-size", .option = "max-size",
-	 NUMBER(files.size_max, 1, COAX_BODY_LENGTH_MAX)},
+	 NUMBER(files[0].size_max, 1, COAX_BODY_LENGTH_MAX)},
 	{FILES, .key = "max-uploads", .option = "max-uploads",
-	 NUMBER(files.uploads_max, 1, AT_A_TIME_MAX)},
-	{FILES, .key = "max-open", .option = "max-open", NUMBER(files.open_max, 1, AT_A_TIME_MAX)},
+	 NUMBER(files[0].uploads_max, 1, AT_A_TIME_MAX)},
+	{FILES, .key = "max-open", .option = "max-open",
+	 NUMBER(files[0].open_max, 1, AT_A_TIME_MAX)},
 
 	{KERNEL, .key = "interface", .option = "interface", .take = add_interface,
 	 .max = COAXD_LIST_MAX, LIST(interfaces), OF(context.accel.interface_count)},
@@ -455,22 +516,19 @@ const struct coaxd_setting coaxd_settings[] = {
 	 .take = add_origin,
 	 .max = COAXD_MAPPINGS_MAX,
 	 .list = true,
-	 OF(proxy.mapping_count),
-	 .fixed = true},
+	 OF(proxy.mapping_count)},
 	{PROXIES, .key = "cache", .take = take_wide_number, .min = 65536, .max = UINT32_MAX,
-	 AT(proxy.cache_bytes), .fixed = true},
+	 AT(proxy.cache_bytes)},
 	{PROXIES, .key = "max-body", .take = take_wide_number, .min = 1024,
-	 .max = COAX_BODY_LENGTH_MAX, AT(proxy.body_max), .fixed = true},
-	{PROXIES, .key = "timeout", NUMBER(proxy.timeout_ms, 100, 3600000), .fixed = true},
-	{PROXIES, .key = "stale-if-error", NUMBER(proxy.stale_if_error, 0, UINT32_MAX),
-	 .fixed = true},
-	{PROXIES, .key = "hop-limit", .take = take_byte, .min = 1, .max = 255, AT(proxy.hop_limit),
-	 .fixed = true},
-	{PROXIES, .key = "identity", TEXT(proxy.identity), .fixed = true},
-	{PROXIES, .key = "prefetch", .take = add_text, .max = COAXD_PREFIXES_MAX, LIST(prefetch),
-	 OF(proxy.prefetch_count), .fixed = true},
-	{PROXIES, .key = "forward", .take = add_text, .max = COAXD_PREFIXES_MAX, LIST(forward),
-	 OF(proxy.allowed_count), .fixed = true},
+	 .max = COAX_BODY_LENGTH_MAX, AT(proxy.body_max)},
+	{PROXIES, .key = "timeout", NUMBER(proxy.timeout_ms, 100, 3600000)},
+	{PROXIES, .key = "stale-if-error", NUMBER(proxy.stale_if_error, 0, UINT32_MAX)},
+	{PROXIES, .key = "hop-limit", .take = take_byte, .min = 1, .max = 255, AT(proxy.hop_limit)},
+	{PROXIES, .key = "identity", TEXT(proxy.identity)},
+	{PROXIES, .key = "prefetch", .take = add_prefetch, .max = COAXD_PREFIXES_MAX,
+	 LIST(prefetch), OF(proxy.prefetch_count)},
+	{PROXIES, .key = "forward", .take = add_forward, .max = COAXD_PREFIXES_MAX, LIST(forward),
+	 OF(proxy.allowed_count)},
 	{MONITOR, .key = "figures", .option = "figures", .take = take_figures, .fixed = true},
 	{MONITOR, .key = "metrics", .option = "metrics", .take = take_metrics, .fixed = true},
 	{MONITOR, .key = "metrics-anywhere", .option = "metrics-anywhere",

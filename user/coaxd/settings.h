@@ -29,6 +29,7 @@ struct coaxd_setting {
 	bool list;	 /* more than one may be given */
 	bool flag;	 /* the command line takes no value */
 	bool fixed;	 /* another value takes a restart */
+	bool serve;	 /* of each directory: where it is in the first one's */
 };
 
 extern const struct coaxd_setting coaxd_settings[];

@@ -12,7 +12,7 @@ static void end(struct coaxd_chore *chore)
 
 	coaxd_temporary_discard(&upload->temporary);
 	close(upload->directory);
-	upload->uploads->count--;
+	__atomic_fetch_sub(&upload->uploads->count, 1, __ATOMIC_RELEASE);
 	free(upload);
 }
 
@@ -42,7 +42,7 @@ int coaxd_upload_begin(struct coaxd_upload **result, struct coaxd_uploads *uploa
 		close(upload->directory);
 		goto out;
 	}
-	uploads->count++;
+	__atomic_fetch_add(&uploads->count, 1, __ATOMIC_RELAXED);
 	*result = upload;
 	return 0;
 out:

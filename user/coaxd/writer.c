@@ -11,6 +11,7 @@ struct coaxd_writer {
 	coaxd_execute_fn execute;
 	void *arg;
 	bool stopping;
+	bool busy;
 	struct coaxd_chore *chores;
 	size_t capacity;
 	size_t reserved; /* places taken, of those waiting and of those about to be deferred */
@@ -48,9 +49,12 @@ static struct coax_responder *take(struct coaxd_writer *writer)
 	struct coax_responder *responder = NULL;
 
 	pthread_mutex_lock(&writer->lock);
+	writer->busy = true;
 	do_chores(writer);
 	while (!writer->waiting && !writer->stopping) {
+		writer->busy = false;
 		pthread_cond_wait(&writer->wake, &writer->lock);
+		writer->busy = true;
 		do_chores(writer);
 	}
 	if (!writer->stopping) {
@@ -147,6 +151,16 @@ bool coaxd_writer_submit(struct coaxd_writer *writer, struct coax_responder *res
 	}
 	pthread_mutex_unlock(&writer->lock);
 	return deferred != NULL;
+}
+
+bool coaxd_writer_is_idle(struct coaxd_writer *writer)
+{
+	bool idle;
+
+	pthread_mutex_lock(&writer->lock);
+	idle = !writer->busy && !writer->reserved && !writer->chores;
+	pthread_mutex_unlock(&writer->lock);
+	return idle;
 }
 
 void coaxd_writer_add(struct coaxd_writer *writer, struct coaxd_chore *chore)

@@ -37,6 +37,9 @@ void coaxd_writer_destroy(struct coaxd_writer *writer);
  */
 bool coaxd_writer_submit(struct coaxd_writer *writer, struct coax_responder *responder);
 
+/* Whether it has nothing to do, and is doing nothing. */
+bool coaxd_writer_is_idle(struct coaxd_writer *writer);
+
 /* Have it run, before the requests that wait. Any thread. */
 void coaxd_writer_add(struct coaxd_writer *writer, struct coaxd_chore *chore);
 

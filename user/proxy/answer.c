@@ -75,7 +75,7 @@ static int put_response(struct coax_mapping *mapping, struct coax_responder *res
 			const struct coax_result *result)
 {
 	const struct coax_relocation relocation = {
-		.from = &mapping->origins[result->origin].base,
+		.from = &mapping->origins[result->origin]->base,
 		.to = &mapping->prefix,
 	};
 	const uint8_t *payload;
@@ -145,9 +145,12 @@ void coax_proxy_answer_hops(const struct coax_proxy *proxy, struct coax_responde
 {
 	char text[COAX_PAYLOAD_MAX];
 	const uint8_t *payload = NULL;
-	size_t length = strlen(proxy->identity), more = 0;
+	size_t length, more = 0;
 
-	memcpy(text, proxy->identity, length);
+	rcu_read_lock();
+	length = strlen(coax_proxy_setup(proxy)->identity);
+	memcpy(text, coax_proxy_setup(proxy)->identity, length);
+	rcu_read_unlock();
 	if (upstream)
 		payload = coax_message_payload(upstream, &more);
 	if (more && length + 1 + more <= sizeof(text)) {
@@ -179,12 +182,12 @@ bool coax_proxy_take_stale(struct coax_proxy *proxy, struct coax_cached *cached,
 			   struct coax_result *result)
 {
 	struct coax_stored *stored = coax_cached_any(cached, &result->generation);
+	uint64_t stale_ns = atomic_load(&proxy->stale_ns);
 
-	if (!proxy->stale_ns || !stored || atomic_load(&stored->revoked) ||
-	    stored->code != COAX_CONTENT)
+	if (!stale_ns || !stored || atomic_load(&stored->revoked) || stored->code != COAX_CONTENT)
 		return false;
 	if (now >= coax_stored_fresh_until(stored) &&
-	    now - coax_stored_fresh_until(stored) >= proxy->stale_ns)
+	    now - coax_stored_fresh_until(stored) >= stale_ns)
 		return false;
 	if (!coax_stored_get(stored))
 		return false;

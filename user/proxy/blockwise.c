@@ -84,7 +84,8 @@ static void rejoin(struct coax_mapping *mapping, struct coax_waiter *waiter)
 	struct coax_cache_key key;
 	const char *error;
 
-	coax_forwarding_read(&forwarding, request, mapping->proxy->hop_limit);
+	coax_forwarding_read(&forwarding, request,
+			     (uint8_t)atomic_load(&mapping->proxy->hop_limit));
 	/* They were read before. */
 	if (forwarding.proxied && !coax_proxied_read(&proxied, request, &error) &&
 	    !coax_proxied_build(&proxied, &target, buffer, sizeof(buffer), request))
@@ -97,7 +98,12 @@ static void rejoin(struct coax_mapping *mapping, struct coax_waiter *waiter)
 	}
 	know(mapping->proxy, key.hash);
 	set_block(mapping->proxy, &forwarding, &key);
-	coax_flight_join(mapping, responder, &forwarding, &key, asked == request ? NULL : asked);
+	/* For a mapping that nobody finds any more nothing is stored. */
+	rcu_read_lock();
+	coax_flight_join(mapping, responder, &forwarding,
+			 atomic_load(&mapping->retired) ? NULL : &key,
+			 asked == request ? NULL : asked);
+	rcu_read_unlock();
 }
 
 void coax_blockwise_join(struct coax_mapping *mapping, struct coax_waiters *waiters)

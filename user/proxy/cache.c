@@ -52,7 +52,7 @@ int coax_cache_create(struct coax_cache **result, uint64_t bytes_max)
 	err = coax_hash_key_random(&cache->key);
 	if (!err) {
 		cache->by_path = calloc(buckets, sizeof(*cache->by_path));
-		cache->table = cds_lfht_new(buckets, buckets, buckets, 0, NULL);
+		cache->table = cds_lfht_new(buckets, buckets, BUCKETS_MAX, 0, NULL);
 		err = cache->by_path && cache->table ? 0 : -ENOMEM;
 	}
 	if (err)
@@ -381,6 +381,82 @@ void coax_cache_invalidate(struct coax_cache *cache, const uint8_t *path, size_t
 		coax_subject_changed(cached->subject);
 		cache->stats.invalidated++;
 	}
+}
+
+static bool begins_with(const struct coax_cached *cached, const uint8_t *path, size_t length)
+{
+	return cached->path_length >= length &&
+	       memcmp(cached->bytes + cached->key_length, path, length) == 0;
+}
+
+/* Who fetches for it does so for those who wait, and not for the cache. */
+static void empty(struct coax_cache *cache, struct coax_cached *cached)
+{
+	struct coax_stored *former = cached->stored;
+
+	cache->stats.bytes -= size_of(cached);
+	rcu_assign_pointer(cached->stored, NULL);
+	cache->stats.bytes += size_of(cached);
+	cached->invalidations++;
+	coax_subject_changed(cached->subject);
+	coax_stored_put(former);
+}
+
+void coax_cache_forget(struct coax_cache *cache, const uint8_t *path, size_t length)
+{
+	struct coax_cached *cached, *next;
+
+	cds_list_for_each_entry_safe (cached, next, &cache->order, order) {
+		if (!begins_with(cached, path, length))
+			continue;
+		if (cached->pins)
+			empty(cache, cached);
+		else
+			drop(cache, cached);
+	}
+}
+
+void coax_cache_withdraw(struct coax_cache *cache, const uint8_t *path, size_t length)
+{
+	struct coax_cached *cached;
+
+	cds_list_for_each_entry (cached, &cache->order, order)
+		if (begins_with(cached, path, length))
+			coax_subject_changed(cached->subject);
+}
+
+/*
+ * Another size.
+ */
+
+/* Holding the lock. */
+static void rehash(struct coax_cache *cache, struct cds_hlist_head *by_path, uint32_t buckets)
+{
+	struct coax_cached *cached;
+
+	free(cache->by_path);
+	cache->by_path = by_path;
+	cache->path_mask = buckets - 1;
+	cds_list_for_each_entry (cached, &cache->order, order)
+		cds_hlist_add_head(&cached->by_path,
+				   &by_path[cached->path_hash & cache->path_mask]);
+}
+
+void coax_cache_resize(struct coax_cache *cache, uint64_t bytes_max)
+{
+	uint32_t buckets = bucket_count(bytes_max);
+	struct cds_hlist_head *by_path = NULL;
+
+	if (buckets > cache->path_mask + 1) {
+		by_path = calloc(buckets, sizeof(*by_path));
+		cds_lfht_resize(cache->table, buckets);
+	}
+	pthread_mutex_lock(&cache->lock);
+	cache->bytes_max = bytes_max;
+	if (by_path)
+		rehash(cache, by_path, buckets);
+	make_room(cache);
+	pthread_mutex_unlock(&cache->lock);
 }
 
 void coax_cache_stats_read(struct coax_cache *cache, struct coax_cache_stats *stats)

@@ -60,6 +60,12 @@ struct coax_cache_stats {
 /* `bytes_max`: of all entries, with what they cost beside the responses. Returns 0 or -errno. */
 int coax_cache_create(struct coax_cache **cache, uint64_t bytes_max);
 
+/*
+ * Another `bytes_max`. Not in an RCU read section, nor with the lock; one thread at a time. For
+ * want of memory entries are found more slowly.
+ */
+void coax_cache_resize(struct coax_cache *cache, uint64_t bytes_max);
+
 /* Nobody uses it or has pinned anything. NULL: nothing. */
 void coax_cache_destroy(struct coax_cache *cache);
 
@@ -123,6 +129,13 @@ bool coax_cache_store(struct coax_cache *cache, struct coax_cached *cached,
  * fetched stored. On return the kernel does not answer from it.
  */
 void coax_cache_invalidate(struct coax_cache *cache, const uint8_t *path, size_t length);
+
+/*
+ * Forget all that is stored for paths that begin so, or (but for what is published of it) keep it:
+ * on return the kernel does not answer from it, and observers are told to look again.
+ */
+void coax_cache_forget(struct coax_cache *cache, const uint8_t *path, size_t length);
+void coax_cache_withdraw(struct coax_cache *cache, const uint8_t *path, size_t length);
 
 void coax_cache_stats_read(struct coax_cache *cache, struct coax_cache_stats *stats);
 

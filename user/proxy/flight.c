@@ -51,7 +51,7 @@ static const struct coax_message *request_of(const struct coax_flight *flight)
 
 static struct coax_origin *origin_of(const struct coax_flight *flight)
 {
-	return &flight->mapping->origins[flight->order[flight->tried - 1]];
+	return flight->mapping->origins[flight->order[flight->tried - 1]];
 }
 
 /*
@@ -68,7 +68,7 @@ static void free_flight(struct coax_flight *flight)
 		coax_cache_unlock(cache);
 	}
 	coax_stored_put(flight->validated);
-	atomic_fetch_sub(&flight->mapping->references, 1);
+	coax_mapping_put(flight->mapping);
 	free(flight->target_bytes);
 	free(flight);
 }
@@ -76,7 +76,8 @@ static void free_flight(struct coax_flight *flight)
 /* A change has come through meanwhile: the response may be from before that. */
 static bool is_doomed(const struct coax_flight *flight)
 {
-	return flight->invalidations != flight->cached->invalidations;
+	return flight->invalidations != flight->cached->invalidations ||
+	       atomic_load(&flight->mapping->retired);
 }
 
 /* Whether it serves those, too, who came after the request left. */
@@ -154,12 +155,12 @@ static struct coax_flight *create(struct coax_mapping *mapping,
 		free(flight);
 		return NULL;
 	}
-	atomic_fetch_add(&mapping->references, 1);
+	coax_mapping_get(mapping);
 	flight->mapping = mapping;
 	flight->forwarding = *forwarding;
 	/* All blocks are asked of one origin. */
 	flight->hash = forwarding->blockwise ? forwarding->resource_hash : hash;
-	flight->deadline = coax_now() + mapping->proxy->timeout_ms * NS_PER_MS;
+	flight->deadline = coax_now() + atomic_load(&mapping->proxy->timeout_ms) * NS_PER_MS;
 	return flight;
 }
 
@@ -303,7 +304,7 @@ static void failed(struct coax_flight *flight, int err)
 
 	coax_log(&proxy->logger, COAX_LOG_INFO, "%s: %s (%s)", origin->uri, failure->diagnostic,
 		 strerror(-err));
-	coax_upstream_failed(origin, failure, flight->began);
+	coax_origin_note_failure(origin, failure, flight->began);
 	if (err == -EFBIG && may_go_by_blocks(flight)) {
 		go_by_blocks(flight);
 		return;
@@ -387,12 +388,15 @@ static void answered(void *arg, int result, const struct coax_message *response,
 		     const union coax_address *remote)
 {
 	struct coax_flight *flight = arg;
+	uint64_t now = coax_now();
 
 	if (result) {
 		failed(flight, result);
 		return;
 	}
-	coax_origin_answered(origin_of(flight), coax_now(), remote);
+	coax_origin_answered(origin_of(flight), now, remote);
+	coax_origin_count_answer(origin_of(flight), coax_message_code(response),
+				 now - flight->began);
 	take_response(flight, response);
 }
 
@@ -414,7 +418,7 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 	struct coax_body body = {.length = 0};
 	struct coax_request_options options = {
 		.timeout_ms = patience(flight),
-		.body_max = proxy->body_max,
+		.body_max = atomic_load(&proxy->body_max),
 		.secure = origin->secure,
 		.single = flight->forwarding.blockwise,
 		.proxying = true,
@@ -433,6 +437,7 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 	if (length)
 		options.body = &body;
 	coax_proxy_count(&proxy->counters.forwarded);
+	coax_proxy_count(&origin->counters->requests);
 	return coax_request(atomic_load(&proxy->context), upstream.remote, &upstream.message,
 			    &options, answered, flight, NULL);
 }
@@ -524,7 +529,7 @@ void coax_flight_join(struct coax_mapping *mapping, struct coax_responder *respo
 {
 	struct coax_result result = {.code = COAX_SERVICE_UNAVAILABLE, .diagnostic = "no memory"};
 	struct coax_flight *flight = create(mapping, forwarding, key ? key->hash : 0, target);
-	struct coax_waiter *waiter = coax_waiter_create(responder, forwarding);
+	struct coax_waiter *waiter = coax_waiter_create(mapping->proxy, responder, forwarding);
 
 	if (!flight || !waiter) {
 		if (flight)

@@ -12,24 +12,27 @@
 #include "proxy/internal.h"
 
 #define TARGETS_MAX 1024
-#define MESSAGE_MAX 2048
 
 /* Above those of mappings. */
 #define SPACE_OF_TARGETS (UINT64_C(1) << 63)
 #define PORT_ANY	 (-1)
 #define PORT_DEFAULT	 (-2) /* the scheme's */
 
-struct allowed {
+struct pattern {
 	char *host; /* "*": any; "*.x": all below x */
 	int port;
+};
+
+struct coax_allowed {
+	size_t count;
+	struct pattern patterns[];
 };
 
 struct coax_forward {
 	struct coax_proxy *proxy;
 	struct coax_hash_key key;
-	struct allowed *allowed;
-	size_t allowed_count;
-	pthread_mutex_t lock; /* what is below */
+	struct coax_origin_counters counters; /* of all targets */
+	pthread_mutex_t lock;		      /* what is below */
 	struct cds_hlist_head targets[TARGETS_MAX];
 	struct cds_list_head order; /* asked for longest ago first */
 	uint32_t count;
@@ -39,7 +42,7 @@ struct coax_forward {
  * What is allowed.
  */
 
-static int read_allowed(struct allowed *allowed, const char *text)
+static int read_pattern(struct pattern *pattern, const char *text)
 {
 	const char *colon = strrchr(text, ':');
 	const char *bracket = strrchr(text, ']');
@@ -47,17 +50,17 @@ static int read_allowed(struct allowed *allowed, const char *text)
 	unsigned int port = 0;
 	int end = 0;
 
-	allowed->port = PORT_DEFAULT;
+	pattern->port = PORT_DEFAULT;
 	/* The last colon is before a port, but in an IPv6 address without brackets. */
 	if (colon && (bracket ? colon > bracket : strchr(text, ':') == colon)) {
 		length = (size_t)(colon - text);
 		if (strcmp(colon, ":*") == 0)
-			allowed->port = PORT_ANY;
+			pattern->port = PORT_ANY;
 		else if (sscanf(colon, ":%5u%n", &port, &end) != 1 || colon[end] || !port ||
 			 port > UINT16_MAX)
 			return -EINVAL;
 		else
-			allowed->port = (int)port;
+			pattern->port = (int)port;
 	}
 	if (bracket && *text == '[') {
 		text++;
@@ -65,8 +68,8 @@ static int read_allowed(struct allowed *allowed, const char *text)
 	}
 	if (!length)
 		return -EINVAL;
-	allowed->host = strndup(text, length);
-	return allowed->host ? 0 : -ENOMEM;
+	pattern->host = strndup(text, length);
+	return pattern->host ? 0 : -ENOMEM;
 }
 
 static bool is_host_allowed(const char *pattern, const char *host)
@@ -88,20 +91,59 @@ static bool is_port_allowed(int port, const struct coax_uri *uri)
 	return port == PORT_ANY || uri->port == (port == PORT_DEFAULT ? otherwise : port);
 }
 
-static bool is_allowed(const struct coax_forward *forward, const struct coax_uri *uri)
+static bool is_allowed(const struct coax_allowed *allowed, const struct coax_uri *uri)
 {
-	for (size_t i = 0; i < forward->allowed_count; i++) {
-		const struct allowed *allowed = &forward->allowed[i];
+	for (size_t i = 0; allowed && i < allowed->count; i++) {
+		const struct pattern *pattern = &allowed->patterns[i];
 
-		if (is_port_allowed(allowed->port, uri) &&
-		    is_host_allowed(allowed->host, uri->host))
+		if (is_port_allowed(pattern->port, uri) &&
+		    is_host_allowed(pattern->host, uri->host))
 			return true;
 	}
 	return false;
 }
 
-int coax_forward_create(struct coax_forward **result, struct coax_proxy *proxy,
-			const char *const *allowed, size_t count)
+void coax_allowed_destroy(struct coax_allowed *allowed)
+{
+	for (size_t i = 0; allowed && i < allowed->count; i++)
+		free(allowed->patterns[i].host);
+	free(allowed);
+}
+
+int coax_allowed_create(struct coax_allowed **result, const char *const *patterns, size_t count,
+			const struct coax_logger *logger)
+{
+	struct coax_allowed *allowed =
+		calloc(1, sizeof(*allowed) + count * sizeof(allowed->patterns[0]));
+	int err = 0;
+
+	if (!allowed)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && !err; i++) {
+		err = read_pattern(&allowed->patterns[i], patterns[i]);
+		allowed->count += !err;
+		if (err)
+			coax_log(logger, COAX_LOG_ERROR, "cannot proxy to %s: %s", patterns[i],
+				 strerror(-err));
+	}
+	if (err)
+		coax_allowed_destroy(allowed);
+	else
+		*result = allowed;
+	return err;
+}
+
+bool coax_allowed_is_pattern(const char *text)
+{
+	struct pattern pattern;
+	bool valid = read_pattern(&pattern, text) != -EINVAL;
+
+	if (valid)
+		free(pattern.host);
+	return valid;
+}
+
+int coax_forward_create(struct coax_forward **result, struct coax_proxy *proxy)
 {
 	struct coax_forward *forward = calloc(1, sizeof(*forward));
 	int err;
@@ -112,16 +154,6 @@ int coax_forward_create(struct coax_forward **result, struct coax_proxy *proxy,
 	pthread_mutex_init(&forward->lock, NULL);
 	CDS_INIT_LIST_HEAD(&forward->order);
 	err = coax_hash_key_random(&forward->key);
-	forward->allowed = calloc(count, sizeof(*forward->allowed));
-	if (!err && !forward->allowed)
-		err = -ENOMEM;
-	for (size_t i = 0; i < count && !err; i++) {
-		err = read_allowed(&forward->allowed[i], allowed[i]);
-		forward->allowed_count += !err;
-		if (err)
-			coax_log(&proxy->logger, COAX_LOG_ERROR, "cannot proxy to %s: %s",
-				 allowed[i], strerror(-err));
-	}
 	if (err)
 		coax_forward_destroy(forward);
 	else
@@ -129,30 +161,47 @@ int coax_forward_create(struct coax_forward **result, struct coax_proxy *proxy,
 	return err;
 }
 
+const struct coax_origin_counters *coax_forward_counters(const struct coax_forward *forward)
+{
+	return &forward->counters;
+}
+
 /*
  * Targets.
  */
 
-static void drop(struct coax_forward *forward, struct coax_mapping *target)
+/* The reference that the table has is the caller's then. */
+static void take_out(struct coax_forward *forward, struct coax_mapping *target)
 {
 	cds_hlist_del(&target->node);
 	cds_list_del(&target->order);
 	forward->count--;
-	coax_mapping_destroy(target);
-	free(target);
 }
 
 void coax_forward_destroy(struct coax_forward *forward)
 {
 	if (!forward)
 		return;
-	while (!cds_list_empty(&forward->order))
-		drop(forward, cds_list_first_entry(&forward->order, struct coax_mapping, order));
-	for (size_t i = 0; i < forward->allowed_count; i++)
-		free(forward->allowed[i].host);
-	free(forward->allowed);
+	coax_forward_sweep(forward, NULL);
 	pthread_mutex_destroy(&forward->lock);
 	free(forward);
+}
+
+void coax_forward_sweep(struct coax_forward *forward, const struct coax_allowed *allowed)
+{
+	struct coax_mapping *target, *next;
+	struct coax_uri uri;
+	const char *error;
+
+	pthread_mutex_lock(&forward->lock);
+	cds_list_for_each_entry_safe (target, next, &forward->order, order) {
+		if (allowed && !coax_uri_parse(&uri, target->origins[0]->uri, &error) &&
+		    is_allowed(allowed, &uri))
+			continue;
+		take_out(forward, target);
+		coax_mapping_retire(target);
+	}
+	pthread_mutex_unlock(&forward->lock);
 }
 
 /* The one asked for longest ago that nobody waits for. */
@@ -163,8 +212,9 @@ static bool make_room(struct coax_forward *forward)
 	if (forward->count < TARGETS_MAX)
 		return true;
 	cds_list_for_each_entry (target, &forward->order, order)
-		if (!atomic_load(&target->references)) {
-			drop(forward, target);
+		if (atomic_load(&target->references) == 1) {
+			take_out(forward, target);
+			coax_mapping_put(target);
 			return true;
 		}
 	return false;
@@ -177,7 +227,7 @@ static struct coax_mapping *find(struct coax_forward *forward, uint64_t hash, co
 	for (; node; node = node->next) {
 		struct coax_mapping *target = caa_container_of(node, struct coax_mapping, node);
 
-		if (target->hash == hash && strcmp(target->origins[0].uri, uri) == 0)
+		if (target->hash == hash && strcmp(target->origins[0]->uri, uri) == 0)
 			return target;
 	}
 	return NULL;
@@ -186,27 +236,16 @@ static struct coax_mapping *find(struct coax_forward *forward, uint64_t hash, co
 static struct coax_mapping *create(struct coax_forward *forward, uint64_t hash, const char *uri)
 {
 	struct coax_mapping *target;
-	const char *error;
 
 	if (!make_room(forward))
 		return NULL;
-	target = calloc(1, sizeof(*target));
+	target = coax_mapping_create_target(forward->proxy, uri, &forward->counters);
 	if (!target)
 		return NULL;
-	target->origins = calloc(1, sizeof(*target->origins));
-	if (!target->origins || coax_origin_create(&target->origins[0], uri, &error)) {
-		free(target->origins);
-		free(target);
-		return NULL;
-	}
-	target->origin_count = 1;
-	target->proxy = forward->proxy;
 	/* The same when it has been dropped and is asked for again: so changes find what is stored.
 	 */
 	target->space = hash | SPACE_OF_TARGETS;
 	target->hash = hash;
-	(void)coax_message_start(&target->prefix, target->bytes, sizeof(target->bytes),
-				 COAX_TYPE_CON, COAX_GET, 0, NULL, 0);
 	cds_hlist_add_head(&target->node, &forward->targets[hash % TARGETS_MAX]);
 	cds_list_add_tail(&target->order, &forward->order);
 	forward->count++;
@@ -229,7 +268,7 @@ static struct coax_mapping *obtain(struct coax_forward *forward, const struct co
 	if (!target)
 		target = create(forward, hash, text);
 	if (target) {
-		atomic_fetch_add(&target->references, 1);
+		coax_mapping_get(target);
 		cds_list_del(&target->order);
 		cds_list_add_tail(&target->order, &forward->order);
 	}
@@ -259,7 +298,7 @@ static void pass_on(struct coax_forward *forward, struct coax_responder *respond
 		return;
 	}
 	coax_proxy_handle_target(responder, mapping, &target);
-	atomic_fetch_sub(&mapping->references, 1);
+	coax_mapping_put(mapping);
 }
 
 void coax_forward_handle(struct coax_forward *forward, struct coax_responder *responder)
@@ -269,8 +308,9 @@ void coax_forward_handle(struct coax_forward *forward, struct coax_responder *re
 	int err;
 
 	err = coax_proxied_read(&proxied, coax_responder_request(responder), &error);
-	if (err == -EPROTONOSUPPORT || (!err && (!coax_proxied_may_ask(&proxied, responder) ||
-						 !is_allowed(forward, &proxied.uri))))
+	if (err == -EPROTONOSUPPORT ||
+	    (!err && (!coax_proxied_may_ask(&proxied, responder) ||
+		      !is_allowed(coax_proxy_setup(forward->proxy)->allowed, &proxied.uri))))
 		coax_respond_error(responder, COAX_PROXYING_NOT_SUPPORTED, "%s", "");
 	else if (err)
 		coax_respond_error(responder, COAX_BAD_OPTION, "%s", error);

@@ -8,18 +8,22 @@
 #include "proxy/internal.h"
 #include "site/gateway.h"
 
-struct coax_mapping *coax_mapping_of_host(struct coax_proxy *proxy, const void *host, size_t length)
+struct coax_mapping *coax_mapping_of_host(const struct coax_proxy *proxy, const void *host,
+					  size_t length)
 {
-	for (size_t i = 0; i < proxy->mapping_count; i++) {
-		const char *name = proxy->mappings[i].host;
+	const struct coax_proxy_setup *setup = coax_proxy_setup(proxy);
+
+	for (size_t i = 0; i < setup->mapping_count; i++) {
+		const char *name = setup->mappings[i]->host;
 
 		if (name && strlen(name) == length && strncasecmp(name, host, length) == 0)
-			return &proxy->mappings[i];
+			return setup->mappings[i];
 	}
 	return NULL;
 }
 
-static struct coax_mapping *find_host(struct coax_proxy *proxy, const struct coax_message *request)
+static struct coax_mapping *find_host(const struct coax_proxy *proxy,
+				      const struct coax_message *request)
 {
 	struct coax_option host;
 
@@ -33,7 +37,7 @@ static bool takes(const struct coax_message *request, void *arg)
 	struct coax_proxy *proxy = arg;
 
 	if (coax_proxied_is(request))
-		return proxy->forward;
+		return coax_proxy_setup(proxy)->allowed;
 	return find_host(proxy, request);
 }
 
@@ -41,20 +45,27 @@ static void handle(struct coax_responder *responder, void *arg)
 {
 	const struct coax_message *request = coax_responder_request(responder);
 	struct coax_proxy *proxy = arg;
+	struct coax_mapping *mapping;
 
 	coax_responder_subject(responder, NULL, 0);
-	if (coax_proxied_is(request))
+	if (coax_proxied_is(request)) {
 		coax_forward_handle(proxy->forward, responder);
+		return;
+	}
+	mapping = find_host(proxy, request);
+	if (mapping)
+		coax_proxy_handle_mapping(responder, mapping);
 	else
-		coax_proxy_handle(responder, find_host(proxy, request));
+		/* It has gone since takes() looked. */
+		coax_respond(responder, COAX_NOT_FOUND);
 }
 
-static bool has_hosts(const struct coax_proxy *proxy)
+bool coax_setup_needs_gateway(const struct coax_proxy_setup *setup)
 {
-	for (size_t i = 0; i < proxy->mapping_count; i++)
-		if (proxy->mappings[i].host)
+	for (size_t i = 0; i < setup->mapping_count; i++)
+		if (setup->mappings[i]->host)
 			return true;
-	return false;
+	return setup->allowed;
 }
 
 int coax_proxy_add_gateway(struct coax_proxy *proxy)
@@ -74,14 +85,9 @@ int coax_proxy_add_gateway(struct coax_proxy *proxy)
 		.cacheable_queries = true,
 		.observable = true,
 		.proxying = true,
-		.body_max = proxy->body_max,
+		.body_max = atomic_load(&proxy->body_max),
 	};
-	int err;
 
-	if (!proxy->forward && !has_hosts(proxy))
-		return 0;
-	err = coax_site_add_gateway(proxy->site, &resource, takes,
-				    proxy->forward ? coax_local_take : NULL);
-	proxy->has_gateway = !err;
-	return err;
+	return coax_site_add_gateway(proxy->site, &resource, takes, coax_local_take,
+				     &proxy->gateway);
 }

@@ -123,14 +123,13 @@ static void handle(struct coax_responder *responder, struct coax_mapping *mappin
 	fetch(mapping, responder, forwarding, shared ? &key : NULL, target);
 }
 
-void coax_proxy_handle(struct coax_responder *responder, void *arg)
+void coax_proxy_handle_mapping(struct coax_responder *responder, struct coax_mapping *mapping)
 {
-	struct coax_mapping *mapping = arg;
 	struct coax_forwarding forwarding;
 
 	coax_responder_subject(responder, NULL, 0);
 	coax_forwarding_read(&forwarding, coax_responder_request(responder),
-			     mapping->proxy->hop_limit);
+			     (uint8_t)atomic_load(&mapping->proxy->hop_limit));
 	if (forwarding.refusal)
 		refuse(mapping->proxy, responder, &forwarding);
 	else if (forwarding.proxied)
@@ -139,13 +138,22 @@ void coax_proxy_handle(struct coax_responder *responder, void *arg)
 		handle(responder, mapping, &forwarding, NULL);
 }
 
+void coax_proxy_handle(struct coax_responder *responder, void *arg)
+{
+	const struct coax_proxy_place *place = arg;
+	struct coax_mapping *mapping = rcu_dereference(place->mapping);
+
+	coax_taken_over(mapping);
+	coax_proxy_handle_mapping(responder, mapping);
+}
+
 void coax_proxy_handle_target(struct coax_responder *responder, struct coax_mapping *mapping,
 			      const struct coax_message *target)
 {
 	struct coax_forwarding forwarding;
 
 	coax_forwarding_read(&forwarding, coax_responder_request(responder),
-			     mapping->proxy->hop_limit);
+			     (uint8_t)atomic_load(&mapping->proxy->hop_limit));
 	/* The payload of a FETCH belongs to the key. */
 	if (coax_message_code(target) == COAX_FETCH && target->payload == target->length)
 		forwarding.shared = false;

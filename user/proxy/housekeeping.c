@@ -24,6 +24,9 @@
 
 struct prefetched {
 	struct coax_housekeeping *housekeeping;
+	struct cds_list_head node; /* the lock */
+	struct coax_work leave;
+	struct coax_pipe *pipe; /* worker 0's, like what comes out of it; valid until it is over */
 	struct coax_message request;
 	uint8_t bytes[REQUEST_MAX];
 	/* The lock. */
@@ -36,9 +39,9 @@ struct coax_housekeeping {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	bool is_running;
 	bool stopping;
-	size_t count;
-	struct prefetched prefetched[];
+	struct cds_list_head prefetched;
 };
 
 static void put(void *arg, const struct coax_message *response, bool last)
@@ -65,7 +68,7 @@ static void ask(struct prefetched *prefetched)
 
 	prefetched->is_over = false;
 	if (!coax_render_to_pipe(atomic_load(&proxy->context), &prefetched->request, put,
-				 prefetched, NULL))
+				 prefetched, &prefetched->pipe))
 		return;
 	prefetched->is_over = true;
 	prefetched->due = coax_now() + RETRY;
@@ -73,16 +76,13 @@ static void ask(struct prefetched *prefetched)
 
 static void ask_again(struct coax_housekeeping *housekeeping, uint64_t now)
 {
-	for (size_t i = 0; i < housekeeping->count; i++) {
-		struct prefetched *prefetched = &housekeeping->prefetched[i];
-		bool due;
+	struct prefetched *prefetched;
 
-		pthread_mutex_lock(&housekeeping->lock);
-		due = prefetched->is_over && now >= prefetched->due;
-		if (due)
+	pthread_mutex_lock(&housekeeping->lock);
+	cds_list_for_each_entry (prefetched, &housekeeping->prefetched, node)
+		if (prefetched->is_over && now >= prefetched->due)
 			ask(prefetched);
-		pthread_mutex_unlock(&housekeeping->lock);
-	}
+	pthread_mutex_unlock(&housekeeping->lock);
 }
 
 /* Returns whether it goes on. */
@@ -115,6 +115,10 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/*
+ * What is prefetched.
+ */
+
 static int build(struct prefetched *prefetched, const char *path)
 {
 	struct coax_message *request = &prefetched->request;
@@ -128,65 +132,146 @@ static int build(struct prefetched *prefetched, const char *path)
 	return err ? err : coax_message_add_uint(request, COAX_OBSERVE, 0);
 }
 
-static void destroy(struct coax_housekeeping *housekeeping)
+bool coax_prefetch_is_path(const char *path)
 {
-	pthread_cond_destroy(&housekeeping->changed);
-	pthread_mutex_destroy(&housekeeping->lock);
-	free(housekeeping);
+	struct prefetched scratch;
+
+	return !build(&scratch, path);
 }
 
-static void init(struct coax_housekeeping *housekeeping)
+void coax_prefetch_destroy(struct cds_list_head *prefetch)
 {
+	struct prefetched *prefetched, *next;
+
+	cds_list_for_each_entry_safe (prefetched, next, prefetch, node)
+		free(prefetched);
+	CDS_INIT_LIST_HEAD(prefetch);
+}
+
+int coax_prefetch_create(struct cds_list_head *prefetch, struct coax_housekeeping *housekeeping,
+			 const char *const *paths, size_t count)
+{
+	CDS_INIT_LIST_HEAD(prefetch);
+	for (size_t i = 0; i < count; i++) {
+		struct prefetched *prefetched = calloc(1, sizeof(*prefetched));
+		int err = prefetched ? build(prefetched, paths[i]) : -ENOMEM;
+
+		if (err) {
+			coax_log(&housekeeping->proxy->logger, COAX_LOG_ERROR,
+				 "cannot prefetch %s: %s", paths[i], strerror(-err));
+			free(prefetched);
+			coax_prefetch_destroy(prefetch);
+			return err;
+		}
+		prefetched->housekeeping = housekeeping;
+		cds_list_add_tail(&prefetched->node, prefetch);
+	}
+	return 0;
+}
+
+static struct prefetched *find(struct cds_list_head *prefetch, const struct prefetched *like)
+{
+	const struct coax_message *request = &like->request;
+	struct prefetched *prefetched;
+
+	cds_list_for_each_entry (prefetched, prefetch, node)
+		if (prefetched->request.length == request->length &&
+		    memcmp(prefetched->bytes, like->bytes, request->length) == 0)
+			return prefetched;
+	return NULL;
+}
+
+/* Where nothing comes out of the pipe meanwhile. */
+static void leave(struct coax_worker *worker, struct coax_work *work)
+{
+	struct prefetched *prefetched = caa_container_of(work, struct prefetched, leave);
+
+	(void)worker;
+	if (!prefetched->is_over)
+		coax_pipe_close(prefetched->pipe);
+	free(prefetched);
+}
+
+/* Those that are wanted still stay as they are; the others leave. Holding the lock. */
+static void keep_wanted(struct coax_housekeeping *housekeeping, struct cds_list_head *prefetch)
+{
+	struct coax_context *context = atomic_load(&housekeeping->proxy->context);
+	struct prefetched *prefetched, *next, *same;
+
+	cds_list_for_each_entry_safe (prefetched, next, &housekeeping->prefetched, node) {
+		same = find(prefetch, prefetched);
+		if (same) {
+			cds_list_del(&same->node);
+			free(same);
+			prefetched->due = 0;
+			continue;
+		}
+		cds_list_del(&prefetched->node);
+		prefetched->leave.run = leave;
+		if (context)
+			coax_worker_post(context->workers[0], &prefetched->leave);
+		else
+			free(prefetched);
+	}
+}
+
+void coax_housekeeping_set(struct coax_housekeeping *housekeeping, struct cds_list_head *prefetch)
+{
+	pthread_mutex_lock(&housekeeping->lock);
+	keep_wanted(housekeeping, prefetch);
+	cds_list_splice(prefetch, &housekeeping->prefetched);
+	pthread_cond_signal(&housekeeping->changed);
+	pthread_mutex_unlock(&housekeeping->lock);
+}
+
+/*
+ * Beginning and end.
+ */
+
+int coax_housekeeping_create(struct coax_housekeeping **result, struct coax_proxy *proxy)
+{
+	struct coax_housekeeping *housekeeping = calloc(1, sizeof(*housekeeping));
 	pthread_condattr_t attributes;
 
+	if (!housekeeping)
+		return -ENOMEM;
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&housekeeping->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 	pthread_mutex_init(&housekeeping->lock, NULL);
+	CDS_INIT_LIST_HEAD(&housekeeping->prefetched);
+	housekeeping->proxy = proxy;
+	*result = housekeeping;
+	return 0;
 }
 
-int coax_housekeeping_start(struct coax_proxy *proxy)
+int coax_housekeeping_start(struct coax_housekeeping *housekeeping)
 {
-	struct coax_housekeeping *housekeeping =
-		calloc(1, sizeof(*housekeeping) +
-				  proxy->prefetch_count * sizeof(housekeeping->prefetched[0]));
-	int err = 0;
+	int err = -pthread_create(&housekeeping->thread, NULL, run, housekeeping);
 
-	if (!housekeeping)
-		return -ENOMEM;
-	init(housekeeping);
-	housekeeping->proxy = proxy;
-	housekeeping->count = proxy->prefetch_count;
-	for (size_t i = 0; i < housekeeping->count && !err; i++) {
-		housekeeping->prefetched[i].housekeeping = housekeeping;
-		err = build(&housekeeping->prefetched[i], proxy->prefetch[i]);
-		if (err)
-			coax_log(&proxy->logger, COAX_LOG_ERROR, "cannot prefetch %s: %s",
-				 proxy->prefetch[i], strerror(-err));
-	}
-	if (!err)
-		err = -pthread_create(&housekeeping->thread, NULL, run, housekeeping);
-	if (err)
-		destroy(housekeeping);
-	else
-		proxy->housekeeping = housekeeping;
+	housekeeping->is_running = !err;
 	return err;
 }
 
 void coax_housekeeping_stop(struct coax_housekeeping *housekeeping)
 {
-	if (!housekeeping)
+	if (!housekeeping->is_running)
 		return;
 	pthread_mutex_lock(&housekeeping->lock);
 	housekeeping->stopping = true;
 	pthread_cond_signal(&housekeeping->changed);
 	pthread_mutex_unlock(&housekeeping->lock);
 	pthread_join(housekeeping->thread, NULL);
+	housekeeping->is_running = false;
 }
 
 void coax_housekeeping_destroy(struct coax_housekeeping *housekeeping)
 {
-	if (housekeeping)
-		destroy(housekeeping);
+	if (!housekeeping)
+		return;
+	coax_prefetch_destroy(&housekeeping->prefetched);
+	pthread_cond_destroy(&housekeeping->changed);
+	pthread_mutex_destroy(&housekeeping->lock);
+	free(housekeeping);
 }

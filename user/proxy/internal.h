@@ -20,21 +20,36 @@
 /* Path segments, each with its length, and a name space before them. */
 #define COAX_PATH_KEY_MAX 2048
 
+/* A prefix in the Site. What it stands for can be exchanged. */
+struct coax_proxy_place {
+	struct coax_resource *resource;
+	struct coax_mapping *mapping; /* RCU */
+};
+
 struct coax_mapping {
 	struct coax_proxy *proxy;
 	uint64_t space; /* of keys: its number, or above those a hash of a target's URI */
-	char *host;	/* NULL: it is a prefix's */
-	struct coax_resource *resource;
-	unsigned int depth;	    /* segments of the prefix */
-	struct coax_message prefix; /* as Uri-Path */
+	atomic_uint references;
+	atomic_bool retired;		/* nobody finds it any more */
+	char *host;			/* NULL: it is a prefix's */
+	struct coax_proxy_place *place; /* the prefix's; for who sets the proxy up */
+	unsigned int depth;		/* segments of the prefix */
+	struct coax_message prefix;	/* as Uri-Path */
 	uint8_t bytes[COAX_MAPPING_OPTIONS_MAX];
 	unsigned int origin_count;
-	struct coax_origin *origins;
+	struct coax_origin *origins[COAX_ORIGINS_MAX];
 	/* A forward-proxy's target: forward.c. */
 	struct cds_hlist_node node;
 	struct cds_list_head order;
-	atomic_uint references; /* of those who fetch from it */
 	uint64_t hash;
+};
+
+/* What can be exchanged while requests are handled: as a whole, under RCU. */
+struct coax_proxy_setup {
+	char identity[COAX_IDENTITY_MAX];
+	struct coax_allowed *allowed; /* NULL: no forward-proxy */
+	size_t mapping_count;
+	struct coax_mapping *mappings[];
 };
 
 struct coax_counters {
@@ -54,6 +69,7 @@ struct coax_large {
 	atomic_ulong etag;  /* of the latest block; 0: not known */
 };
 
+struct coax_allowed;
 struct coax_forward;
 struct coax_housekeeping;
 struct coax_local;
@@ -64,23 +80,24 @@ struct coax_proxy {
 	_Atomic(struct coax_context *) context; /* NULL: not started */
 	struct coax_cache *cache;
 	struct coax_logger logger;
-	uint64_t body_max;
-	uint32_t timeout_ms;
-	uint64_t stale_ns;
-	uint8_t hop_limit;
-	char identity[COAX_IDENTITY_MAX];
+	atomic_ulong body_max;
+	atomic_uint timeout_ms;
+	atomic_ulong stale_ns;
+	atomic_uint hop_limit;
+	/* How often it was set up: who has asked before waits for what was meant then. */
+	atomic_uint version;
+	atomic_uint next_space;
+	struct coax_proxy_setup *setup; /* RCU; never NULL */
 	struct coax_counters counters;
 	struct coax_large large[COAX_LARGE_MAX]; /* by hash */
-	struct coax_forward *forward;		 /* NULL: no forward-proxy */
-	struct coax_local *local;		 /* the same, or not started */
-	bool has_gateway;
-	atomic_bool stopping;			/* nothing begins that is not for a client */
-	struct cds_list_head watches;		/* the cache's lock */
-	struct coax_housekeeping *housekeeping; /* NULL: not started */
-	char **prefetch;
-	size_t prefetch_count;
-	size_t mapping_count;
-	struct coax_mapping mappings[];
+	struct coax_forward *forward;
+	struct coax_local *local;      /* NULL: not started */
+	struct coax_resource *gateway; /* NULL: there is none */
+	atomic_bool stopping;	       /* nothing begins that is not for a client */
+	struct cds_list_head watches;  /* the cache's lock */
+	struct coax_housekeeping *housekeeping;
+	pthread_mutex_t origins_lock;
+	struct cds_list_head origins; /* that mappings have */
 };
 
 static inline void coax_proxy_count(atomic_ulong *counter)
@@ -90,10 +107,27 @@ static inline void coax_proxy_count(atomic_ulong *counter)
 
 /* mapping.c */
 
-/* In place, and a part of the proxy's Site. Returns 0, or has said why not. */
-int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint64_t space,
+/*
+ * Make one, with one reference; it is no part of the Site. Returns 0, or has said why not.
+ */
+int coax_mapping_create(struct coax_mapping **mapping, struct coax_proxy *proxy,
 			const struct coax_proxy_mapping *options);
-void coax_mapping_destroy(struct coax_mapping *mapping);
+/* One for a forward-proxy's target; NULL: no memory, or no origin. */
+struct coax_mapping *coax_mapping_create_target(struct coax_proxy *proxy, const char *uri,
+						struct coax_origin_counters *counters);
+/* Its prefix's segments. Returns 0, -EINVAL or -EMSGSIZE. */
+int coax_mapping_read_prefix(struct coax_mapping *mapping, const char *prefix);
+void coax_mapping_get(struct coax_mapping *mapping);
+/* NULL: nothing. */
+void coax_mapping_put(struct coax_mapping *mapping);
+/* Whether they fetch the same from the same; or at least are for the same requests. */
+bool coax_mapping_is_same(const struct coax_mapping *a, const struct coax_mapping *b);
+bool coax_mapping_is_for_same(const struct coax_mapping *a, const struct coax_mapping *b);
+/*
+ * Nobody finds it any more: forget what is stored of it. Who waits for it is answered, and it lasts
+ * as long. The reference is given up.
+ */
+void coax_mapping_retire(struct coax_mapping *mapping);
 
 /*
  * Which origins can be asked now for what has this hash, best first. None: *code and *retry_after
@@ -103,8 +137,32 @@ unsigned int coax_mapping_candidates(struct coax_mapping *mapping, uint64_t hash
 				     uint8_t order[COAX_ORIGINS_MAX], uint8_t *code,
 				     uint32_t *retry_after);
 
-/* handle.c: the handler of all methods; `mapping` is a struct coax_mapping. */
-void coax_proxy_handle(struct coax_responder *responder, void *mapping);
+/* origins.c: those that mappings share, by their URIs. */
+
+/* A reference. Returns 0, or as coax_origin_create(). */
+int coax_proxy_obtain_origin(struct coax_proxy *proxy, const char *uri, struct coax_origin **origin,
+			     const char **error);
+void coax_proxy_put_origin(struct coax_proxy *proxy, struct coax_origin *origin);
+
+/* setup.c */
+
+/* In an RCU read section. */
+static inline const struct coax_proxy_setup *coax_proxy_setup(const struct coax_proxy *proxy)
+{
+	const struct coax_proxy_setup *setup = rcu_dereference(proxy->setup);
+
+	coax_taken_over((void *)setup);
+	return setup;
+}
+
+uint64_t coax_proxy_cache_bytes(const struct coax_proxy_options *options);
+/* Out of its Site, which nobody serves; mappings end. */
+void coax_proxy_leave(struct coax_proxy *proxy);
+
+/* handle.c: the handler of all methods; `place` is a struct coax_proxy_place. */
+void coax_proxy_handle(struct coax_responder *responder, void *place);
+/* The same for a host's mapping. */
+void coax_proxy_handle_mapping(struct coax_responder *responder, struct coax_mapping *mapping);
 /*
  * The same for a request to a forward-proxy, which asks `mapping` for what `target` says: a message
  * with the method and the options, of a FETCH the payload if that is part of the key.
@@ -113,9 +171,10 @@ void coax_proxy_handle_target(struct coax_responder *responder, struct coax_mapp
 			      const struct coax_message *target);
 
 /* gateway.c: what is told by the host's name, and what is a forward-proxy's. */
+bool coax_setup_needs_gateway(const struct coax_proxy_setup *setup);
 int coax_proxy_add_gateway(struct coax_proxy *proxy);
 /* NULL: there is none. */
-struct coax_mapping *coax_mapping_of_host(struct coax_proxy *proxy, const void *host,
+struct coax_mapping *coax_mapping_of_host(const struct coax_proxy *proxy, const void *host,
 					  size_t length);
 
 /* proxied.c */
@@ -174,10 +233,18 @@ bool coax_local_take(const struct coax_responder *responder, struct coax_message
 
 /* forward.c */
 
-int coax_forward_create(struct coax_forward **forward, struct coax_proxy *proxy,
-			const char *const *allowed, size_t count);
+int coax_allowed_create(struct coax_allowed **allowed, const char *const *patterns, size_t count,
+			const struct coax_logger *logger);
+/* NULL: nothing. */
+void coax_allowed_destroy(struct coax_allowed *allowed);
+
+int coax_forward_create(struct coax_forward **forward, struct coax_proxy *proxy);
 /* Nobody fetches. NULL: nothing. */
 void coax_forward_destroy(struct coax_forward *forward);
+/* Targets that are not allowed any more end. NULL: none is. */
+void coax_forward_sweep(struct coax_forward *forward, const struct coax_allowed *allowed);
+/* What all targets have counted together. */
+const struct coax_origin_counters *coax_forward_counters(const struct coax_forward *forward);
 /* Answer a request with Proxy-Uri or Proxy-Scheme. */
 void coax_forward_handle(struct coax_forward *forward, struct coax_responder *responder);
 
@@ -187,6 +254,7 @@ void coax_forward_handle(struct coax_forward *forward, struct coax_responder *re
 struct coax_waiter {
 	struct coax_waiter *next;
 	struct coax_responder *responder;
+	unsigned int version; /* of the proxy, when it came */
 	uint16_t hops;
 	uint8_t hop_limit;
 };
@@ -198,12 +266,16 @@ struct coax_waiters {
 };
 
 /* NULL: no memory. */
-struct coax_waiter *coax_waiter_create(struct coax_responder *responder,
+struct coax_waiter *coax_waiter_create(const struct coax_proxy *proxy,
+				       struct coax_responder *responder,
 				       const struct coax_forwarding *forwarding);
 void coax_waiters_add(struct coax_waiters *waiters, struct coax_waiter *waiter);
 /* All of `from`, behind those that are there. */
 void coax_waiters_move(struct coax_waiters *to, struct coax_waiters *from);
-/* All get the same, and are free. */
+/*
+ * All get the same, and are free. Those from before the proxy was set up anew get it for themselves
+ * alone: another may answer for the same now.
+ */
 void coax_waiters_answer(struct coax_mapping *mapping, struct coax_waiters *waiters,
 			 const struct coax_result *result);
 
@@ -220,11 +292,12 @@ struct coax_failure {
 
 /* Of the errno that the Context gave. */
 const struct coax_failure *coax_failure_of(int result);
-
-/* A request that was sent at `began` has failed: leave the origin alone for a while if it is down.
+/*
+ * A request to it that was sent at `began` has failed so. What is our own doing is not the origin's
+ * failure, nor is it down if it has answered others since.
  */
-void coax_upstream_failed(struct coax_origin *origin, const struct coax_failure *failure,
-			  uint64_t began);
+void coax_origin_note_failure(struct coax_origin *origin, const struct coax_failure *failure,
+			      uint64_t began);
 
 struct coax_upstream {
 	const union coax_address *remote; /* NULL: the message names it, and it is looked up */
@@ -285,8 +358,16 @@ void coax_watches_tick(struct coax_proxy *proxy, uint64_t now);
 
 /* housekeeping.c: a thread for what is done by the clock. */
 
-int coax_housekeeping_start(struct coax_proxy *proxy);
-/* Its thread ends. What it asked the Site for does so with the Context. NULL: nothing. */
+int coax_housekeeping_create(struct coax_housekeeping **housekeeping, struct coax_proxy *proxy);
+int coax_housekeeping_start(struct coax_housekeeping *housekeeping);
+
+/* What is to be prefetched. Returns 0, or has said why not. */
+int coax_prefetch_create(struct cds_list_head *prefetch, struct coax_housekeeping *housekeeping,
+			 const char *const *paths, size_t count);
+void coax_prefetch_destroy(struct cds_list_head *prefetch);
+/* Prefetch what is in the list, which is taken over, and nothing else; at once. */
+void coax_housekeeping_set(struct coax_housekeeping *housekeeping, struct cds_list_head *prefetch);
+/* Its thread ends. What it asked the Site for does so with the Context. */
 void coax_housekeeping_stop(struct coax_housekeeping *housekeeping);
 /* The Context is gone. NULL: nothing. */
 void coax_housekeeping_destroy(struct coax_housekeeping *housekeeping);

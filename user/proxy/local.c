@@ -192,7 +192,7 @@ static bool is_served(const struct coax_local *local, const uint8_t *address, in
 	return false;
 }
 
-static bool is_own_uri(struct coax_proxy *proxy, const struct coax_local *local,
+static bool is_own_uri(const struct coax_proxy *proxy, const struct coax_local *local,
 		       const struct coax_uri *uri)
 {
 	union coax_address address;
@@ -264,7 +264,7 @@ bool coax_local_take(const struct coax_responder *responder, struct coax_message
 	struct coax_proxied proxied;
 	const char *error;
 
-	if (!local || !coax_proxied_is(request))
+	if (!local || !coax_proxied_is(request) || !coax_proxy_setup(proxy)->allowed)
 		return false;
 	coax_taken_over((void *)local);
 	if (is_own_scheme(local, responder))

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <coax/option.h>
 #include <coax/uri.h>
 #include "clock.h"
@@ -17,11 +18,9 @@ static int add_origins(struct coax_mapping *mapping, const struct coax_proxy_map
 		coax_log(logger, COAX_LOG_ERROR, "a mapping has 1 to %d origins", COAX_ORIGINS_MAX);
 		return -EINVAL;
 	}
-	mapping->origins = calloc(options->origin_count, sizeof(*mapping->origins));
-	if (!mapping->origins)
-		return -ENOMEM;
 	for (size_t i = 0; i < options->origin_count; i++) {
-		err = coax_origin_create(&mapping->origins[i], options->origins[i], &error);
+		err = coax_proxy_obtain_origin(mapping->proxy, options->origins[i],
+					       &mapping->origins[i], &error);
 		if (err) {
 			coax_log(logger, COAX_LOG_ERROR, "%s is no origin: %s", options->origins[i],
 				 error ? error : strerror(-err));
@@ -32,7 +31,7 @@ static int add_origins(struct coax_mapping *mapping, const struct coax_proxy_map
 	return 0;
 }
 
-static int read_prefix(struct coax_mapping *mapping, const char *prefix)
+int coax_mapping_read_prefix(struct coax_mapping *mapping, const char *prefix)
 {
 	struct coax_option_iterator it;
 	struct coax_option option;
@@ -52,27 +51,11 @@ static int read_prefix(struct coax_mapping *mapping, const char *prefix)
 	return 0;
 }
 
-static int add_resource(struct coax_mapping *mapping, const char *prefix)
+bool coax_mapping_is_prefix(const char *text)
 {
-	const struct coax_resource_options resource = {
-		.path = prefix,
-		.get = coax_proxy_handle,
-		.put = coax_proxy_handle,
-		.post = coax_proxy_handle,
-		.delete = coax_proxy_handle,
-		.fetch = coax_proxy_handle,
-		.patch = coax_proxy_handle,
-		.ipatch = coax_proxy_handle,
-		.arg = mapping,
-		.subtree = true,
-		.hidden = true,
-		.cacheable_queries = true,
-		.observable = true,
-		.proxying = true,
-		.body_max = mapping->proxy->body_max,
-	};
+	struct coax_mapping scratch = {.depth = 0};
 
-	return coax_site_add(mapping->proxy->site, &resource, &mapping->resource);
+	return !coax_mapping_read_prefix(&scratch, text);
 }
 
 /* Names of hosts do not tell letter cases apart (section 5.10.1). */
@@ -84,38 +67,114 @@ static int set_host(struct coax_mapping *mapping, const char *host)
 	return mapping->host ? 0 : -ENOMEM;
 }
 
-int coax_mapping_create(struct coax_mapping *mapping, struct coax_proxy *proxy, uint64_t space,
+static struct coax_mapping *allocate(struct coax_proxy *proxy)
+{
+	struct coax_mapping *mapping = calloc(1, sizeof(*mapping));
+
+	if (!mapping)
+		return NULL;
+	mapping->proxy = proxy;
+	mapping->space = atomic_fetch_add(&proxy->next_space, 1);
+	atomic_init(&mapping->references, 1);
+	return mapping;
+}
+
+int coax_mapping_create(struct coax_mapping **result, struct coax_proxy *proxy,
 			const struct coax_proxy_mapping *options)
 {
+	struct coax_mapping *mapping;
 	int err;
 
-	mapping->proxy = proxy;
-	mapping->space = space;
 	if (!options->prefix == !options->host) {
 		coax_log(&proxy->logger, COAX_LOG_ERROR, "a mapping has either a prefix or a host");
 		return -EINVAL;
 	}
+	mapping = allocate(proxy);
+	if (!mapping)
+		return -ENOMEM;
 	err = add_origins(mapping, options);
+	if (!err) {
+		err = coax_mapping_read_prefix(mapping, options->prefix ? options->prefix : "");
+		if (!err && options->host)
+			err = set_host(mapping, options->host);
+		if (err)
+			coax_log(&proxy->logger, COAX_LOG_ERROR, "cannot serve %s%s from %s: %s",
+				 options->host ? options->host : "/",
+				 options->host ? "" : options->prefix, options->origins[0],
+				 strerror(-err));
+	}
 	if (err)
-		return err;
-	err = read_prefix(mapping, options->prefix ? options->prefix : "");
-	if (!err && options->host)
-		err = set_host(mapping, options->host);
-	else if (!err)
-		err = add_resource(mapping, options->prefix);
-	if (err)
-		coax_log(&proxy->logger, COAX_LOG_ERROR, "cannot serve %s%s from %s: %s",
-			 options->host ? options->host : "/", options->host ? "" : options->prefix,
-			 options->origins[0], strerror(-err));
+		coax_mapping_put(mapping);
+	else
+		*result = mapping;
 	return err;
 }
 
-void coax_mapping_destroy(struct coax_mapping *mapping)
+struct coax_mapping *coax_mapping_create_target(struct coax_proxy *proxy, const char *uri,
+						struct coax_origin_counters *counters)
 {
+	struct coax_mapping *mapping = allocate(proxy);
+	struct coax_origin *origin = malloc(sizeof(*origin));
+	const char *error;
+
+	if (!mapping || !origin || coax_origin_create(origin, uri, &error)) {
+		free(origin);
+		free(mapping);
+		return NULL;
+	}
+	origin->counters = counters;
+	mapping->origins[mapping->origin_count++] = origin;
+	(void)coax_mapping_read_prefix(mapping, "");
+	return mapping;
+}
+
+void coax_mapping_get(struct coax_mapping *mapping)
+{
+	atomic_fetch_add(&mapping->references, 1);
+}
+
+void coax_mapping_put(struct coax_mapping *mapping)
+{
+	if (!mapping || atomic_fetch_sub(&mapping->references, 1) != 1)
+		return;
 	for (unsigned int i = 0; i < mapping->origin_count; i++)
-		coax_origin_destroy(&mapping->origins[i]);
-	free(mapping->origins);
+		coax_proxy_put_origin(mapping->proxy, mapping->origins[i]);
 	free(mapping->host);
+	free(mapping);
+}
+
+static bool is_same_prefix(const struct coax_message *a, const struct coax_message *b)
+{
+	return a->length == b->length && memcmp(a->data, b->data, a->length) == 0;
+}
+
+bool coax_mapping_is_for_same(const struct coax_mapping *a, const struct coax_mapping *b)
+{
+	if (a->host && b->host)
+		return strcasecmp(a->host, b->host) == 0;
+	return !a->host && !b->host && is_same_prefix(&a->prefix, &b->prefix);
+}
+
+bool coax_mapping_is_same(const struct coax_mapping *a, const struct coax_mapping *b)
+{
+	return coax_mapping_is_for_same(a, b) && a->origin_count == b->origin_count &&
+	       memcmp(a->origins, b->origins, a->origin_count * sizeof(a->origins[0])) == 0;
+}
+
+static void forget(const struct coax_mapping *mapping)
+{
+	struct coax_cache *cache = mapping->proxy->cache;
+
+	coax_cache_lock(cache);
+	coax_cache_forget(cache, (const uint8_t *)&mapping->space, sizeof(mapping->space));
+	coax_cache_unlock(cache);
+}
+
+void coax_mapping_retire(struct coax_mapping *mapping)
+{
+	atomic_store(&mapping->retired, true);
+	forget(mapping);
+	coax_mapping_put(mapping);
 }
 
 unsigned int coax_mapping_candidates(struct coax_mapping *mapping, uint64_t hash, uint64_t now,
@@ -127,7 +186,7 @@ unsigned int coax_mapping_candidates(struct coax_mapping *mapping, uint64_t hash
 
 	count = coax_origins_rank(mapping->origins, mapping->origin_count, hash, order);
 	for (unsigned int i = 0; i < count; i++) {
-		struct coax_origin *origin = &mapping->origins[order[i]];
+		struct coax_origin *origin = mapping->origins[order[i]];
 		uint64_t until;
 		uint8_t failure;
 

@@ -54,6 +54,7 @@ int coax_origin_create(struct coax_origin *origin, const char *uri, const char *
 	if (!origin->uri)
 		return -ENOMEM;
 	origin->identity = identity_of(uri);
+	origin->counters = &origin->own;
 	pthread_mutex_init(&origin->lock, NULL);
 	return 0;
 }
@@ -74,13 +75,13 @@ static uint64_t score(const struct coax_origin *origin, uint64_t hash)
 	return mixed ^ mixed >> 32;
 }
 
-unsigned int coax_origins_rank(const struct coax_origin *origins, unsigned int count, uint64_t hash,
-			       uint8_t order[COAX_ORIGINS_MAX])
+unsigned int coax_origins_rank(struct coax_origin *const *origins, unsigned int count,
+			       uint64_t hash, uint8_t order[COAX_ORIGINS_MAX])
 {
 	uint64_t scores[COAX_ORIGINS_MAX];
 
 	for (unsigned int i = 0; i < count; i++) {
-		uint64_t own = score(&origins[i], hash);
+		uint64_t own = score(origins[i], hash);
 		unsigned int at = i;
 
 		for (; at > 0 && scores[at - 1] < own; at--) {
@@ -146,6 +147,24 @@ bool coax_origin_has_answered_since(struct coax_origin *origin, uint64_t since)
 	answered = origin->answered >= since;
 	pthread_mutex_unlock(&origin->lock);
 	return answered;
+}
+
+void coax_origin_count_answer(struct coax_origin *origin, uint8_t code, uint64_t ns)
+{
+	static const uint32_t bounds[] = {
+#define BOUND(ms) ms,
+		COAX_PROXY_TIMES(BOUND)
+#undef BOUND
+	};
+	struct coax_origin_counters *counters = origin->counters;
+	size_t at = 0;
+
+	while (at < sizeof(bounds) / sizeof(bounds[0]) && ns > bounds[at] * NS_PER_MS)
+		at++;
+	atomic_fetch_add_explicit(&counters->answers[COAX_CODE_CLASS(code)], 1,
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&counters->times[at], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&counters->answered_ns, ns, memory_order_relaxed);
 }
 
 bool coax_origin_address(struct coax_origin *origin, uint64_t now, union coax_address *address)

@@ -10,10 +10,13 @@
 #define COAX_PROXY_ORIGIN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <urcu/list.h>
 #include <coax/address.h>
 #include <coax/message.h>
+#include "proxy/proxy.h"
 
 #define COAX_ORIGINS_MAX	16
 #define COAX_ORIGIN_OPTIONS_MAX 1024
@@ -24,7 +27,20 @@
 /* For how long an address that a name stood for is used. */
 #define COAX_ORIGIN_NAME_MAX (60 * NS_PER_SEC)
 
+struct coax_origin_counters {
+	atomic_ulong requests;
+	atomic_ulong answers[COAX_PROXY_CLASSES]; /* by class */
+	atomic_ulong failures;			  /* requests that it did not answer */
+	atomic_ulong answered_ns;
+	atomic_ulong times[COAX_PROXY_TIME_COUNT]; /* of answers, each in one of them */
+};
+
 struct coax_origin {
+	struct cds_list_head node; /* coax_proxy_origins: what is below */
+	unsigned int references;
+	struct coax_origin_counters *counters; /* never NULL */
+	struct coax_origin_counters own;
+
 	char *uri; /* as it was given */
 	uint64_t identity;
 	bool literal;
@@ -50,8 +66,8 @@ int coax_origin_create(struct coax_origin *origin, const char *uri, const char *
 void coax_origin_destroy(struct coax_origin *origin);
 
 /* In which order origins are asked for what has this hash. Returns how many there are. */
-unsigned int coax_origins_rank(const struct coax_origin *origins, unsigned int count, uint64_t hash,
-			       uint8_t order[COAX_ORIGINS_MAX]);
+unsigned int coax_origins_rank(struct coax_origin *const *origins, unsigned int count,
+			       uint64_t hash, uint8_t order[COAX_ORIGINS_MAX]);
 
 /* Whether it is left alone now, because it has failed: until when, and with which code. */
 bool coax_origin_is_down(struct coax_origin *origin, uint64_t now, uint64_t *until, uint8_t *code);
@@ -62,6 +78,8 @@ void coax_origin_answered(struct coax_origin *origin, uint64_t now,
 			  const union coax_address *remote);
 /* Whether it has answered anything since then: so it is there, whatever it is silent about. */
 bool coax_origin_has_answered_since(struct coax_origin *origin, uint64_t since);
+/* It has answered with this code, after so many ns. */
+void coax_origin_count_answer(struct coax_origin *origin, uint8_t code, uint64_t ns);
 /* Where to send requests. Returns false when the name is to be looked up first. */
 bool coax_origin_address(struct coax_origin *origin, uint64_t now, union coax_address *address);
 

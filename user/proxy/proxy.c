@@ -1,73 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include "clock.h"
 #include "proxy/internal.h"
-#include "site/gateway.h"
-
-#define CACHE_BYTES_DEFAULT (64ULL << 20)
-#define BODY_MAX_DEFAULT    (1ULL << 20)
-#define TIMEOUT_DEFAULT_MS  20000
-
-static void set_identity(struct coax_proxy *proxy, const char *identity)
-{
-	if (identity)
-		strncpy(proxy->identity, identity, sizeof(proxy->identity) - 1);
-	else if (gethostname(proxy->identity, sizeof(proxy->identity) - 1))
-		strcpy(proxy->identity, "coax");
-}
-
-static void apply(struct coax_proxy *proxy, const struct coax_proxy_options *options)
-{
-	proxy->logger = options->logger;
-	proxy->body_max = options->body_max ? options->body_max : BODY_MAX_DEFAULT;
-	proxy->timeout_ms = options->timeout_ms ? options->timeout_ms : TIMEOUT_DEFAULT_MS;
-	proxy->stale_ns = options->stale_if_error * NS_PER_SEC;
-	proxy->hop_limit = options->hop_limit ? options->hop_limit : COAX_HOP_LIMIT_DEFAULT;
-	set_identity(proxy, options->identity);
-}
-
-static int copy_prefetch(struct coax_proxy *proxy, const struct coax_proxy_options *options)
-{
-	proxy->prefetch = calloc(options->prefetch_count + 1, sizeof(*proxy->prefetch));
-	if (!proxy->prefetch)
-		return -ENOMEM;
-	for (size_t i = 0; i < options->prefetch_count; i++) {
-		proxy->prefetch[i] = strdup(options->prefetch[i]);
-		if (!proxy->prefetch[i])
-			return -ENOMEM;
-		proxy->prefetch_count++;
-	}
-	return 0;
-}
 
 int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 		      const struct coax_proxy_options *options)
 {
-	struct coax_proxy *proxy =
-		calloc(1, sizeof(*proxy) + options->mapping_count * sizeof(proxy->mappings[0]));
+	struct coax_proxy *proxy = calloc(1, sizeof(*proxy));
 	int err;
 
 	if (!proxy)
 		return -ENOMEM;
 	proxy->site = site;
+	proxy->logger = options->logger;
+	pthread_mutex_init(&proxy->origins_lock, NULL);
+	CDS_INIT_LIST_HEAD(&proxy->origins);
 	CDS_INIT_LIST_HEAD(&proxy->watches);
-	apply(proxy, options);
-	err = coax_cache_create(&proxy->cache,
-				options->cache_bytes ? options->cache_bytes : CACHE_BYTES_DEFAULT);
+	err = coax_cache_create(&proxy->cache, coax_proxy_cache_bytes(options));
 	if (!err)
-		err = copy_prefetch(proxy, options);
-	for (size_t i = 0; i < options->mapping_count && !err; i++) {
-		proxy->mapping_count++;
-		err = coax_mapping_create(&proxy->mappings[i], proxy, i, &options->mappings[i]);
-	}
-	if (!err && options->allowed_count)
-		err = coax_forward_create(&proxy->forward, proxy, options->allowed,
-					  options->allowed_count);
+		err = coax_forward_create(&proxy->forward, proxy);
 	if (!err)
-		err = coax_proxy_add_gateway(proxy);
+		err = coax_housekeeping_create(&proxy->housekeeping, proxy);
+	if (!err)
+		err = coax_proxy_set(proxy, options);
 	if (err)
 		coax_proxy_destroy(proxy);
 	else
@@ -77,12 +32,12 @@ int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 
 int coax_proxy_start(struct coax_proxy *proxy, struct coax_context *context)
 {
-	int err = proxy->forward ? coax_local_start(proxy, context) : 0;
+	int err = coax_local_start(proxy, context);
 
 	if (err)
 		return err;
 	atomic_store(&proxy->context, context);
-	return coax_housekeeping_start(proxy);
+	return coax_housekeeping_start(proxy->housekeeping);
 }
 
 void coax_proxy_stop(struct coax_proxy *proxy)
@@ -108,29 +63,17 @@ static uint64_t count_watches(struct coax_proxy *proxy)
 	return count;
 }
 
-static void leave_site(struct coax_proxy *proxy)
-{
-	if (proxy->has_gateway)
-		coax_site_remove_gateway(proxy->site);
-	for (size_t i = 0; i < proxy->mapping_count; i++)
-		if (proxy->mappings[i].resource)
-			coax_site_remove(proxy->site, proxy->mappings[i].resource);
-}
-
 void coax_proxy_destroy(struct coax_proxy *proxy)
 {
 	if (!proxy)
 		return;
-	leave_site(proxy);
+	if (proxy->setup)
+		coax_proxy_leave(proxy);
 	coax_housekeeping_destroy(proxy->housekeeping);
 	coax_local_destroy(proxy->local);
-	for (size_t i = 0; i < proxy->prefetch_count; i++)
-		free(proxy->prefetch[i]);
-	free(proxy->prefetch);
-	coax_cache_destroy(proxy->cache);
 	coax_forward_destroy(proxy->forward);
-	for (size_t i = 0; i < proxy->mapping_count; i++)
-		coax_mapping_destroy(&proxy->mappings[i]);
+	coax_cache_destroy(proxy->cache);
+	pthread_mutex_destroy(&proxy->origins_lock);
 	free(proxy);
 }
 

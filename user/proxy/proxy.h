@@ -7,6 +7,7 @@
 #ifndef COAX_PROXY_PROXY_H
 #define COAX_PROXY_PROXY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <coax/context.h>
@@ -76,6 +77,31 @@ struct coax_proxy_stats {
 	uint64_t invalidated; /* entries, by requests that changed something */
 };
 
+/* How long origins take to answer: bounds in milliseconds; beyond the last there is one more. */
+#define COAX_PROXY_TIMES(X)   X(1) X(5) X(25) X(100) X(500) X(2500) X(10000)
+#define COAX_PROXY_TIME_COUNT 8
+
+#define COAX_PROXY_CLASSES    8
+
+/* A forward-proxy's targets, all together: whoever asks chooses them. */
+#define COAX_PROXY_TARGETS "*"
+
+/* What is known of an origin, since the first mapping had it. */
+struct coax_proxy_origin {
+	char *uri; /* as it was given, or COAX_PROXY_TARGETS */
+	bool is_down;
+	uint64_t requests;
+	uint64_t answers[COAX_PROXY_CLASSES];  /* by class */
+	uint64_t failures;		       /* requests that it did not answer */
+	uint64_t answered_ns;		       /* of all answers together, and how many took */
+	uint64_t times[COAX_PROXY_TIME_COUNT]; /* up to each bound, and more than the former */
+};
+
+/* Whether a text is what a mapping's prefix, `allowed`, or `prefetch` takes. */
+bool coax_mapping_is_prefix(const char *text);
+bool coax_allowed_is_pattern(const char *text);
+bool coax_prefetch_is_path(const char *path);
+
 /**
  * coax_proxy_create - make the proxy a part of `site`. Until it is started it answers 5.03.
  *
@@ -84,6 +110,26 @@ struct coax_proxy_stats {
  */
 int coax_proxy_create(struct coax_proxy **proxy, struct coax_site *site,
 		      const struct coax_proxy_options *options);
+
+/**
+ * coax_proxy_set - proxy by other options from now on; its logger stays.
+ *
+ * Mappings that are the same keep what is stored and observed, here and in the kernel (but for what
+ * a new prefix or host takes over, and all that the kernel has when there is a new host). What is
+ * stored for others is forgotten, and on return the kernel does not answer from it; observers are
+ * told what there is instead. Requests under way are answered as they would have been. What others
+ * in the Site have given to the kernel for paths that are new here is theirs to withdraw.
+ *
+ * Waits for RCU grace periods: not from a handler or a callback; one thread at a time. Returns 0;
+ * or as coax_proxy_create(), and nothing has changed.
+ */
+int coax_proxy_set(struct coax_proxy *proxy, const struct coax_proxy_options *options);
+
+/**
+ * coax_proxy_yield - somebody else in the Site answers for this prefix now: what was fetched for it
+ * is forgotten. As coax_proxy_set().
+ */
+void coax_proxy_yield(struct coax_proxy *proxy, const char *prefix);
 
 /**
  * coax_proxy_start - fetch by `context`, which serves the Site, from now on.
@@ -106,5 +152,13 @@ void coax_proxy_destroy(struct coax_proxy *proxy);
  * coax_proxy_stats_read - the counters. Any thread.
  */
 void coax_proxy_stats_read(struct coax_proxy *proxy, struct coax_proxy_stats *stats);
+
+/**
+ * coax_proxy_origins_read - all origins there are, for coax_proxy_origins_free(). Any thread.
+ * Returns 0 or -ENOMEM.
+ */
+int coax_proxy_origins_read(struct coax_proxy *proxy, struct coax_proxy_origin **origins,
+			    size_t *count);
+void coax_proxy_origins_free(struct coax_proxy_origin *origins, size_t count);
 
 #endif

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include "proxy/internal.h"
 
-struct coax_waiter *coax_waiter_create(struct coax_responder *responder,
+struct coax_waiter *coax_waiter_create(const struct coax_proxy *proxy,
+				       struct coax_responder *responder,
 				       const struct coax_forwarding *forwarding)
 {
 	struct coax_waiter *waiter = malloc(sizeof(*waiter));
@@ -11,6 +12,7 @@ struct coax_waiter *coax_waiter_create(struct coax_responder *responder,
 		return NULL;
 	*waiter = (struct coax_waiter){
 		.responder = responder,
+		.version = atomic_load(&proxy->version),
 		.hops = forwarding->hops,
 		.hop_limit = forwarding->hop_limit,
 	};
@@ -41,12 +43,19 @@ void coax_waiters_answer(struct coax_mapping *mapping, struct coax_waiters *wait
 			 const struct coax_result *result)
 {
 	struct coax_waiter *waiter = waiters->first;
+	struct coax_result alone = *result;
 
+	alone.subject = NULL;
 	waiters->first = NULL;
 	while (waiter) {
 		struct coax_waiter *next = waiter->next;
+		bool current;
 
-		coax_proxy_answer(mapping, waiter->responder, result);
+		/* What is given to others by the former setup is withdrawn after a grace period. */
+		rcu_read_lock();
+		current = waiter->version == atomic_load(&mapping->proxy->version);
+		coax_proxy_answer(mapping, waiter->responder, current ? result : &alone);
+		rcu_read_unlock();
 		free(waiter);
 		waiter = next;
 	}

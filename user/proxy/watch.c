@@ -49,7 +49,7 @@ static void observe(struct coax_watch *watch);
 
 static struct coax_origin *origin_of(const struct coax_watch *watch)
 {
-	return &watch->mapping->origins[watch->order[watch->tried - 1]];
+	return watch->mapping->origins[watch->order[watch->tried - 1]];
 }
 
 static void lock(const struct coax_watch *watch)
@@ -85,7 +85,7 @@ static void free_watch(struct coax_watch *watch)
 	lock(watch);
 	coax_cache_unpin(watch->mapping->proxy->cache, watch->cached);
 	unlock(watch);
-	atomic_fetch_sub(&watch->mapping->references, 1);
+	coax_mapping_put(watch->mapping);
 	free(watch->target_bytes);
 	free(watch);
 }
@@ -121,7 +121,7 @@ static bool keep(struct coax_watch *watch, struct coax_result *result)
 
 	if (is_doomed(watch))
 		return true;
-	if (!result->stored)
+	if (!result->stored || atomic_load(&watch->mapping->retired))
 		return false;
 	(void)coax_stored_get(result->stored);
 	if (!coax_cache_store(watch->mapping->proxy->cache, cached, result->stored)) {
@@ -156,6 +156,9 @@ static void take(struct coax_watch *watch, const struct coax_message *response)
 	};
 	bool tell;
 
+	if (!watch->is_live)
+		coax_origin_count_answer(origin_of(watch), coax_message_code(response),
+					 now - watch->began);
 	/* A notification is as old as its way is long, a response as its request. */
 	if (coax_response_is_storable(coax_message_code(&watch->target), response))
 		result.stored = coax_stored_create(response, watch->is_live ? now : watch->began,
@@ -271,7 +274,7 @@ static void failed(struct coax_watch *watch, int error)
 
 	coax_log(&proxy->logger, COAX_LOG_INFO, "observing at %s: %s (%s)", origin_of(watch)->uri,
 		 failure->diagnostic, strerror(-error));
-	coax_upstream_failed(origin_of(watch), failure, watch->began);
+	coax_origin_note_failure(origin_of(watch), failure, watch->began);
 	if (!failure->down || watch->tried == watch->count || atomic_load(&proxy->stopping)) {
 		end_failed(watch, failure);
 		return;
@@ -328,8 +331,8 @@ static int send_request(struct coax_watch *watch, const struct coax_upstream *up
 {
 	struct coax_proxy *proxy = watch->mapping->proxy;
 	const struct coax_request_options options = {
-		.timeout_ms = proxy->timeout_ms / (watch->count - watch->tried + 1),
-		.body_max = proxy->body_max,
+		.timeout_ms = atomic_load(&proxy->timeout_ms) / (watch->count - watch->tried + 1),
+		.body_max = atomic_load(&proxy->body_max),
 		.secure = origin_of(watch)->secure,
 		.proxying = true,
 	};
@@ -365,6 +368,7 @@ static void observe(struct coax_watch *watch)
 		err = coax_message_set_payload(&upstream.message, payload, length);
 	if (!err) {
 		coax_proxy_count(&watch->mapping->proxy->counters.forwarded);
+		coax_proxy_count(&origin_of(watch)->counters->requests);
 		lock(watch);
 		err = send_request(watch, &upstream);
 		unlock(watch);
@@ -405,7 +409,7 @@ static struct coax_watch *create(struct coax_mapping *mapping,
 /* Holding the lock. */
 static void set_out(struct coax_watch *watch, struct coax_cached *cached)
 {
-	atomic_fetch_add(&watch->mapping->references, 1);
+	coax_mapping_get(watch->mapping);
 	watch->cached = cached;
 	watch->invalidations = cached->invalidations;
 	cached->watch = watch;
@@ -445,7 +449,7 @@ void coax_watch_join(struct coax_mapping *mapping, struct coax_responder *respon
 		     const struct coax_message *target)
 {
 	const struct coax_message *asked = target ? target : coax_responder_request(responder);
-	struct coax_waiter *waiter = coax_waiter_create(responder, forwarding);
+	struct coax_waiter *waiter = coax_waiter_create(mapping->proxy, responder, forwarding);
 	struct coax_watch *watch = create(mapping, forwarding, asked), *fresh = watch;
 	struct coax_cache *cache = mapping->proxy->cache;
 	struct coax_cached *cached = NULL;
@@ -480,6 +484,14 @@ void coax_watch_join(struct coax_mapping *mapping, struct coax_responder *respon
  * Housekeeping.
  */
 
+/* Who waits for the first response of a retired mapping's is still to get it. */
+static bool is_over(const struct coax_watch *watch, uint64_t now)
+{
+	return now - watch->wanted >= UNWATCHED_MAX ||
+	       atomic_load(&watch->mapping->proxy->stopping) ||
+	       (atomic_load(&watch->mapping->retired) && !watch->waiting.first);
+}
+
 void coax_watches_tick(struct coax_proxy *proxy, uint64_t now)
 {
 	struct coax_watch *watch, *next;
@@ -489,8 +501,7 @@ void coax_watches_tick(struct coax_proxy *proxy, uint64_t now)
 	cds_list_for_each_entry_safe (watch, next, &proxy->watches, node) {
 		if (watch->waiting.first || coax_subject_is_watched(watch->cached->subject))
 			watch->wanted = now;
-		if (watch->is_moving ||
-		    (now - watch->wanted < UNWATCHED_MAX && !atomic_load(&proxy->stopping)))
+		if (watch->is_moving || !is_over(watch, now))
 			continue;
 		if (begin_end(watch))
 			cds_list_add(&watch->node, &unwanted);

@@ -5,7 +5,8 @@
 #include "site/responder.h"
 
 int coax_site_add_gateway(struct coax_site *site, const struct coax_resource_options *options,
-			  coax_gateway_fn takes, coax_localize_fn localize)
+			  coax_gateway_fn takes, coax_localize_fn localize,
+			  struct coax_resource **resource)
 {
 	struct coax_gateway *gateway = malloc(sizeof(*gateway));
 	struct coax_pattern pattern;
@@ -29,8 +30,10 @@ int coax_site_add_gateway(struct coax_site *site, const struct coax_resource_opt
 		coax_subject_changed(site->subject);
 	}
 	pthread_mutex_unlock(&site->lock);
-	if (!err)
+	if (!err) {
+		*resource = gateway->resource;
 		return 0;
+	}
 	coax_resource_free(gateway->resource);
 out:
 	free(gateway);

@@ -27,10 +27,11 @@ struct coax_gateway {
 
 /*
  * Have a resource like `options` (whose path counts for nothing) answer what `takes` says, before
- * any other is looked for. One a Site. Returns 0, -EEXIST, -EINVAL or -ENOMEM.
+ * any other is looked for; *resource names it. One a Site. Returns 0, -EEXIST, -EINVAL or -ENOMEM.
  */
 int coax_site_add_gateway(struct coax_site *site, const struct coax_resource_options *options,
-			  coax_gateway_fn takes, coax_localize_fn localize);
+			  coax_gateway_fn takes, coax_localize_fn localize,
+			  struct coax_resource **resource);
 
 /* No handler of it runs on return. Not from a handler. Without one: nothing. */
 void coax_site_remove_gateway(struct coax_site *site);
