@@ -309,14 +309,14 @@ TEST("a large representation is fetched whole in blocks, and given in blocks fro
 	end();
 }
 
-TEST("a representation that is larger than allowed gets 5.02")
+TEST("a representation that is larger than allowed gets 5.02 where it cannot go block by block")
 {
 	const struct coax_proxy_options options = {.body_max = 4096};
 
 	origin_start(&origin);
 	between_start_plainly(&origin, &options);
 	origin.length = 5000;
-	EXPECT_EQ(get("p/large")->code, COAX_BAD_GATEWAY);
+	EXPECT_EQ(ask(COAX_FETCH, "p/large")->code, COAX_BAD_GATEWAY);
 	origin.length = 4096;
 	EXPECT_EQ(get("p/fits")->code, COAX_CONTENT);
 	end();

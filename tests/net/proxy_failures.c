@@ -115,6 +115,25 @@ TEST("an origin that does not answer gets 5.04, and is not asked again for a whi
 	end();
 }
 
+TEST("one resource that does not answer is no reason to leave an origin alone that answers for others")
+{
+	timeout_ms = SHORT_MS;
+	begin(1, 0);
+	ask_later(&outcomes[0], COAX_GET, "p/never");
+	peer_take(&peers[0]);
+	coax_message_start(&peers[0].reply, peers[0].reply_bytes, sizeof(peers[0].reply_bytes),
+			   COAX_TYPE_ACK, COAX_EMPTY, coax_message_id(&peers[0].request), NULL, 0);
+	peer_send(&peers[0]);
+	ask_later(&outcomes[1], COAX_GET, "p/a");
+	answer_content(&peers[0], "here", 60);
+	expect(&outcomes[1], COAX_CONTENT, "here");
+	expect(&outcomes[0], COAX_GATEWAY_TIMEOUT, NULL);
+	ask_later(&outcomes[1], COAX_GET, "p/b");
+	answer_content(&peers[0], "still", 60);
+	expect(&outcomes[1], COAX_CONTENT, "still");
+	end();
+}
+
 TEST("an origin where nobody listens gets 5.02")
 {
 	begin(1, 0);

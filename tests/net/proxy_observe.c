@@ -440,4 +440,29 @@ TEST("shutdown while observations begin and go on leaves nothing behind")
 	between_end();
 }
 
+TEST("shutdown while observations look for an origin that can be had leaves nothing behind")
+{
+	struct watcher watchers[4];
+	struct peer peers[2];
+	char path[8];
+
+	for (int round = 0; round < 24; round++) {
+		begin_with_peers(peers, 2, 20000);
+		close(peers[0].fd);
+		close(peers[1].fd);
+		for (int i = 0; i < 4; i++) {
+			sprintf(path, "p/%d", i);
+			watch(&watchers[i], path);
+		}
+		usleep((useconds_t)round * 20);
+		coax_proxy_stop(between.proxy);
+		coax_context_shutdown(between.client);
+		coax_context_shutdown(between.context);
+		coax_proxy_destroy(between.proxy);
+		coax_site_destroy(between.site);
+		for (int i = 0; i < 4; i++)
+			coax_observation_free(watchers[i].observation);
+	}
+}
+
 TEST_MAIN()

@@ -283,7 +283,7 @@ TEST("limits change: the cache's size, a body's, and how stale an answer may be"
 	options.cache_bytes = 256 << 20;
 	options.body_max = 1024;
 	ASSERT_EQ(set(2), 0);
-	EXPECT_EQ(get("p/new")->code, COAX_BAD_GATEWAY);
+	EXPECT_EQ(ask(COAX_FETCH, "p/new")->code, COAX_BAD_GATEWAY);
 	EXPECT_EQ(get("p/39")->code, COAX_CONTENT);
 	end();
 }

@@ -151,8 +151,9 @@ TEST("what is not allowed, of another scheme, or no URI, is not asked for")
 	for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++)
 		EXPECT_EQ(get_uri(uris[i].uri)->code, uris[i].code);
 	EXPECT_EQ(get_with("", COAX_PROXY_URI, "coap://a.exa\0mple/", 18)->code, COAX_BAD_OPTION);
-	/* Scheme without a host: nothing that could be asked. */
-	EXPECT_EQ(get_with("a", COAX_PROXY_SCHEME, "coap", 4)->code, COAX_BAD_OPTION);
+	/* Scheme without a host: one is there only where the request came to. */
+	EXPECT_EQ(get_with("a", COAX_PROXY_SCHEME, "coap", 4)->code, COAX_NOT_FOUND);
+	EXPECT_EQ(get_with("a", COAX_PROXY_SCHEME, "x", 1)->code, COAX_BAD_OPTION);
 	EXPECT_EQ(origins[0].requests + origins[1].requests, 0);
 	end();
 }
@@ -185,18 +186,28 @@ TEST("a name that stands for nothing gets 5.02, one that does is looked up and a
 	end();
 }
 
-TEST("more targets than are kept are asked all the same")
+TEST("more targets than are kept are asked all the same, and what was stored of them is theirs")
 {
 	static const char *const any[] = {"*:*"};
+	uint8_t buffer[256];
+	struct coax_message m;
 	char uri[64];
 
 	begin(any, 1);
+	EXPECT_STREQ(get_uri(uri_of(&origins[0], "/a"))->text, "v1");
 	for (int i = 0; i < 1100; i++) {
 		/* Nobody listens there: that is said at once. */
 		sprintf(uri, "coap://127.0.%d.%d:9/a", 1 + i / 250, 1 + i % 250);
 		EXPECT_EQ(COAX_CODE_CLASS(get_uri(uri)->code), 5);
 	}
 	EXPECT_STREQ(get_uri(uri_of(&origins[0], "/a"))->text, "v1");
+	EXPECT_EQ(origins[0].requests, 1);
+	/* So a change finds it, wherever it has been published. */
+	m = asking(buffer, sizeof(buffer), COAX_DELETE, "");
+	coax_message_add_string(&m, COAX_PROXY_URI, uri_of(&origins[0], "/a"));
+	atomic_store(&origins[0].code, COAX_DELETED);
+	EXPECT_EQ(ask_message(&m)->code, COAX_DELETED);
+	EXPECT_EQ(between_stats().invalidated, 1ULL);
 	end();
 }
 

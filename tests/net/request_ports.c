@@ -79,6 +79,29 @@ static void ask(void)
 	ASSERT_EQ(coax_request(context, &peer.address, &m, NULL, take, NULL, NULL), 0);
 }
 
+static void end_observation(void *arg, int error, const struct coax_message *response)
+{
+	(void)error;
+	(void)response;
+	atomic_store((atomic_bool *)arg, true);
+}
+
+/* Its registration has an ID of its own, too, and leaves where requests do by now. */
+static void observe(void)
+{
+	struct coax_observation *observation;
+	uint8_t buffer[64];
+	struct coax_message m = request_message(buffer, sizeof(buffer), COAX_GET, "a");
+	atomic_bool ended = false;
+
+	ASSERT_EQ(coax_observe(context, &peer.address, &m, NULL, &observation), 0);
+	ASSERT_EQ(coax_observation_on_error(observation, end_observation, &ended), 0);
+	while (!atomic_load(&ended))
+		usleep(1000);
+	EXPECT_EQ(ntohs(peer.requester.sin_port), ntohs(ports[port_count - 1].port));
+	coax_observation_free(observation);
+}
+
 static void run(unsigned int workers)
 {
 	pthread_t thread;
@@ -90,6 +113,7 @@ static void run(unsigned int workers)
 		ask();
 	while (atomic_load(&answered) < REQUESTS)
 		usleep(10000);
+	observe();
 	coax_context_shutdown(context);
 	atomic_store(&stopping, true);
 	pthread_join(thread, NULL);

@@ -257,8 +257,7 @@ TEST("an error has no ETag to be validated by")
 
 TEST("what is about one hop is not kept with a response")
 {
-	static const uint16_t hop[] = {COAX_OBSERVE, COAX_MAX_AGE, COAX_BLOCK2, COAX_SIZE2,
-				       COAX_ECHO};
+	static const uint16_t hop[] = {COAX_OBSERVE, COAX_MAX_AGE, COAX_SIZE2, COAX_ECHO};
 	struct coax_message *m = message(COAX_CONTENT);
 	struct coax_option_iterator it;
 	struct coax_stored *stored;
@@ -281,6 +280,35 @@ TEST("what is about one hop is not kept with a response")
 	EXPECT_EQ(options, 3);
 	EXPECT_EQ(stored->last_option, 2048);
 	coax_stored_put(stored);
+	rcu_barrier();
+}
+
+TEST("a block is kept with what is said of it, also when it is validated")
+{
+	const struct coax_block block = {.number = 3, .more = true, .exponent = 6};
+	struct coax_message *m = message(COAX_CONTENT);
+	struct coax_stored *stored, *validated;
+	struct coax_message kept;
+	struct coax_block found;
+	uint8_t bytes[64] = {0x40, COAX_CONTENT};
+	uint32_t size = 0;
+
+	coax_message_add(m, COAX_ETAG, "e", 1);
+	ASSERT_EQ(coax_message_add_block(m, COAX_BLOCK2, &block), 0);
+	coax_message_add_uint(m, COAX_SIZE2, 9999);
+	stored = coax_stored_create(m, BEGIN, 0);
+	m = message(COAX_VALID);
+	coax_message_add(m, COAX_ETAG, "e", 1);
+	validated = coax_stored_validated(stored, m, BEGIN);
+	memcpy(bytes + 4, validated->bytes, validated->options_length);
+	ASSERT_EQ(coax_message_parse(&kept, bytes, 4 + validated->options_length), 0);
+	ASSERT_EQ(coax_message_find_block(&kept, COAX_BLOCK2, &found), 1);
+	EXPECT_EQ(found.number, 3U);
+	EXPECT_TRUE(found.more);
+	EXPECT_TRUE(coax_message_find_uint(&kept, COAX_SIZE2, &size));
+	EXPECT_EQ(size, 9999U);
+	coax_stored_put(stored);
+	coax_stored_put(validated);
 	rcu_barrier();
 }
 

@@ -8,6 +8,7 @@
 #include <coax/option.h>
 #include "clock.h"
 #include "observation.h"
+#include "ports.h"
 
 /* RFC 7641 section 3.4: a notification that comes so much later is newer whatever its number. */
 #define REORDER_NS	(128 * NS_PER_SEC)
@@ -270,6 +271,7 @@ static void register_now(struct coax_observation *observation)
 
 	observation->renewal.fire = renew;
 	observation->begun = worker->now;
+	coax_ports_choose(worker, &observation->path);
 	err = coax_exchange_request(worker->exchange, worker->now, &observation->path,
 				    &observation->request, &ask, answered, observation,
 				    &observation->pending);

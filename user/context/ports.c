@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Message IDs are counted through by the exchange layer, over all ports together, for each group of
- * remotes. The 2^16 of them are looked at in sectors: each is one port's until the next one takes
- * it over. Where the next sector is what the present port used too short a time ago, it is another
- * port's turn: the one that was left longest ago, if that is long enough, else a new one.
+ * Message IDs are counted through by the exchange layer, for each port and group of remotes. The
+ * 2^16 of them are looked at in sectors. A port is left for another one while there is still room
+ * ahead: what has begun there goes on there, be it the further blocks of a body, what an
+ * observation still says, or what waits for its turn.
  */
 #include <stdlib.h>
 #include "clock.h"
@@ -13,20 +13,19 @@
 #define SECTORS	    (1 << (16 - SECTOR_BITS))
 #define LIFETIME    (COAX_EXCHANGE_LIFETIME_MS * NS_PER_MS)
 
-/* Of a group of remotes. Times are ns; 0: never. */
+/* Behind the present one, for what goes on: 8192 messages. */
+#define SECTORS_AHEAD 2
+
+/* Of a port towards a group of remotes. */
 struct use {
-	uint8_t port;	/* the present one; 0 is the worker's own */
-	uint8_t sector; /* of the latest message ID */
-	struct {
-		uint64_t began;
-		uint8_t port;
-	} sectors[SECTORS];
-	uint64_t left[COAX_PORTS_MAX + 1]; /* when a port was the present one last */
+	uint8_t sector;		/* of the latest message ID */
+	uint64_t left[SECTORS]; /* when it was the latest one's last, ns; 0: never */
 };
 
 struct coax_ports {
-	struct use *uses[2][COAX_ID_GROUPS]; /* by family; NULL: nothing has been sent there */
-	uint8_t count[2];		     /* of further ports that are open */
+	struct use *uses[COAX_ID_GROUPS];   /* NULL: nothing has been sent there */
+	uint8_t present[2][COAX_ID_GROUPS]; /* by family; 0 is the worker's own port */
+	uint8_t count[2];		    /* of further ports that are open */
 	uint16_t sockets[2][COAX_PORTS_MAX];
 	uint64_t said; /* that there are not enough; ns */
 };
@@ -35,27 +34,9 @@ void coax_ports_free(struct coax_ports *ports)
 {
 	if (!ports)
 		return;
-	for (int family = 0; family < 2; family++)
-		for (int group = 0; group < COAX_ID_GROUPS; group++)
-			free(ports->uses[family][group]);
+	for (int group = 0; group < COAX_ID_GROUPS; group++)
+		free(ports->uses[group]);
 	free(ports);
-}
-
-static struct use *use_of(struct coax_worker *worker, bool ipv6, uint32_t group, uint16_t id)
-{
-	struct use **use;
-
-	if (!worker->ports)
-		worker->ports = calloc(1, sizeof(*worker->ports));
-	if (!worker->ports)
-		return NULL;
-	use = &worker->ports->uses[ipv6][group];
-	if (!*use) {
-		*use = calloc(1, sizeof(**use));
-		if (*use)
-			(*use)->sector = (uint8_t)((id >> SECTOR_BITS) - 1) % SECTORS;
-	}
-	return *use;
 }
 
 /* One more, bound as the worker's own is. Returns whether there is. */
@@ -83,9 +64,39 @@ static bool open_port(struct coax_worker *worker, uint32_t own, bool ipv6)
 	return true;
 }
 
-static bool has_rested(const struct use *use, unsigned int port, uint64_t now)
+/* NULL: no memory. */
+static struct use *use_of(struct coax_ports *ports, uint32_t group, uint8_t sector)
 {
-	return !use->left[port] || now - use->left[port] > LIFETIME;
+	struct use *use = ports->uses[group];
+
+	if (use)
+		return use;
+	use = calloc(1, sizeof(*use));
+	if (use)
+		use->sector = sector;
+	ports->uses[group] = use;
+	return use;
+}
+
+/* Whether it is another sector than when it was last looked. */
+static bool update(struct use *use, uint8_t sector, uint64_t now)
+{
+	if (use->sector == sector)
+		return false;
+	for (; use->sector != sector; use->sector = (uint8_t)(use->sector + 1) % SECTORS)
+		use->left[use->sector] = now;
+	return true;
+}
+
+static bool has_room(const struct use *use, uint64_t now)
+{
+	for (int i = 1; i <= SECTORS_AHEAD; i++) {
+		uint64_t left = use->left[(use->sector + i) % SECTORS];
+
+		if (left && now - left <= LIFETIME)
+			return false;
+	}
+	return true;
 }
 
 static void warn(struct coax_worker *worker)
@@ -100,52 +111,70 @@ static void warn(struct coax_worker *worker)
 		 "so many requests to one remote");
 }
 
-/* The next one in turn, which is the one that was left longest ago; or a new one. */
-static uint8_t next_port(struct coax_worker *worker, const struct use *use, uint32_t own, bool ipv6)
+static void set_port(const struct coax_worker *worker, struct coax_path *path, unsigned int port)
 {
-	uint8_t count = worker->ports->count[ipv6], next = (uint8_t)((use->port + 1) % (count + 1));
+	bool ipv6 = path->remote.sa.sa_family == AF_INET6;
 
-	if (has_rested(use, next, worker->now) && next != use->port)
-		return next;
-	if (open_port(worker, own, ipv6))
-		return (uint8_t)(count + 1);
-	warn(worker);
-	return next;
+	path->further = (uint8_t)port;
+	path->socket =
+		port ? worker->ports->sockets[ipv6][port - 1] : (uint16_t)worker->client[0][ipv6];
 }
 
-/* The first message ID of a sector is the next one that is sent. */
-static void begin_sector(struct coax_worker *worker, struct use *use, uint8_t sector, uint32_t own,
-			 bool ipv6)
+/* Without memory it is as it would be without all this. */
+static bool can_begin(struct coax_worker *worker, const struct coax_path *path)
 {
-	uint64_t began = use->sectors[sector].began;
+	uint32_t group;
+	uint8_t sector =
+		(uint8_t)(coax_exchange_next_id(worker->exchange, path, &group) >> SECTOR_BITS);
+	struct use *use = use_of(worker->ports, group, sector);
 
-	if (began && use->sectors[sector].port == use->port && worker->now - began <= LIFETIME) {
-		use->left[use->port] = worker->now;
-		use->port = next_port(worker, use, own, ipv6);
+	if (!use)
+		return true;
+	(void)update(use, sector, worker->now);
+	return has_room(use, worker->now);
+}
+
+/* One that has room, the next in turn first; or a new one. */
+static uint8_t next_port(struct coax_worker *worker, const struct coax_path *path, uint8_t present)
+{
+	bool ipv6 = path->remote.sa.sa_family == AF_INET6;
+	unsigned int count = worker->ports->count[ipv6] + 1u;
+	struct coax_path other = *path;
+
+	for (unsigned int i = 1; i < count; i++) {
+		unsigned int port = (present + i) % count;
+
+		set_port(worker, &other, port);
+		if (can_begin(worker, &other))
+			return (uint8_t)port;
 	}
-	use->sector = sector;
-	use->sectors[sector].port = use->port;
-	use->sectors[sector].began = worker->now;
+	if (open_port(worker, worker->client[0][ipv6], ipv6))
+		return (uint8_t)count;
+	warn(worker);
+	return (uint8_t)((present + 1) % count);
 }
 
 void coax_ports_choose(struct coax_worker *worker, struct coax_path *path)
 {
 	bool ipv6 = path->remote.sa.sa_family == AF_INET6;
-	uint32_t own = worker->client[0][ipv6], group;
+	uint32_t own_group, group;
+	uint8_t *present, sector;
 	struct use *use;
-	uint8_t sector;
-	uint16_t id;
 
-	if (path->session || path->socket != own)
+	if (path->session || path->socket != worker->client[0][ipv6])
 		return;
-	id = coax_exchange_next_id(worker->exchange, path, &group);
-	use = use_of(worker, ipv6, group, id);
-	/* Without memory it is as it would be without all this. */
-	if (!use)
+	if (!worker->ports)
+		worker->ports = calloc(1, sizeof(*worker->ports));
+	if (!worker->ports)
 		return;
-	sector = (uint8_t)(id >> SECTOR_BITS);
-	if (sector != use->sector)
-		begin_sector(worker, use, sector, own, ipv6);
-	if (use->port)
-		path->socket = worker->ports->sockets[ipv6][use->port - 1];
+	(void)coax_exchange_next_id(worker->exchange, path, &own_group);
+	present = &worker->ports->present[ipv6][own_group];
+	set_port(worker, path, *present);
+	sector = (uint8_t)(coax_exchange_next_id(worker->exchange, path, &group) >> SECTOR_BITS);
+	use = use_of(worker->ports, group, sector);
+	/* Within a sector there is what there was when it began. */
+	if (!use || !update(use, sector, worker->now) || has_room(use, worker->now))
+		return;
+	*present = next_port(worker, path, *present);
+	set_port(worker, path, *present);
 }

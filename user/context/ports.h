@@ -12,7 +12,7 @@
 
 #include "worker.h"
 
-/* The further ones of a worker, for each family: some 17 000 requests a second to one remote. */
+/* The further ones of a worker, for each family: some 14 000 requests a second to one remote. */
 #define COAX_PORTS_MAX 63
 
 /*

@@ -9,6 +9,7 @@
 #include "observers.h"
 #include "rcu.h"
 #include "secure.h"
+#include "site/gateway.h"
 #include "site/responder.h"
 #include "worker.h"
 
@@ -310,6 +311,8 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 	struct coax_worker *worker = arg;
 	struct coax_context *context = worker->context;
 	struct immediate immediate;
+	uint8_t localized[COAX_DATAGRAM_IN_MAX];
+	struct coax_site *site;
 
 	immediate = (struct immediate){
 		.base =
@@ -334,13 +337,16 @@ void coax_worker_render(void *arg, const struct coax_path *path, const struct co
 	coax_message_start(&immediate.base.response, coax_worker_buffer(worker), RESPONSE_MAX,
 			   COAX_TYPE_ACK, COAX_EMPTY, 0, coax_message_token(request),
 			   coax_message_token_length(request));
-	if (atomic_load_explicit(&context->stopping, memory_order_relaxed))
+	if (atomic_load_explicit(&context->stopping, memory_order_relaxed)) {
 		coax_responder_refuse(&immediate.base, COAX_SERVICE_UNAVAILABLE, "shutting down");
-	else if (!coax_guarded_may_serve(worker, path, &immediate.base))
 		return;
-	else if (coax_blocks_continue(worker->blocks, worker->now, &immediate.base))
+	}
+	if (!coax_guarded_may_serve(worker, path, &immediate.base))
+		return;
+	site = __atomic_load_n(&context->site, __ATOMIC_SEQ_CST);
+	coax_site_localize(site, &immediate.base, localized, sizeof(localized));
+	if (coax_blocks_continue(worker->blocks, worker->now, &immediate.base))
 		send_kept(worker, path, ticket, &immediate.base);
 	else
-		coax_site_render(__atomic_load_n(&context->site, __ATOMIC_SEQ_CST),
-				 &immediate.base);
+		coax_site_render(site, &immediate.base);
 }

@@ -312,8 +312,8 @@ uint64_t coax_exchange_deadline(const struct coax_exchange *exchange);
 void coax_exchange_tick(struct coax_exchange *exchange, uint64_t now);
 
 /*
- * The message ID that the next message to path's peer gets, unless it is in use; and which group of
- * remotes counts it, less than COAX_ID_GROUPS.
+ * The message ID that the next message to path's peer by that port gets, unless it is in use; and
+ * which group of remotes and ports counts it, less than COAX_ID_GROUPS.
  */
 #define COAX_ID_GROUPS 4096
 uint16_t coax_exchange_next_id(const struct coax_exchange *exchange, const struct coax_path *path,

@@ -20,9 +20,12 @@ static struct cds_hlist_head *id_chain(struct coax_exchange *exchange, const str
 	return &exchange->by_id[(coax_exchange_hash_peer(exchange, path) + id) & (COAX_CHAINS - 1)];
 }
 
+/* Each port is an endpoint with message IDs of its own (section 4.4). */
 static uint32_t id_group(const struct coax_exchange *exchange, const struct coax_path *path)
 {
-	return (uint32_t)(coax_exchange_hash_peer(exchange, path) >> 32) & (COAX_ID_GROUPS - 1);
+	uint32_t hash = (uint32_t)(coax_exchange_hash_peer(exchange, path) >> 32);
+
+	return (hash + path->further) & (COAX_ID_GROUPS - 1);
 }
 
 uint16_t coax_exchange_next_id(const struct coax_exchange *exchange, const struct coax_path *path,

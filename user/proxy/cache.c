@@ -134,7 +134,7 @@ static const uint16_t not_in_key[] = {
 	COAX_PROXY_URI,	  COAX_PROXY_SCHEME, COAX_NO_RESPONSE, COAX_MAX_AGE,
 };
 
-int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint32_t space,
+int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint64_t space,
 			const struct coax_message *request)
 {
 	size_t at = sizeof(space), payload_length = 0;
@@ -144,13 +144,13 @@ int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *k
 	memcpy(key->bytes, &space, sizeof(space));
 	length = coax_message_cache_key(request, not_in_key,
 					sizeof(not_in_key) / sizeof(not_in_key[0]), key->bytes + at,
-					sizeof(key->bytes) - at);
+					COAX_CACHE_KEY_MAX - at);
 	if (length < 0)
 		return length;
 	at += (size_t)length;
 	if (coax_message_code(request) == COAX_FETCH)
 		payload = coax_message_payload(request, &payload_length);
-	if (payload_length + 1 > sizeof(key->bytes) - at)
+	if (payload_length + 1 > COAX_CACHE_KEY_MAX - at)
 		return -EMSGSIZE;
 	if (payload) {
 		key->bytes[at++] = COAX_PAYLOAD_MARKER;
@@ -159,6 +159,15 @@ int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *k
 	key->length = at + payload_length;
 	key->hash = coax_hash(&cache->key, key->bytes, key->length);
 	return 0;
+}
+
+void coax_cache_key_add(const struct coax_cache *cache, struct coax_cache_key *key,
+			const uint8_t *part, size_t length)
+{
+	key->bytes[key->length++] = COAX_PAYLOAD_MARKER;
+	memcpy(key->bytes + key->length, part, length);
+	key->length += length;
+	key->hash = coax_hash(&cache->key, key->bytes, key->length);
 }
 
 static int match(struct cds_lfht_node *node, const void *wanted)

@@ -16,7 +16,8 @@
 #include <coax/message.h>
 #include "proxy/stored.h"
 
-#define COAX_CACHE_KEY_MAX 2048
+#define COAX_CACHE_KEY_MAX  2048
+#define COAX_CACHE_PART_MAX 8
 
 struct coax_cache;
 
@@ -24,7 +25,7 @@ struct coax_cache;
 struct coax_cache_key {
 	uint64_t hash;
 	size_t length;
-	uint8_t bytes[COAX_CACHE_KEY_MAX];
+	uint8_t bytes[COAX_CACHE_KEY_MAX + 1 + COAX_CACHE_PART_MAX];
 };
 
 struct coax_cached {
@@ -73,8 +74,15 @@ void coax_cache_destroy(struct coax_cache *cache);
  * cache_key() without what a proxy interprets or says itself, and the payload of a FETCH
  * (RFC 8132 section 2). Returns 0, or -EMSGSIZE: it is not to be cached.
  */
-int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint32_t space,
+int coax_cache_key_make(const struct coax_cache *cache, struct coax_cache_key *key, uint64_t space,
 			const struct coax_message *request);
+
+/*
+ * Make what coax_cache_key_make() gave the key of a part of what a GET asks for. Parts are told
+ * apart by up to COAX_CACHE_PART_MAX bytes.
+ */
+void coax_cache_key_add(const struct coax_cache *cache, struct coax_cache_key *key,
+			const uint8_t *part, size_t length);
 
 /* In an RCU read section. NULL: there is none. */
 struct coax_cached *coax_cache_find(const struct coax_cache *cache,

@@ -158,7 +158,8 @@ static struct coax_flight *create(struct coax_mapping *mapping,
 	coax_mapping_get(mapping);
 	flight->mapping = mapping;
 	flight->forwarding = *forwarding;
-	flight->hash = hash;
+	/* All blocks are asked of one origin. */
+	flight->hash = forwarding->blockwise ? forwarding->resource_hash : hash;
 	flight->deadline = coax_now() + atomic_load(&mapping->proxy->timeout_ms) * NS_PER_MS;
 	return flight;
 }
@@ -273,6 +274,27 @@ static bool may_go_on(const struct coax_flight *flight, const struct coax_failur
 	       coax_now() < flight->deadline;
 }
 
+static bool may_go_by_blocks(const struct coax_flight *flight)
+{
+	return flight->cached && !flight->forwarding.blockwise &&
+	       coax_message_code(request_of(flight)) == COAX_GET;
+}
+
+static void go_by_blocks(struct coax_flight *flight)
+{
+	struct coax_cache *cache = flight->mapping->proxy->cache;
+	struct coax_cached *cached = flight->cached;
+
+	coax_origin_answered(origin_of(flight), coax_now(), NULL);
+	coax_cache_lock(cache);
+	if (cached->flight == flight)
+		cached->flight = NULL;
+	coax_waiters_move(&flight->early, &flight->late);
+	coax_cache_unlock(cache);
+	coax_blockwise_join(flight->mapping, &flight->early);
+	free_flight(flight);
+}
+
 static void failed(struct coax_flight *flight, int err)
 {
 	const struct coax_failure *failure = coax_failure_of(err);
@@ -282,7 +304,11 @@ static void failed(struct coax_flight *flight, int err)
 
 	coax_log(&proxy->logger, COAX_LOG_INFO, "%s: %s (%s)", origin->uri, failure->diagnostic,
 		 strerror(-err));
-	coax_origin_note_failure(origin, failure);
+	coax_origin_note_failure(origin, failure, flight->began);
+	if (err == -EFBIG && may_go_by_blocks(flight)) {
+		go_by_blocks(flight);
+		return;
+	}
 	if (may_go_on(flight, failure)) {
 		coax_proxy_count(&proxy->counters.failovers);
 		attempt(flight);
@@ -303,7 +329,10 @@ static void pass_on(struct coax_flight *flight, const struct coax_message *respo
 	};
 
 	if (flight->cached &&
-	    coax_response_is_storable(coax_message_code(request_of(flight)), response))
+	    coax_response_is_storable(coax_message_code(request_of(flight)), response) &&
+	    (!flight->forwarding.blockwise ||
+	     coax_blockwise_may_store(flight->mapping, &flight->forwarding, request_of(flight),
+				      response)))
 		result.stored = coax_stored_create(response, flight->began, (uint8_t)result.origin);
 	finish(flight, &result);
 	coax_stored_put(result.stored);
@@ -391,6 +420,7 @@ static int send_request(struct coax_flight *flight, struct coax_origin *origin)
 		.timeout_ms = patience(flight),
 		.body_max = atomic_load(&proxy->body_max),
 		.secure = origin->secure,
+		.single = flight->forwarding.blockwise,
 		.proxying = true,
 	};
 	struct coax_upstream upstream;

@@ -8,17 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <coax/option.h>
-#include <coax/uri.h>
 #include "hash.h"
 #include "proxy/internal.h"
-#include "site/responder.h"
 
-#define TARGETS_MAX  1024
-#define URI_MAX	     1034 /* of a Proxy-Uri: section 5.10 */
-#define MESSAGE_MAX  2048
-#define PORT_ANY     (-1)
-#define PORT_DEFAULT (-2) /* the scheme's */
+#define TARGETS_MAX 1024
+
+/* Above those of mappings. */
+#define SPACE_OF_TARGETS (UINT64_C(1) << 63)
+#define PORT_ANY	 (-1)
+#define PORT_DEFAULT	 (-2) /* the scheme's */
 
 struct pattern {
 	char *host; /* "*": any; "*.x": all below x */
@@ -244,6 +242,9 @@ static struct coax_mapping *create(struct coax_forward *forward, uint64_t hash, 
 	target = coax_mapping_create_target(forward->proxy, uri, &forward->counters);
 	if (!target)
 		return NULL;
+	/* The same when it has been dropped and is asked for again: so changes find what is stored.
+	 */
+	target->space = hash | SPACE_OF_TARGETS;
 	target->hash = hash;
 	cds_hlist_add_head(&target->node, &forward->targets[hash % TARGETS_MAX]);
 	cds_list_add_tail(&target->order, &forward->order);
@@ -279,93 +280,19 @@ static struct coax_mapping *obtain(struct coax_forward *forward, const struct co
  * Requests.
  */
 
-/* Proxy-Uri as text; it takes the place of all that speaks of a URI (section 5.10.2). */
-static int read_proxy_uri(const struct coax_option *option, char text[URI_MAX + 1])
-{
-	if (option->length > URI_MAX || memchr(option->value, 0, option->length))
-		return -EINVAL;
-	memcpy(text, option->value, option->length);
-	text[option->length] = 0;
-	return 0;
-}
-
-/* Proxy-Scheme, with what the request says besides, to a URI of scheme, host and port. */
-static int read_proxy_scheme(const struct coax_option *scheme, const struct coax_message *request,
-			     char text[URI_MAX + 1])
-{
-	struct coax_option host;
-	uint32_t port = 0;
-	bool bracketed;
-	int length;
-
-	if (!coax_message_find(request, COAX_URI_HOST, &host) || !host.length ||
-	    memchr(host.value, 0, host.length) || memchr(host.value, '/', host.length))
-		return -EINVAL;
-	if (memchr(scheme->value, 0, scheme->length))
-		return -EINVAL;
-	bracketed = memchr(host.value, ':', host.length) && host.value[0] != '[';
-	length = snprintf(text, URI_MAX + 1, "%.*s://%s%.*s%s", (int)scheme->length,
-			  (const char *)scheme->value, bracketed ? "[" : "", (int)host.length,
-			  (const char *)host.value, bracketed ? "]" : "");
-	if (coax_message_find_uint(request, COAX_URI_PORT, &port) && length <= URI_MAX)
-		length += snprintf(text + length, URI_MAX + 1 - (size_t)length, ":%u", port);
-	return length <= URI_MAX ? 0 : -EINVAL;
-}
-
-static bool speaks_of_uri(uint16_t number)
-{
-	switch (number) {
-	case COAX_URI_HOST:
-	case COAX_URI_PORT:
-	case COAX_PROXY_URI:
-	case COAX_PROXY_SCHEME:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* What is asked of the target: its path and queries, and all other options of the request. */
-static int build(struct coax_message *target, uint8_t buffer[MESSAGE_MAX],
-		 const struct coax_message *request, const struct coax_uri *uri, bool is_whole)
-{
-	struct coax_option_iterator it = coax_options_begin(request);
-	struct coax_option option;
-	const uint8_t *payload;
-	size_t length;
-	int err;
-
-	err = coax_message_start(target, buffer, MESSAGE_MAX, COAX_TYPE_CON,
-				 coax_message_code(request), 0, NULL, 0);
-	if (!err && is_whole) {
-		err = coax_uri_add_options(uri, target, uri->port);
-		coax_message_remove(target, COAX_URI_HOST);
-	}
-	while (!err && coax_options_next(&it, &option)) {
-		if (speaks_of_uri(option.number) || (is_whole && (option.number == COAX_URI_PATH ||
-								  option.number == COAX_URI_QUERY)))
-			continue;
-		err = coax_message_add(target, option.number, option.value, option.length);
-	}
-	payload = coax_message_payload(request, &length);
-	/* One that does not fit goes along all the same; but what it asks for is not kept. */
-	if (!err && coax_message_code(request) == COAX_FETCH)
-		(void)coax_message_set_payload(target, payload, length);
-	return err;
-}
-
 static void pass_on(struct coax_forward *forward, struct coax_responder *responder,
-		    const struct coax_uri *uri, bool is_whole)
+		    const struct coax_proxied *proxied)
 {
 	struct coax_mapping *mapping;
 	struct coax_message target;
-	uint8_t buffer[MESSAGE_MAX];
+	uint8_t buffer[COAX_TARGET_MESSAGE_MAX];
 
-	if (build(&target, buffer, coax_responder_request(responder), uri, is_whole)) {
+	if (coax_proxied_build(proxied, &target, buffer, sizeof(buffer),
+			       coax_responder_request(responder))) {
 		coax_respond_error(responder, COAX_BAD_OPTION, "the URI is too long");
 		return;
 	}
-	mapping = obtain(forward, uri);
+	mapping = obtain(forward, &proxied->uri);
 	if (!mapping) {
 		coax_respond_error(responder, COAX_SERVICE_UNAVAILABLE, "too many targets");
 		return;
@@ -374,40 +301,19 @@ static void pass_on(struct coax_forward *forward, struct coax_responder *respond
 	coax_mapping_put(mapping);
 }
 
-/*
- * Section 5.7: what is to be asked for securely is to come so, too. What observers are told is
- * rendered for those who did.
- */
-static bool may_ask_for(const struct coax_responder *responder, const struct coax_uri *uri)
-{
-	return !uri->secure || coax_responder_claims(responder) || responder->let_in;
-}
-
 void coax_forward_handle(struct coax_forward *forward, struct coax_responder *responder)
 {
-	const struct coax_message *request = coax_responder_request(responder);
-	struct coax_option option;
 	const char *error = "a Proxy-Uri that cannot be understood";
-	char text[URI_MAX + 1];
-	struct coax_uri uri;
-	bool is_whole;
+	struct coax_proxied proxied;
 	int err;
 
-	is_whole = coax_message_find(request, COAX_PROXY_URI, &option);
-	if (is_whole)
-		err = read_proxy_uri(&option, text);
-	else if (coax_message_find(request, COAX_PROXY_SCHEME, &option))
-		err = read_proxy_scheme(&option, request, text);
-	else
-		err = -EINVAL;
-	if (!err)
-		err = coax_uri_parse(&uri, text, &error);
+	err = coax_proxied_read(&proxied, coax_responder_request(responder), &error);
 	if (err == -EPROTONOSUPPORT ||
-	    (!err && (!may_ask_for(responder, &uri) ||
-		      !is_allowed(coax_proxy_setup(forward->proxy)->allowed, &uri))))
+	    (!err && (!coax_proxied_may_ask(&proxied, responder) ||
+		      !is_allowed(coax_proxy_setup(forward->proxy)->allowed, &proxied.uri))))
 		coax_respond_error(responder, COAX_PROXYING_NOT_SUPPORTED, "%s", "");
 	else if (err)
 		coax_respond_error(responder, COAX_BAD_OPTION, "%s", error);
 	else
-		pass_on(forward, responder, &uri, is_whole);
+		pass_on(forward, responder, &proxied);
 }

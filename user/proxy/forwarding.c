@@ -160,7 +160,17 @@ int coax_forwarding_translate(const struct coax_forwarding *forwarding, struct c
 	}
 	if (!err)
 		err = coax_message_add_uint(to, COAX_HOP_LIMIT, forwarding->hop_limit);
+	if (!err && forwarding->blockwise && forwarding->has_block)
+		err = coax_message_add_block(to, COAX_BLOCK2, &forwarding->block);
 	return err;
+}
+
+bool coax_forwarding_is_block(const struct coax_message *response)
+{
+	struct coax_block block;
+
+	return coax_message_code(response) == COAX_CONTENT &&
+	       coax_message_find_block(response, COAX_BLOCK2, &block) > 0;
 }
 
 bool coax_forwarding_may_return(const struct coax_message *response)
@@ -225,13 +235,15 @@ static int relocate(struct coax_message *to, const struct coax_message *response
 	return err ? err : 1;
 }
 
-static bool returns(uint16_t number)
+/* Who asks for one block is given it with what the origin says of it. */
+static bool returns(const struct coax_message *response, uint16_t number)
 {
 	switch (number) {
-	case COAX_OBSERVE:
-	case COAX_BLOCK1:
 	case COAX_BLOCK2:
 	case COAX_SIZE2:
+		return coax_forwarding_is_block(response);
+	case COAX_OBSERVE:
+	case COAX_BLOCK1:
 	case COAX_ECHO:
 		return false;
 	default:
@@ -249,12 +261,13 @@ int coax_forwarding_return(struct coax_message *to, const struct coax_message *r
 	if (moved < 0)
 		return moved;
 	while (!err && coax_options_next(&it, &option))
-		if (returns(option.number) && !(moved && option.number == COAX_LOCATION_PATH))
+		if (returns(response, option.number) &&
+		    !(moved && option.number == COAX_LOCATION_PATH))
 			err = coax_message_add(to, option.number, option.value, option.length);
 	return err;
 }
 
-int coax_forwarding_path(const struct coax_message *m, uint16_t number, uint32_t space,
+int coax_forwarding_path(const struct coax_message *m, uint16_t number, uint64_t space,
 			 uint8_t *path, size_t size)
 {
 	struct coax_option_iterator it = coax_options_begin(m);

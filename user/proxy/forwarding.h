@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <coax/block.h>
 #include <coax/message.h>
 
 /* RFC 8768 section 3. */
@@ -22,7 +23,12 @@ struct coax_forwarding {
 	bool proxied;	   /* it is to a forward-proxy: Proxy-Uri or Proxy-Scheme */
 	bool shared;	   /* a response may serve others who ask for the same, and theirs it */
 	uint8_t hop_limit; /* for the next hop */
-	uint16_t hops;	   /* with which it came; COAX_HOPS_UNLIMITED: it does not say */
+	/* Only the block that is asked for is forwarded: blockwise.c. */
+	bool blockwise;
+	bool has_block; /* it says which */
+	struct coax_block block;
+	uint64_t resource_hash; /* of the key that is all blocks' */
+	uint16_t hops;		/* with which it came; COAX_HOPS_UNLIMITED: it does not say */
 };
 
 /*
@@ -41,6 +47,9 @@ void coax_forwarding_read(struct coax_forwarding *forwarding, const struct coax_
  */
 int coax_forwarding_translate(const struct coax_forwarding *forwarding, struct coax_message *to,
 			      const struct coax_message *request, unsigned int skipped);
+
+/* Whether it is one block of a representation. Those that were put together say nothing of that. */
+bool coax_forwarding_is_block(const struct coax_message *response);
 
 /* Where a location that an origin names is found here: other first segments (section 5.10.7). */
 struct coax_relocation {
@@ -65,7 +74,7 @@ int coax_forwarding_return(struct coax_message *to, const struct coax_message *r
  * What coax_cache_invalidate() finds a path by: `space`, and the segments of the Uri-Path of `m`
  * (or with `location` of its Location-Path). Returns the length, or -EMSGSIZE.
  */
-int coax_forwarding_path(const struct coax_message *m, uint16_t option, uint32_t space,
+int coax_forwarding_path(const struct coax_message *m, uint16_t option, uint64_t space,
 			 uint8_t *path, size_t size);
 
 /* Whether what a response to such a request says may have changed what it is about. */

@@ -8,37 +8,35 @@
 #include "proxy/internal.h"
 #include "site/gateway.h"
 
-static bool is_proxied(const struct coax_message *request)
+struct coax_mapping *coax_mapping_of_host(const struct coax_proxy *proxy, const void *host,
+					  size_t length)
 {
-	struct coax_option option;
+	const struct coax_proxy_setup *setup = coax_proxy_setup(proxy);
 
-	return coax_message_find(request, COAX_PROXY_URI, &option) ||
-	       coax_message_find(request, COAX_PROXY_SCHEME, &option);
+	for (size_t i = 0; i < setup->mapping_count; i++) {
+		const char *name = setup->mappings[i]->host;
+
+		if (name && strlen(name) == length && strncasecmp(name, host, length) == 0)
+			return setup->mappings[i];
+	}
+	return NULL;
 }
 
 static struct coax_mapping *find_host(const struct coax_proxy *proxy,
 				      const struct coax_message *request)
 {
-	const struct coax_proxy_setup *setup = coax_proxy_setup(proxy);
 	struct coax_option host;
 
-	if (!coax_message_find(request, COAX_URI_HOST, &host))
-		return NULL;
-	for (size_t i = 0; i < setup->mapping_count; i++) {
-		const char *name = setup->mappings[i]->host;
-
-		if (name && strlen(name) == host.length &&
-		    strncasecmp(name, (const char *)host.value, host.length) == 0)
-			return setup->mappings[i];
-	}
-	return NULL;
+	return coax_message_find(request, COAX_URI_HOST, &host)
+		       ? coax_mapping_of_host(proxy, host.value, host.length)
+		       : NULL;
 }
 
 static bool takes(const struct coax_message *request, void *arg)
 {
 	struct coax_proxy *proxy = arg;
 
-	if (is_proxied(request))
+	if (coax_proxied_is(request))
 		return coax_proxy_setup(proxy)->allowed;
 	return find_host(proxy, request);
 }
@@ -50,7 +48,7 @@ static void handle(struct coax_responder *responder, void *arg)
 	struct coax_mapping *mapping;
 
 	coax_responder_subject(responder, NULL, 0);
-	if (is_proxied(request)) {
+	if (coax_proxied_is(request)) {
 		coax_forward_handle(proxy->forward, responder);
 		return;
 	}
@@ -90,5 +88,6 @@ int coax_proxy_add_gateway(struct coax_proxy *proxy)
 		.body_max = atomic_load(&proxy->body_max),
 	};
 
-	return coax_site_add_gateway(proxy->site, &resource, takes, &proxy->gateway);
+	return coax_site_add_gateway(proxy->site, &resource, takes, coax_local_take,
+				     &proxy->gateway);
 }

@@ -95,7 +95,7 @@ static void fetch(struct coax_mapping *mapping, struct coax_responder *responder
 		return;
 	}
 	later = coax_responder_defer(responder);
-	if (later && key && later->wish == COAX_OBSERVE_REGISTER)
+	if (later && key && later->wish == COAX_OBSERVE_REGISTER && !forwarding->blockwise)
 		coax_watch_join(mapping, later, forwarding, key, target);
 	else if (later)
 		coax_flight_join(mapping, later, forwarding, key, target);
@@ -106,15 +106,17 @@ static void fetch(struct coax_mapping *mapping, struct coax_responder *responder
 
 /* `target`: what is asked for, if it is not what the request says. */
 static void handle(struct coax_responder *responder, struct coax_mapping *mapping,
-		   const struct coax_forwarding *forwarding, const struct coax_message *target)
+		   struct coax_forwarding *forwarding, const struct coax_message *target)
 {
+	const struct coax_message *asked = target ? target : coax_responder_request(responder);
 	struct coax_proxy *proxy = mapping->proxy;
 	bool shared = forwarding->shared;
 	struct coax_cache_key key;
 
-	if (shared && coax_cache_key_make(proxy->cache, &key, mapping->space,
-					  target ? target : coax_responder_request(responder)))
+	if (shared && coax_cache_key_make(proxy->cache, &key, mapping->space, asked))
 		shared = false;
+	if (shared)
+		coax_blockwise_consider(proxy, forwarding, &key, asked);
 	if (shared && answer_fresh(mapping, responder, &key))
 		return;
 	coax_proxy_count(&proxy->counters.misses);

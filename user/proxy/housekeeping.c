@@ -110,6 +110,7 @@ static void *run(void *arg)
 	do {
 		ask_again(housekeeping, coax_now());
 		coax_watches_tick(housekeeping->proxy, coax_now());
+		coax_local_tick(housekeeping->proxy->local, coax_now());
 	} while (wait_a_little(housekeeping));
 	return NULL;
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <coax/request.h>
+#include <coax/uri.h>
 #include "proxy/cache.h"
 #include "proxy/forwarding.h"
 #include "proxy/origin.h"
@@ -27,7 +28,7 @@ struct coax_proxy_place {
 
 struct coax_mapping {
 	struct coax_proxy *proxy;
-	uint32_t space; /* of keys: its number */
+	uint64_t space; /* of keys: its number, or above those a hash of a target's URI */
 	atomic_uint references;
 	atomic_bool retired;		/* nobody finds it any more */
 	char *host;			/* NULL: it is a prefix's */
@@ -56,9 +57,22 @@ struct coax_counters {
 	atomic_ulong notified;
 };
 
+/*
+ * What is too large to be put together here: a guess, for which blocks that are asked for by
+ * themselves are right in any case.
+ */
+#define COAX_LARGE_MAX 256
+
+struct coax_large {
+	atomic_ulong hash;  /* of its key */
+	atomic_ulong until; /* ns */
+	atomic_ulong etag;  /* of the latest block; 0: not known */
+};
+
 struct coax_allowed;
 struct coax_forward;
 struct coax_housekeeping;
+struct coax_local;
 struct coax_result;
 
 struct coax_proxy {
@@ -75,7 +89,9 @@ struct coax_proxy {
 	atomic_uint next_space;
 	struct coax_proxy_setup *setup; /* RCU; never NULL */
 	struct coax_counters counters;
+	struct coax_large large[COAX_LARGE_MAX]; /* by hash */
 	struct coax_forward *forward;
+	struct coax_local *local;      /* NULL: not started */
 	struct coax_resource *gateway; /* NULL: there is none */
 	atomic_bool stopping;	       /* nothing begins that is not for a client */
 	struct cds_list_head watches;  /* the cache's lock */
@@ -157,6 +173,63 @@ void coax_proxy_handle_target(struct coax_responder *responder, struct coax_mapp
 /* gateway.c: what is told by the host's name, and what is a forward-proxy's. */
 bool coax_setup_needs_gateway(const struct coax_proxy_setup *setup);
 int coax_proxy_add_gateway(struct coax_proxy *proxy);
+/* NULL: there is none. */
+struct coax_mapping *coax_mapping_of_host(const struct coax_proxy *proxy, const void *host,
+					  size_t length);
+
+/* proxied.c */
+
+#define COAX_PROXY_URI_MAX	1034 /* section 5.10 */
+#define COAX_TARGET_MESSAGE_MAX 2048
+
+/* What a forward-proxy is asked for. */
+struct coax_proxied {
+	struct coax_uri uri;
+	bool is_whole; /* else path and queries are the request's own options */
+	char text[COAX_PROXY_URI_MAX + 1];
+};
+
+/* Whether a request is to a forward-proxy. */
+bool coax_proxied_is(const struct coax_message *request);
+
+/* Returns 0, -EPROTONOSUPPORT or -EINVAL; with *error why, if that can be said. */
+int coax_proxied_read(struct coax_proxied *proxied, const struct coax_message *request,
+		      const char **error);
+
+/*
+ * Section 5.7: what is to be asked for securely is to come so, too. What observers are told is
+ * rendered for those who did.
+ */
+bool coax_proxied_may_ask(const struct coax_proxied *proxied,
+			  const struct coax_responder *responder);
+
+/*
+ * Add to `to` what is asked of the target: its path and queries, and all other options of the
+ * request; not who it is. `proxied` NULL: path and queries are the request's. Returns 0, -EINVAL or
+ * -EMSGSIZE.
+ */
+int coax_proxied_options(const struct coax_proxied *proxied, struct coax_message *to,
+			 const struct coax_message *request);
+
+/* A message with the method, those options, and of a FETCH the payload if it fits. The same. */
+int coax_proxied_build(const struct coax_proxied *proxied, struct coax_message *target,
+		       uint8_t *buffer, size_t size, const struct coax_message *request);
+
+/* local.c: what a forward-proxy is asked for that is here (section 5.7.2). */
+
+/* Learn by which addresses and ports it is known. The Context has begun. Returns 0 or -errno. */
+int coax_local_start(struct coax_proxy *proxy, struct coax_context *context);
+/* Look again which addresses this host has, now and then. One thread. NULL: nothing. */
+void coax_local_tick(struct coax_local *local, uint64_t now);
+/* The Context is gone. NULL: nothing. */
+void coax_local_destroy(struct coax_local *local);
+
+/*
+ * A gateway's: if the request is for us, by an address and port of ours or a host that a mapping
+ * stands for, put into `local` what it asks for here.
+ */
+bool coax_local_take(const struct coax_responder *responder, struct coax_message *local,
+		     uint8_t *buffer, size_t size, void *proxy);
 
 /* forward.c */
 
@@ -219,8 +292,12 @@ struct coax_failure {
 
 /* Of the errno that the Context gave. */
 const struct coax_failure *coax_failure_of(int result);
-/* A request to it has failed so. What is our own doing is not the origin's failure. */
-void coax_origin_note_failure(struct coax_origin *origin, const struct coax_failure *failure);
+/*
+ * A request to it that was sent at `began` has failed so. What is our own doing is not the origin's
+ * failure, nor is it down if it has answered others since.
+ */
+void coax_origin_note_failure(struct coax_origin *origin, const struct coax_failure *failure,
+			      uint64_t began);
 
 struct coax_upstream {
 	const union coax_address *remote; /* NULL: the message names it, and it is looked up */
@@ -236,6 +313,24 @@ struct coax_upstream {
 int coax_upstream_build(struct coax_upstream *upstream, struct coax_mapping *mapping,
 			struct coax_origin *origin, const struct coax_forwarding *forwarding,
 			const struct coax_message *asked, const struct coax_stored *validated);
+
+/* blockwise.c */
+
+/*
+ * If what is asked for is known to be too large, `forwarding` and `key` become those of the block
+ * that is.
+ */
+void coax_blockwise_consider(struct coax_proxy *proxy, struct coax_forwarding *forwarding,
+			     struct coax_cache_key *key, const struct coax_message *asked);
+
+/* It has turned out to be: those who wait for all of it get the block that each has asked for. */
+void coax_blockwise_join(struct coax_mapping *mapping, struct coax_waiters *waiters);
+
+/* Take note of a response to such a request. Returns whether it can be stored. */
+bool coax_blockwise_may_store(struct coax_mapping *mapping,
+			      const struct coax_forwarding *forwarding,
+			      const struct coax_message *asked,
+			      const struct coax_message *response);
 
 /* flight.c */
 

@@ -130,12 +130,23 @@ void coax_origin_answered(struct coax_origin *origin, uint64_t now,
 			  const union coax_address *remote)
 {
 	pthread_mutex_lock(&origin->lock);
+	origin->answered = now;
 	origin->failures = 0;
 	if (remote && !origin->literal && !origin->address_until) {
 		origin->address = *remote;
 		origin->address_until = now + COAX_ORIGIN_NAME_MAX;
 	}
 	pthread_mutex_unlock(&origin->lock);
+}
+
+bool coax_origin_has_answered_since(struct coax_origin *origin, uint64_t since)
+{
+	bool answered;
+
+	pthread_mutex_lock(&origin->lock);
+	answered = origin->answered >= since;
+	pthread_mutex_unlock(&origin->lock);
+	return answered;
 }
 
 void coax_origin_count_answer(struct coax_origin *origin, uint8_t code, uint64_t ns)

@@ -52,6 +52,7 @@ struct coax_origin {
 	pthread_mutex_t lock; /* what is below */
 	union coax_address address;
 	uint64_t address_until; /* 0: the name is to be looked up */
+	uint64_t answered;	/* when it last did */
 	uint32_t failures;	/* in a row */
 	uint64_t down_until;
 	uint8_t failure; /* the code that the last one is told by */
@@ -75,6 +76,8 @@ void coax_origin_failed(struct coax_origin *origin, uint64_t now, uint8_t code);
 /* `remote` answered; NULL: it is not known which. */
 void coax_origin_answered(struct coax_origin *origin, uint64_t now,
 			  const union coax_address *remote);
+/* Whether it has answered anything since then: so it is there, whatever it is silent about. */
+bool coax_origin_has_answered_since(struct coax_origin *origin, uint64_t since);
 /* It has answered with this code, after so many ns. */
 void coax_origin_count_answer(struct coax_origin *origin, uint8_t code, uint64_t ns);
 /* Where to send requests. Returns false when the name is to be looked up first. */

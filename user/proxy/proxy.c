@@ -32,6 +32,10 @@ int coax_proxy_create(struct coax_proxy **result, struct coax_site *site,
 
 int coax_proxy_start(struct coax_proxy *proxy, struct coax_context *context)
 {
+	int err = coax_local_start(proxy, context);
+
+	if (err)
+		return err;
 	atomic_store(&proxy->context, context);
 	return coax_housekeeping_start(proxy->housekeeping);
 }
@@ -66,6 +70,7 @@ void coax_proxy_destroy(struct coax_proxy *proxy)
 	if (proxy->setup)
 		coax_proxy_leave(proxy);
 	coax_housekeeping_destroy(proxy->housekeeping);
+	coax_local_destroy(proxy->local);
 	coax_forward_destroy(proxy->forward);
 	coax_cache_destroy(proxy->cache);
 	pthread_mutex_destroy(&proxy->origins_lock);

@@ -47,8 +47,9 @@ struct coax_proxy_options {
 	const char *const *prefetch;
 	size_t prefetch_count;
 	uint64_t cache_bytes; /* 64 MiB; responses, and what they cost beside */
-	uint64_t body_max;    /* 1 MiB: of a response; larger ones: 5.02 */
-	uint32_t timeout_ms;  /* 20000: for an origin's response, all tries together */
+	/* 1 MiB: of a request or response; larger ones: 4.13, 5.02, to a GET one block at a time */
+	uint64_t body_max;
+	uint32_t timeout_ms; /* 20000: for an origin's response, all tries together */
 	/*
 	 * s; how long after its end a response serves, with Max-Age 0, when no origin gives
 	 * another; 0: not at all. Never after a change through the proxy.

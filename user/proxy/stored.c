@@ -4,6 +4,7 @@
 #include <coax/option.h>
 #include "accel/accel.h"
 #include "codec/encoding.h"
+#include "proxy/forwarding.h"
 #include "proxy/stored.h"
 
 static bool is_storable_error(uint8_t code)
@@ -54,6 +55,11 @@ static bool is_kept(uint16_t number)
 	default:
 		return true;
 	}
+}
+
+static bool is_about_block(uint16_t number)
+{
+	return number == COAX_BLOCK2 || number == COAX_SIZE2;
 }
 
 static size_t measure(struct coax_option_iterator it)
@@ -120,6 +126,7 @@ struct coax_stored *coax_stored_create(const struct coax_message *response, uint
 				       uint8_t origin)
 {
 	struct coax_option_iterator it = coax_options_begin(response);
+	bool is_block = coax_forwarding_is_block(response);
 	struct coax_option option;
 	struct coax_stored *stored;
 	const uint8_t *payload;
@@ -133,7 +140,7 @@ struct coax_stored *coax_stored_create(const struct coax_message *response, uint
 	stored->origin = origin;
 	set_age(stored, response, fetched);
 	while (coax_options_next(&it, &option))
-		if (is_kept(option.number))
+		if (is_kept(option.number) || (is_block && is_about_block(option.number)))
 			add_option(stored, &option);
 	/* Section 5.9.2: errors cannot be validated. */
 	if (stored->code != COAX_CONTENT)

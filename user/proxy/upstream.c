@@ -38,11 +38,15 @@ const struct coax_failure *coax_failure_of(int result)
 	return failure;
 }
 
-void coax_origin_note_failure(struct coax_origin *origin, const struct coax_failure *failure)
+void coax_origin_note_failure(struct coax_origin *origin, const struct coax_failure *failure,
+			      uint64_t began)
 {
+	bool silent = failure->result == -ETIMEDOUT;
+
 	if (failure->code != COAX_SERVICE_UNAVAILABLE)
 		coax_proxy_count(&origin->counters->failures);
-	if (failure->down)
+	/* Who waits for one resource for long does not keep others from the rest. */
+	if (failure->down && !(silent && coax_origin_has_answered_since(origin, began)))
 		coax_origin_failed(origin, coax_now(), failure->code);
 }
 

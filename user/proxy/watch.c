@@ -37,7 +37,8 @@ struct coax_watch {
 	uint64_t began; /* the last try, ns */
 
 	/* The cache's lock. */
-	bool is_live; /* the origin has accepted it */
+	bool is_moving; /* to its first or another origin: nobody else ends it meanwhile */
+	bool is_live;	/* the origin has accepted it */
 	bool has_ended;
 	uint64_t wanted; /* when somebody asked or was seen to observe, ns */
 	uint64_t invalidations;
@@ -241,10 +242,28 @@ static void end_failed(struct coax_watch *watch, const struct coax_failure *fail
 		(void)coax_proxy_take_stale(watch->mapping->proxy, watch->cached, coax_now(),
 					    &result);
 	unlock(watch);
+	/* What is too large to be kept up to date can be had all the same. */
+	if (failure->result == -EFBIG && !result.stored &&
+	    coax_message_code(&watch->target) == COAX_GET)
+		coax_blockwise_join(watch->mapping, &waiting);
 	coax_waiters_answer(watch->mapping, &waiting, &result);
 	coax_stored_put(result.stored);
 	if (ended)
 		free_watch(watch);
+}
+
+/* Returns false when it has ended: whoever did that waits for the callback that this is. */
+static bool begin_move(struct coax_watch *watch)
+{
+	bool ended;
+
+	lock(watch);
+	ended = watch->has_ended;
+	watch->is_moving = !ended;
+	if (!ended)
+		watch->observation = NULL;
+	unlock(watch);
+	return !ended;
 }
 
 static void failed(struct coax_watch *watch, int error)
@@ -255,13 +274,14 @@ static void failed(struct coax_watch *watch, int error)
 
 	coax_log(&proxy->logger, COAX_LOG_INFO, "observing at %s: %s (%s)", origin_of(watch)->uri,
 		 failure->diagnostic, strerror(-error));
-	coax_origin_note_failure(origin_of(watch), failure);
+	coax_origin_note_failure(origin_of(watch), failure, watch->began);
 	if (!failure->down || watch->tried == watch->count || atomic_load(&proxy->stopping)) {
 		end_failed(watch, failure);
 		return;
 	}
+	if (!begin_move(watch))
+		return;
 	coax_proxy_count(&proxy->counters.failovers);
-	watch->observation = NULL;
 	coax_observation_free(former);
 	observe(watch);
 }
@@ -324,6 +344,7 @@ static int send_request(struct coax_watch *watch, const struct coax_upstream *up
 		err = coax_observation_on_notification(watch->observation, notified, watch);
 	if (!err)
 		err = coax_observation_on_error(watch->observation, ended, watch);
+	watch->is_moving = err;
 	return err;
 }
 
@@ -392,6 +413,7 @@ static void set_out(struct coax_watch *watch, struct coax_cached *cached)
 	watch->cached = cached;
 	watch->invalidations = cached->invalidations;
 	cached->watch = watch;
+	watch->is_moving = true;
 	coax_cached_pin(cached);
 	cds_list_add_tail(&watch->node, &watch->mapping->proxy->watches);
 }
@@ -479,7 +501,7 @@ void coax_watches_tick(struct coax_proxy *proxy, uint64_t now)
 	cds_list_for_each_entry_safe (watch, next, &proxy->watches, node) {
 		if (watch->waiting.first || coax_subject_is_watched(watch->cached->subject))
 			watch->wanted = now;
-		if (!is_over(watch, now))
+		if (watch->is_moving || !is_over(watch, now))
 			continue;
 		if (begin_end(watch))
 			cds_list_add(&watch->node, &unwanted);

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "site/gateway.h"
+#include "site/responder.h"
 
 int coax_site_add_gateway(struct coax_site *site, const struct coax_resource_options *options,
-			  coax_gateway_fn takes, struct coax_resource **resource)
+			  coax_gateway_fn takes, coax_localize_fn localize,
+			  struct coax_resource **resource)
 {
 	struct coax_gateway *gateway = malloc(sizeof(*gateway));
 	struct coax_pattern pattern;
@@ -13,6 +15,7 @@ int coax_site_add_gateway(struct coax_site *site, const struct coax_resource_opt
 	if (!gateway)
 		return -ENOMEM;
 	gateway->takes = takes;
+	gateway->localize = localize;
 	err = coax_resource_create(&gateway->resource, options, &pattern);
 	if (err)
 		goto out;
@@ -51,6 +54,17 @@ void coax_site_remove_gateway(struct coax_site *site)
 	coax_resource_changed(gateway->resource);
 	coax_resource_free(gateway->resource);
 	free(gateway);
+}
+
+void coax_site_localize(const struct coax_site *site, struct coax_responder *responder,
+			uint8_t *buffer, size_t size)
+{
+	const struct coax_gateway *gateway = site ? rcu_dereference(site->gateway) : NULL;
+	struct coax_message local;
+
+	if (gateway && gateway->localize &&
+	    gateway->localize(responder, &local, buffer, size, gateway->resource->arg))
+		responder->request = local;
 }
 
 const struct coax_resource *coax_site_gateway(const struct coax_site *site,

@@ -34,7 +34,9 @@ struct coax_path {
 	 */
 	uint32_t ifindex;
 	uint16_t socket; /* which of the transport's sockets */
-	bool crowded;	 /* from a stranger among many: the guard's word for who serves it */
+	/* Which of our ports that are open for more message IDs, context/ports.h; 0: none. */
+	uint8_t further;
+	bool crowded; /* from a stranger among many: the guard's word for who serves it */
 };
 
 /* Whether two paths lead to one peer, whose messages can be about each other's. */
