@@ -248,8 +248,8 @@ TEST("a name that nobody knows ends the request with -ENOENT")
 	coax_context_shutdown(context);
 }
 
-/* A name server that can be asked, and does not answer. */
-static int silent_name_server(void)
+/* A name server that can be asked, and does not answer. Lookups go through `sources`. */
+static int silent_name_server(const char *sources)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(53)};
 	int server;
@@ -258,7 +258,7 @@ static int silent_name_server(void)
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up"))
 		SKIP("needs a network namespace of its own");
 	set_file("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n");
-	set_file("/etc/nsswitch.conf", "hosts: dns\n");
+	set_file("/etc/nsswitch.conf", sources);
 	server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ASSERT_EQ(bind(server, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -274,7 +274,7 @@ static void wait_until_asked(int server)
 
 TEST("while a name server keeps silent, requests are cancelled and others get their answers")
 {
-	int server = silent_name_server();
+	int server = silent_name_server("hosts: dns\n");
 	struct coax_context *context = requester_start(1);
 	struct outcome *outcome = outcome_new(), *other = outcome_new();
 	struct peer peer;
@@ -297,6 +297,38 @@ TEST("while a name server keeps silent, requests are cancelled and others get th
 	coax_context_shutdown(context);
 }
 
+TEST("a name that hangs does not hold up other names, however often it is asked for")
+{
+	int server = silent_name_server("hosts: files dns\n");
+	struct coax_context *context;
+	struct outcome *slow[16], *outcome = outcome_new();
+	struct peer peer;
+	uint8_t buffer[128];
+	struct coax_message message = to_host(buffer, sizeof(buffer), "slow.example", 0);
+
+	set_file("/etc/hosts", "127.0.0.1 known.example\n");
+	context = requester_start(1);
+	peer_open(&peer);
+	for (int i = 0; i < 16; i++) {
+		slow[i] = outcome_new();
+		ASSERT_EQ(coax_request(context, NULL, &message, NULL, outcome_take, slow[i], NULL),
+			  0);
+	}
+	wait_until_asked(server);
+	message =
+		to_host(buffer, sizeof(buffer), "known.example", coax_address_port(&peer.address));
+	ASSERT_EQ(coax_request(context, NULL, &message, NULL, outcome_take, outcome, NULL), 0);
+	peer_take(&peer);
+	peer_answer(&peer, COAX_CONTENT, NULL, 0);
+	outcome_wait(outcome);
+	expect(outcome, 0, true, COAX_CONTENT);
+	coax_context_shutdown(context);
+	for (int i = 0; i < 16; i++) {
+		outcome_wait(slow[i]);
+		expect(slow[i], -ESHUTDOWN, false, 0);
+	}
+}
+
 static void take_found(void *arg, int result, const struct coax_found *found)
 {
 	struct outcome *outcome = arg;
@@ -314,7 +346,7 @@ static void take_found(void *arg, int result, const struct coax_found *found)
 
 TEST("lookups are limited to 64, and all end at shutdown")
 {
-	int server = silent_name_server();
+	int server = silent_name_server("hosts: dns\n");
 	struct coax_context *context = requester_start(1);
 	struct outcome *outcomes[64];
 	uint8_t buffer[128];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names to addresses. getaddrinfo() blocks for as long as name servers please, so it has a thread
- * of its own, one a Context, made when the first name turns up.
+ * Names to addresses. getaddrinfo() blocks for as long as name servers please, so it has
+ * threads of its own, some a Context, made as names turn up.
  */
 #ifndef COAX_RESOLVER_H
 #define COAX_RESOLVER_H
@@ -10,7 +10,7 @@
 #include <coax/uri.h>
 #include "worker.h"
 
-/* Names that wait for the thread, the one that it has included. */
+/* Names that wait for a thread, those that are looked up included. */
 #define COAX_LOOKUPS_MAX 64
 /* Addresses of a name that are kept. */
 #define COAX_ADDRESSES_MAX 16
@@ -66,7 +66,7 @@ void coax_lookup_run(const char *host, in_port_t port, struct coax_addresses *ad
 int coax_resolver_submit(struct coax_context *context, struct coax_lookup *lookup);
 
 /*
- * What is under way ends with -ESHUTDOWN, and the thread as soon as getaddrinfo() lets it. Once
+ * What is under way ends with -ESHUTDOWN, and the threads as soon as getaddrinfo() lets them. Once
  * `stopping` is set, and before the workers are destroyed.
  */
 void coax_resolver_stop(struct coax_context *context);
