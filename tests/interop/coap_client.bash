@@ -4,8 +4,9 @@
 # What the tests of coaxd with Debian's coap-client share: coaxd on a free port of loopback, requests
 # to it, and what came back. Sourced from the top of the tree, after tests/ktap.sh.
 
+# shellcheck source=tests/interop/ended.bash
+. tests/interop/ended.bash
 coaxd=${COAX_BUILD:-build}/coaxd
-work=$(mktemp -d) || exit 1
 served=$work/served
 mkdir "$served"
 daemon=
@@ -20,13 +21,6 @@ stop_coaxd() {
 	daemon=
 	return "$status"
 }
-
-clean_up() {
-	stop_coaxd
-	rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 1' INT TERM
 
 need_client() {
 	command -v coap-client-notls >/dev/null && return
@@ -76,7 +70,7 @@ ask() {
 	local code=$1 path=$2
 	shift 2
 	rm -f "$work/body"
-	timeout 20 coap-client-notls -B 10 -v 6 -o "$work/body" "$@" \
+	timeout --foreground 20 coap-client-notls -B 10 -v 6 -o "$work/body" "$@" \
 		"coap://127.0.0.1:$port$path" >"$work/seen" 2>&1
 	cat "$work/seen"
 	grep -q "^v:1 t:[A-Z]* c:$code i:" "$work/seen"

@@ -20,7 +20,7 @@ start_coaxd --writable
 
 # client OPTIONS... PATH: without a transcript of each message.
 client() {
-	timeout 60 coap-client-notls -B 50 -o "$work/body" "${@:1:$#-1}" \
+	timeout --foreground 60 coap-client-notls -B 50 -o "$work/body" "${@:1:$#-1}" \
 		"coap://127.0.0.1:$port${*: -1}" 2>&1
 }
 

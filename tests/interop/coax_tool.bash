@@ -4,28 +4,14 @@
 # What the tests of the command line tool share: Debian's CoAP server on loopback, running coax, and
 # saying what was wrong. Sourced from the top of the tree.
 
+# shellcheck source=tests/interop/ended.bash
+. tests/interop/ended.bash
 build=${COAX_BUILD:-build}
 coax=$build/coax
-work=$(mktemp -d) || exit 1
 number=0
 failed=0
 faults=0
-server_pid=
-started=
 command_line=
-
-# What start_server, start_peer, start_coaxd and begin have started ends with the script.
-clean_up() {
-	local pid
-	for pid in $started; do
-		kill -CONT "$pid" 2>/dev/null
-		kill "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 1' INT TERM
 
 # A UDP port of 127.0.0.1 that nothing is bound to.
 free_port() {
@@ -63,7 +49,6 @@ start_server() {
 	port=$(free_port) || exit 1
 	coap-server-notls -A 127.0.0.1 -p "$port" -d 4 >"$work/server.log" 2>&1 &
 	server_pid=$!
-	started+=" $server_pid"
 	if ! wait_for 10 listens_on "$port"; then
 		echo "# coap-server-notls does not come up:"
 		sed 's/^/# /' "$work/server.log"
@@ -88,7 +73,6 @@ start_peer() {
 	local port
 	port=$(free_port) || exit 1
 	"$build/tests/interop/tool_server" "127.0.0.1:$port" >"$work/peer.log" 2>&1 &
-	started+=" $!"
 	must_listen "$work/peer.log"
 	# shellcheck disable=SC2034 # for the tests
 	peer=coap://127.0.0.1:$port
@@ -111,7 +95,6 @@ start_coaxd() {
 	"$build/coaxd" "$@" --bind "127.0.0.1:$port" "$work/tree" >"$work/coaxd.log" 2>&1 &
 	# shellcheck disable=SC2034 # for the tests
 	coaxd_pid=$!
-	started+=" $!"
 	must_listen "$work/coaxd.log"
 	# shellcheck disable=SC2034 # for the tests
 	files=coap://127.0.0.1:$port
@@ -120,7 +103,7 @@ start_coaxd() {
 # run ARGUMENTS...: coax, its output in $work/out and $work/err, its exit status in $status.
 run() {
 	command_line="coax $*"
-	timeout --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null
+	timeout --foreground --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null
 	status=$?
 }
 
@@ -129,7 +112,7 @@ run_with_input() {
 	local input=$1
 	shift
 	command_line="coax $* <$input"
-	timeout --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" <"$input"
+	timeout --foreground --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" <"$input"
 	status=$?
 }
 
@@ -141,30 +124,21 @@ begin() {
 	: >"$work/err"
 	env --default-signal=INT "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null &
 	begun=$!
-	started+=" $begun"
 }
 
 # Wait for what begin has started; $status is 124 when it does not end.
 end() {
-	wait_for 20 gone "$begun" || kill -KILL "$begun"
+	wait_for 20 has_ended "$begun" || kill -KILL "$begun"
 	wait "$begun" 2>/dev/null
 	status=$?
-	started=${started/ $begun/}
 	[ "$status" -ne 137 ] || status=124
-}
-
-gone() {
-	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
-	'' | Z*) return 0 ;;
-	esac
-	return 1
 }
 
 # The same as run, standard output and standard error being a terminal of 80 columns: all is in $work/out.
 on_terminal() {
 	command_line="coax $* (on a terminal)"
 	: >"$work/err"
-	timeout --kill-after=2 30 script --quiet --return --echo never --command \
+	timeout --foreground --kill-after=2 30 script --quiet --return --echo never --command \
 		"stty cols 80; exec $(printf '%q ' "$coax" "$@")" "$work/typescript" \
 		</dev/null >"$work/terminal" 2>"$work/err"
 	status=$?

@@ -51,7 +51,7 @@ for target in "$uri/example_data" "$files/body.bin"; do
 
 	for size in 300K 1M; do
 		command_line="cat $size | coax put -f - | coax get >"
-		timeout --kill-after=2 30 "$coax" put "$target" -f - \
+		timeout --foreground --kill-after=2 30 "$coax" put "$target" -f - \
 			< <(cat "$work/$size") >"$work/out" 2>"$work/err"
 		status=$?
 		expect_status 0

@@ -37,11 +37,11 @@ done
 for family in 4 6; do
 	where=coap://$group
 	[ "$family" = 4 ] || where="coap://[$group6%25$LAB_CLIENT_LINK]:5690"
-	lab_client timeout 20 "$coax" discover -t 6 "$where" >"$work/text$family" 2>"$work/err_text$family" &
+	lab_client timeout --foreground 20 "$coax" discover -t 6 "$where" >"$work/text$family" 2>"$work/err_text$family" &
 	asked+=("$!")
-	lab_client timeout 20 "$coax" discover -v -t 6 "$where" rt=note >"$work/filter$family" 2>"$work/err_filter$family" &
+	lab_client timeout --foreground 20 "$coax" discover -v -t 6 "$where" rt=note >"$work/filter$family" 2>"$work/err_filter$family" &
 	asked+=("$!")
-	lab_client timeout 20 "$coax" discover -j -t 6 "$where" >"$work/json$family" 2>"$work/err_json$family" &
+	lab_client timeout --foreground 20 "$coax" discover -j -t 6 "$where" >"$work/json$family" 2>"$work/err_json$family" &
 	asked+=("$!")
 done
 for pid in "${asked[@]}"; do

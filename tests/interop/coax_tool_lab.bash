@@ -20,13 +20,14 @@ lab_begin
 trap 'leave $?' EXIT
 
 leave() {
+	lab_end
 	clean_up
-	lab_leave "$1"
+	exit "$1"
 }
 
 # run, on the client's side of the network
 ask() {
 	command_line="coax $*"
-	lab_client timeout --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null
+	lab_client timeout --foreground --kill-after=2 30 "$coax" "$@" >"$work/out" 2>"$work/err" </dev/null
 	status=$?
 }

@@ -78,21 +78,21 @@ done
 result "SIGINT, SIGTERM and SIGHUP end it, and the server is told before"
 
 command_line="coax observe -v $uri/time | head -n 1"
-timeout --kill-after=2 20 "$coax" observe -v "$uri/time" 2>"$work/err" | head -n 1 >"$work/out"
+timeout --foreground --kill-after=2 20 "$coax" observe -v "$uri/time" 2>"$work/err" | head -n 1 >"$work/out"
 status=${PIPESTATUS[0]}
 expect_status 141
 expect_out_lines 1
 expect_err_line '> 127\.0\.0\.1:[0-9]+: [A-Z]+ GET .*Observe:1.*'
 grep -q '^coax observe: [^I]' "$work/err" && fault "that is no failure"
 command_line="coax observe -v $uri/time >/dev/full"
-timeout --kill-after=2 20 "$coax" observe -v "$uri/time" >/dev/full 2>"$work/err"
+timeout --foreground --kill-after=2 20 "$coax" observe -v "$uri/time" >/dev/full 2>"$work/err"
 status=$?
 expect_status 1
 expect_err_line '> 127\.0\.0\.1:[0-9]+: [A-Z]+ GET .*Observe:1.*'
 expect_err_line 'coax observe: cannot write the output.*'
 grep -q 'has not answered' "$work/err" && fault "there was an answer"
 head -c 20000 /dev/zero | "$coax" put "$peer/note" -f -
-timeout --kill-after=2 5 "$coax" observe -v "$peer/note" >/dev/full 2>"$work/err"
+timeout --foreground --kill-after=2 5 "$coax" observe -v "$peer/note" >/dev/full 2>"$work/err"
 status=$?
 expect_status 1
 result "when nobody reads any more, or can, the server is told, too"

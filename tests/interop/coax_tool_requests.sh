@@ -243,7 +243,7 @@ for options in '' -j '-o -' --non; do
 	command_line="coax get $options >/dev/full"
 	: >"$work/out"
 	# shellcheck disable=SC2086 # words are meant
-	timeout --kill-after=2 30 "$coax" get $options "$uri/time" >/dev/full 2>"$work/err"
+	timeout --foreground --kill-after=2 30 "$coax" get $options "$uri/time" >/dev/full 2>"$work/err"
 	status=$?
 	expect_status 1
 	expect_err_line 'coax get: cannot write the output.*'

@@ -161,7 +161,6 @@ python3 - "$work/bound" <<-'END' &
 	asker.recv(2000)
 	asker.send(b"error \x1b]0;title\x07 \xff\nand more")
 END
-started+=" $!"
 wait_for 5 test -e "$work/bound" || fault "nobody listens"
 run attach "$LAB_SERVER_LINK" -i odd
 expect_status 1

@@ -53,8 +53,6 @@ touch "$work/asking"
 	lab_client "$coax" get "$uri/often.txt" >/dev/null
 	lab_client "$coax" get "$uri/seldom.txt" >/dev/null
 done) &
-asking=$!
-started+=" $asking"
 lab_wait_for 5 test "$(lab_counter edge reply)" -gt 0
 
 run top -i edge --batch --count 2 --delay 1.5
@@ -99,7 +97,6 @@ END
 result "top -j is an object a line"
 
 (while [ -e "$work/asking" ]; do lab_client "$coax" get "$uri/$odd" >/dev/null; done) &
-started+=" $!"
 run top -i edge --batch --count 1
 expect_out_line '.*GET /o%1B%5D0;x%07dd'
 LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177-\377]')" "$work/out" && fault "it drives a terminal"
@@ -142,7 +139,7 @@ end
 result "top without a count ends on SIGINT"
 
 command_line="coax top (on a terminal)"
-(sleep 3; printf q) | timeout 30 script --quiet --return --echo never --command \
+(sleep 3; printf q) | timeout --foreground 30 script --quiet --return --echo never --command \
 	"stty cols 60 rows 20; exec env TERM=xterm $coax top -i edge" "$work/typescript" >"$work/terminal"
 status=$?
 expect_status 0
@@ -167,7 +164,7 @@ former=$daemon
 lab_coaxd -q --replace --interface "$LAB_SERVER_LINK" --instance edge --writable --workers 2 \
 	--metrics unix:/run/coax/metrics "$LAB_DIR/tree" || fault "it is not replaced"
 daemon=$LAB_PID
-lab_wait_for 10 gone "$former" || fault "the former one is still there"
+lab_wait_for 10 has_ended "$former" || fault "the former one is still there"
 lab_forget "$former"
 curl --silent --unix-socket /run/coax/metrics http://localhost/metrics >"$work/out"
 expect_out_line 'coax_kernel_answering 1'

@@ -19,7 +19,7 @@ printf hello >"$served/hello.txt"
 refused() {
 	local words=$1 status
 	shift
-	timeout 10 "$coaxd" "$@" >"$work/out" 2>"$work/err" 8>&-
+	timeout --foreground 10 "$coaxd" "$@" >"$work/out" 2>"$work/err" 8>&-
 	status=$?
 	cat "$work/out" "$work/err"
 	[ "$status" -eq 2 ] && [ ! -s "$work/out" ] && grep -qF -- "$words" "$work/err" &&
@@ -59,12 +59,12 @@ ready_fd_closed() {
 }
 
 no_group() {
-	timeout 10 "$coaxd" --bind 127.0.0.1:0 --group nosuch0 "$served" 2>"$work/err"
+	timeout --foreground 10 "$coaxd" --bind 127.0.0.1:0 --group nosuch0 "$served" 2>"$work/err"
 	[ $? -eq 1 ] && grep -q 'cannot listen to group "nosuch0": there is no such interface' "$work/err"
 }
 
 no_directory() {
-	timeout 10 "$coaxd" --bind 127.0.0.1:0 "$work/none" 2>"$work/err"
+	timeout --foreground 10 "$coaxd" --bind 127.0.0.1:0 "$work/none" 2>"$work/err"
 	[ $? -eq 1 ] && grep -q 'ERROR: .*/none.*No such file' "$work/err"
 }
 

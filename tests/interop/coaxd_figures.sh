@@ -45,7 +45,7 @@ off_by_default() {
 }
 
 refused() {
-	timeout 10 "$coaxd" --bind 127.0.0.1:0 "$@" "$served" 2>"$work/err"
+	timeout --foreground 10 "$coaxd" --bind 127.0.0.1:0 "$@" "$served" 2>"$work/err"
 	[ $? -eq 2 ] && grep -q 'see coaxd --help$' "$work/err"
 }
 

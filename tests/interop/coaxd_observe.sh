@@ -35,7 +35,7 @@ told() {
 }
 
 ended() {
-	timeout 10 tail --pid="$observer" -f /dev/null || return 1
+	timeout --foreground 10 tail --pid="$observer" -f /dev/null || return 1
 	wait "$observer"
 	true
 }

@@ -34,7 +34,7 @@ ask_at() {
 	local at=$1 path=$2
 	shift 2
 	rm -f "$work/body"
-	timeout 20 "coap-client-$client" -B 10 -v 6 -o "$work/body" "$@" "coaps://$at$path" \
+	timeout --foreground 20 "coap-client-$client" -B 10 -v 6 -o "$work/body" "$@" "coaps://$at$path" \
 		>"$work/seen" 2>&1
 	cat "$work/seen"
 }

@@ -18,7 +18,7 @@ key=(-psk_identity sensor -psk 736573616d65)
 
 # s_client OPTIONS...: with what comes by standard input; what it says is in $said.
 s_client() {
-	timeout 10 openssl s_client -dtls1_2 -connect "127.0.0.1:$secure_port" "$@" >"$said" 2>&1
+	timeout --foreground 10 openssl s_client -dtls1_2 -connect "127.0.0.1:$secure_port" "$@" >"$said" 2>&1
 	tr -cd '\n\40-\176' <"$said"
 }
 
@@ -95,7 +95,7 @@ resumes() {
 
 old_version() {
 	begin_log
-	timeout 10 openssl s_client -dtls1 -connect "127.0.0.1:$secure_port" "${key[@]}" \
+	timeout --foreground 10 openssl s_client -dtls1 -connect "127.0.0.1:$secure_port" "${key[@]}" \
 		-cipher 'PSK:@SECLEVEL=0' >"$said" 2>&1 </dev/null
 	cat "$said"
 	grep -q 'SSL alert number 70$' "$said" && logged_since 'does not speak DTLS 1.2 .alert: protocol_version'

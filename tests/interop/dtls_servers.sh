@@ -18,7 +18,6 @@ start_secure_server() {
 	plain=$(free_port) || exit 1
 	port=$((plain + 1))
 	"coap-server-$1" -A 127.0.0.1 -p "$plain" -d 10 -v 3 "${@:2}" >"$work/server.$1.$port.log" 2>&1 &
-	started+=" $!"
 	must_listen "$work/server.$1.$port.log"
 }
 

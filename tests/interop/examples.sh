@@ -8,19 +8,17 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/ktap.sh
 . tests/ktap.sh
+# shellcheck source=tests/interop/ended.bash
+. tests/interop/ended.bash
 build=${COAX_BUILD:-build}
 examples=$build/tools/examples
 coax=$build/coax
-work=$(mktemp -d) || exit 1
 server=
-writer=
 
 stop() {
 	[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server"; }
 	server=
 }
-trap 'stop; [ -z "$writer" ] || kill "$writer" 2>/dev/null; rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
 
 port=
 until [ -n "$port" ] && [ -z "$(ss -Hlun "sport = :$port")" ]; do
@@ -44,12 +42,12 @@ rises() {
 }
 
 sensor_observed() {
-	timeout 20 "$examples/observe" "coap://$at/temperature" 3 >"$work/seen" && cat "$work/seen" &&
+	timeout --foreground 20 "$examples/observe" "coap://$at/temperature" 3 >"$work/seen" && cat "$work/seen" &&
 		rises "$work/seen" 3
 }
 
 sensor_by_libcoap() {
-	timeout 20 coap-client-notls -s 3 -B 4 "coap://$at/temperature" >"$work/seen" 2>&1
+	timeout --foreground 20 coap-client-notls -s 3 -B 4 "coap://$at/temperature" >"$work/seen" 2>&1
 	cat "$work/seen"
 	grep -oE '[0-9]+\.[0-9]' "$work/seen" >"$work/values"
 	[ "$(wc -l <"$work/values")" -ge 2 ] && sort -C -n "$work/values"
@@ -66,7 +64,7 @@ firmware_round_trip() {
 }
 
 firmware_by_libcoap() {
-	timeout 60 coap-client-notls -b 512 -o "$work/got" "coap://$at/firmware" && cmp "$work/new" "$work/got"
+	timeout --foreground 60 coap-client-notls -b 512 -o "$work/got" "coap://$at/firmware" && cmp "$work/new" "$work/got"
 }
 
 firmware_abandoned() {
@@ -128,7 +126,6 @@ stop
 
 mkfifo "$work/lines"
 sleep 1000 >"$work/lines" & # holds it open
-writer=$!
 exec 7<>"$work/lines"
 input=$work/lines start own_loop "$at" || exit 1
 echo "first" >&7

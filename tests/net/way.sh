@@ -102,8 +102,8 @@ told() { # value
 # That somebody observes keeps no plain GET from the kernel, and a PUT is on both ways at once.
 observed() {
 	result=0
-	lab_client "$build/tools/examples/observe" "coap://$host/changing" 100 >"$LAB_DIR/told" &
-	observer=$!
+	lab_start_client "$build/tools/examples/observe" "coap://$host/changing" 100 >"$LAB_DIR/told"
+	observer=$LAB_PID
 	lab_wait_for 5 told 5 || result=1
 	for value in 6 7 8; do
 		get changing >/dev/null && counts reply get changing >/dev/null &&
