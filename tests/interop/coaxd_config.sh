@@ -36,7 +36,7 @@ told() {
 	cat "$work/out" "$work/err"
 	[ "$status" -eq 1 ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" -eq 1 ] &&
 		grep -qF -- "coaxd: ERROR: $file:$line: $words" "$work/err" || return 1
-	timeout 10 "$coaxd" --config "$file" 2>"$work/again"
+	timeout --foreground 10 "$coaxd" --config "$file" 2>"$work/again"
 	[ $? -eq 1 ] && diff "$work/err" "$work/again"
 }
 
@@ -164,7 +164,7 @@ unreadable() {
 	"$coaxd" --check --config "$work/none" 2>"$work/err"
 	[ $? -eq 1 ] && grep -q "cannot read \"$work/none\": No such file" "$work/err" || return 1
 	mkfifo "$work/pipe"
-	timeout 5 "$coaxd" --check --config "$work/pipe" 2>"$work/err"
+	timeout --foreground 5 "$coaxd" --check --config "$work/pipe" 2>"$work/err"
 	[ $? -eq 1 ] && grep -q 'Invalid argument' "$work/err" || return 1
 	printf 'workers\0= 1\n' >"$file"
 	"$coaxd" --check --config "$file" 2>"$work/err"
@@ -254,6 +254,25 @@ overridden() {
 		"$coax" put --timeout 5 "coap://127.0.0.1:$port/new" -p x && stop_coaxd
 }
 
+# Two observers of the same address and port.
+limited() {
+	write 'bind = "127.0.0.1:0"' 'limits {' 'observers-per-peer = 1' '}' 'log {' 'level = info' '}'
+	start_configured && python3 - "$port" <<-'END' && stop_coaxd
+		import socket, sys
+		peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		peer.connect(("127.0.0.1", int(sys.argv[1])))
+		peer.settimeout(5)
+		get = lambda token, observe: bytes([0x51, 1, 1, token, token, 0x60 + len(observe)]) + observe + b"\x59hello.txt"
+		options = []
+		for token in (1, 2):
+		    peer.send(get(token, b""))
+		    options.append(peer.recv(2000)[5:].split(b"\xff")[0])
+		print(options)
+		# An ETag of 8 bytes; behind it, or not, is Observe.
+		assert [option[9] >> 4 for option in options] == [2, 8], options
+	END
+}
+
 journal() {
 	write 'bind = "127.0.0.1:0"' 'log {' 'level = info' 'format = journal' '}'
 	start_configured && stop_coaxd && cat "$work/log" && grep -q "^<6>serving $served" "$work/log" &&
@@ -307,7 +326,7 @@ is_documented() {
 	[ "$missing" -eq 0 ]
 }
 
-plan 16
+plan 17
 check "an unknown key is told with its line and section" unknown_keys
 check "a number out of its bounds, or none, is told with the bounds" numbers
 check "a value of another kind is told with what it may be" words
@@ -321,6 +340,7 @@ check "a file says what is served, how, and to whom" configured
 check "the command line overrides the file" overridden
 check "several directories are served, each at its prefix, and as its section says" several
 check "a file says what is fetched from elsewhere, and that may be all" proxied
+check "a limit on observers of one peer counts: who is one too many gets no notifications" limited
 check "lines for the journal have their priority and nothing before it" journal
 check "the example is in order, and so is each default that it shows" example
 check "each setting is in the example and in the man page" is_documented

@@ -22,6 +22,13 @@
 #define LIMIT_MAX	  1000000000
 #define AMPLIFICATION_MAX 1024 /* what a Context takes */
 
+#define OBSERVERS_MAX	  4194304
+#define BODIES_MIN	  1048576 /* a Context's body_max */
+
+/* Both together are at most COAX_ACCEL_SESSIONS_MAX. */
+#define SESSIONS_MAX   1048576
+#define HANDSHAKES_MAX 65536
+
 __attribute__((format(printf, 2, 3))) static int refuse(char problem[COAXD_PROBLEM_MAX],
 							const char *format, ...)
 {
@@ -484,6 +491,12 @@ const struct coaxd_setting coaxd_settings[] = {
 	 .max = COAXD_LIST_MAX, LIST(bind_secure), OF(context.bind_secure_count), .fixed = true},
 	{SECURITY, .key = "secure-only", .option = "secure-only", .take = take_secure_only,
 	 .flag = true, .fixed = true},
+	{SECURITY, .key = "sessions", NUMBER(context.tuning.sessions_max, 1, SESSIONS_MAX),
+	 .fixed = true},
+	{SECURITY, .key = "handshakes", NUMBER(context.tuning.handshakes_max, 1, HANDSHAKES_MAX),
+	 .fixed = true},
+	{SECURITY, .key = "session-idle", NUMBER(context.tuning.session_idle_ms, 1000, UINT32_MAX),
+	 .fixed = true},
 
 	{.section = "access",
 	 .key = "allow",
@@ -509,6 +522,14 @@ const struct coaxd_setting coaxd_settings[] = {
 	 NUMBER(context.guard.pass_every, 1, LIMIT_MAX)},
 	{LIMITS, .key = "strict-source", .option = "strict-source",
 	 FLAG(context.guard.strict_source)},
+	{LIMITS, .key = "observers", NUMBER(context.tuning.observers_max, 1, OBSERVERS_MAX),
+	 .fixed = true},
+	{LIMITS, .key = "observers-per-peer",
+	 NUMBER(context.tuning.observers_per_peer, 1, OBSERVERS_MAX), .fixed = true},
+	{LIMITS, .key = "bodies", .take = take_wide_number, .min = BODIES_MIN, .max = UINT32_MAX,
+	 AT(context.tuning.bodies_max), .fixed = true},
+	{LIMITS, .key = "bodies-per-peer", NUMBER(context.tuning.bodies_per_peer, 1, AT_A_TIME_MAX),
+	 .fixed = true},
 
 	{.section = "proxy",
 	 .key = "origin",
