@@ -14,6 +14,9 @@
 /* Descriptors below are for input and output of the process. */
 #define FIRST_FD 3
 
+/* For how long who listens may let nobody in. */
+#define PATIENCE_S 5
+
 static int name_socket(struct sockaddr_un *address, const char *prefix, const char *instance)
 {
 	int length;
@@ -34,12 +37,14 @@ static int open_socket(int flags)
 
 static int connect_to(const char *instance, int flags)
 {
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct sockaddr_un address;
 	int err = name_socket(&address, "", instance);
 	int fd = err ? err : open_socket(flags);
 
 	if (fd < 0)
 		return fd;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	err = -errno;
@@ -49,7 +54,9 @@ static int connect_to(const char *instance, int flags)
 
 int coax_control_connect(const char *instance)
 {
-	return connect_to(instance, 0);
+	int fd = connect_to(instance, 0);
+
+	return fd == -EAGAIN ? -ETIMEDOUT : fd;
 }
 
 bool coax_control_is_taken(const char *instance)
@@ -176,7 +183,9 @@ int coax_control_send(int connection, const char *line, const int *fds, size_t c
 		message.msg_control = &control;
 		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
 	}
-	return sendmsg(connection, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (sendmsg(connection, &message, MSG_NOSIGNAL) >= 0)
+		return 0;
+	return errno == EAGAIN ? -ETIMEDOUT : -errno;
 }
 
 static int wait_for_line(int connection, int timeout_ms, int other)

@@ -31,7 +31,10 @@
  */
 int coax_control_give(uid_t user, gid_t group);
 
-/* Connect to an instance's daemon. A descriptor, or -ENOENT or -ECONNREFUSED: there is none, ... */
+/*
+ * Connect to an instance's daemon. A descriptor, or -ENOENT or -ECONNREFUSED: there is none,
+ * -ETIMEDOUT: for 5 s it has let nobody in, ...
+ */
 int coax_control_connect(const char *instance);
 
 /*
@@ -47,7 +50,7 @@ void coax_control_unlink(const char *instance);
 /* A connection from root or this user; others are turned away. A descriptor or a negative errno. */
 int coax_control_accept(int listener);
 
-/* Returns 0 or a negative errno. */
+/* Returns 0 or a negative errno: -ETIMEDOUT after 5 s without room, where it was connected. */
 int coax_control_send(int connection, const char *line, const int *fds, size_t count);
 
 /*

@@ -33,7 +33,8 @@ struct coax_claims {
 };
 
 /**
- * coax_claims_hold - keep claims beyond where they were given. Any thread. Returns `claims`.
+ * coax_claims_hold - keep claims beyond where they were given. NULL: nothing. Any thread. Returns
+ * `claims`.
  */
 const struct coax_claims *coax_claims_hold(const struct coax_claims *claims);
 

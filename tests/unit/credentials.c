@@ -856,6 +856,7 @@ TEST("claims are a copy of all that they were made from")
 	EXPECT_MEMEQ(claims->identity, "\1\2\0", 3);
 	EXPECT_MEMEQ(claims->public_key, "\4\5", 2);
 	coax_claims_release(claims);
+	EXPECT_TRUE(coax_claims_hold(NULL) == NULL);
 	coax_claims_release(NULL);
 }
 

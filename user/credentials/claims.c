@@ -63,7 +63,8 @@ const struct coax_claims *coax_claims_create(const struct coax_claims *claims)
 
 const struct coax_claims *coax_claims_hold(const struct coax_claims *claims)
 {
-	__atomic_add_fetch(&owner(claims)->holders, 1, __ATOMIC_RELAXED);
+	if (claims)
+		__atomic_add_fetch(&owner(claims)->holders, 1, __ATOMIC_RELAXED);
 	return claims;
 }
 
