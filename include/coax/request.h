@@ -76,7 +76,8 @@ struct coax_request_options {
 	bool secure;
 	/*
 	 * The response is passed on: critical options that are not known here and safe to forward
-	 * are for somebody else to understand (RFC 7252 section 5.7.1).
+	 * are for somebody else to understand (RFC 7252 section 5.7.1). A challenge (4.01 with
+	 * an Echo, RFC 9175) is not, and answered also with `single`.
 	 */
 	bool proxying;
 	/*

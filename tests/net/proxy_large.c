@@ -124,6 +124,30 @@ TEST("who asks for a block that is not there makes nobody fetch all the others")
 	end();
 }
 
+static void handle_fresh(struct coax_responder *responder, void *arg)
+{
+	struct coax_option echo;
+
+	if (coax_message_find(coax_responder_request(responder), COAX_ECHO, &echo)) {
+		origin_handle(responder, arg);
+		return;
+	}
+	ASSERT_EQ(coax_message_add(coax_responder_response(responder), COAX_ECHO, "now", 3), 0);
+	coax_respond(responder, COAX_UNAUTHORIZED);
+}
+
+TEST("an origin that has the proxy prove that requests are fresh is shown it, for a block too")
+{
+	const struct coax_proxy_options options = {.body_max = BODY_MAX};
+
+	origin_start_with(&origin, handle_fresh);
+	origin.length = LENGTH;
+	between_start_plainly(&origin, &options);
+	expect_body(get("p/a"));
+	EXPECT_EQ(origin.requests, 2);
+	end();
+}
+
 TEST("a forward-proxy does the same")
 {
 	static const char *const any[] = {"*:*"};

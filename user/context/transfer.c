@@ -146,9 +146,7 @@ int coax_transfer_build(struct coax_transfer *transfer, uint8_t buffer[COAX_DATA
 		err = ask_for_block(transfer, message);
 	else if (transfer->upload.body.length)
 		err = add_body(transfer, message, &last);
-	if (in_one_message(transfer))
-		return err;
-	if (!err && last && tells_size(transfer))
+	if (!err && last && !in_one_message(transfer) && tells_size(transfer))
 		err = coax_message_add_block(message, COAX_BLOCK2, &transfer->wanted);
 	if (!err && transfer->echo_length) {
 		coax_message_remove(message, COAX_ECHO);
@@ -218,6 +216,8 @@ static bool take_challenge(struct coax_transfer *transfer, const struct coax_mes
 {
 	struct coax_option echo;
 
+	if (in_one_message(transfer) && !transfer->options->proxying)
+		return false;
 	if (coax_message_code(response) != COAX_UNAUTHORIZED ||
 	    !coax_message_find(response, COAX_ECHO, &echo))
 		return false;
@@ -279,12 +279,12 @@ void coax_transfer_take(struct coax_transfer *transfer, const struct coax_messag
 	int result = 0;
 
 	transfer->heard = true;
-	if (in_one_message(transfer)) {
-		end(transfer, 0, response);
-		return;
-	}
 	if (take_challenge(transfer, response)) {
 		send_next(transfer);
+		return;
+	}
+	if (in_one_message(transfer)) {
+		end(transfer, 0, response);
 		return;
 	}
 	transfer->challenged = false;
