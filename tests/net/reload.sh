@@ -25,8 +25,10 @@ write() {
 	mv "$config.new" "$config"
 }
 
+# serve SETTINGS: the directory that $served says, at the root.
+served=files
 serve() {
-	echo "serve \"$LAB_DIR/files\" { $1 }"
+	echo "serve \"$LAB_DIR/$served\" { $1 }"
 }
 
 # The answer to `coax reload` is in $LAB_DIR/answer.
@@ -229,14 +231,41 @@ directories_change() {
 	write "$base$(serve '')
 		$(proxy /near)"
 	reload && [ "$(far near/by/hello)" = hello ] && kernel_gets_far near/hello || return 1
-	# What cannot be served changes nothing; another directory at the same prefix takes a restart.
+	# What cannot be served changes nothing.
 	write "$base$(serve 'max-age = 5')
 		serve \"$LAB_DIR/nowhere\" { prefix = nowhere }"
 	reload && return 1
 	grep -q "cannot serve \"$LAB_DIR/nowhere\"" "$LAB_DIR/answer" && [ "$(max_age)" = 60 ] &&
-		[ "$(far near/hello)" = hello ] || return 1
-	write "${base}serve \"$LAB_DIR/more\" { }"
-	reload && grep -qx 'needs a restart: serve' "$LAB_DIR/answer" && [ "$(get)" = hello ]
+		[ "$(far near/hello)" = hello ]
+}
+
+says_of_hello() { # text, how it is observed, got by the kernel, and listed
+	before=$(lab_counter default reply)
+	[ "$(tail -n 1 "$LAB_DIR/observed")" = "$1" ] && [ "$(get)" = "$1" ] &&
+		[ "$(lab_counter default reply)" -gt "$before" ] || return 1
+	case $(lab_client "$build/coax" get "coap://$LAB_SERVER_4/.well-known/core") in
+	*"</$1>"*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# What it has cannot be told from what it had but by what is in there: who observes is told.
+directory_changes() {
+	write "$base$(serve '')"
+	reload || return 1
+	lab_start_client "$build/coax" observe "coap://$LAB_SERVER_4/hello" >"$LAB_DIR/observed"
+	observer=$LAB_PID
+	result=0
+	for served in files more files; do
+		write "$base$(serve 'writable = yes')"
+		text=hello
+		[ "$served" = files ] || text=more
+		reload && [ ! -s "$LAB_DIR/answer" ] && lab_wait_for 5 says_of_hello "$text" &&
+			put "put-$served" && [ "$(cat "$LAB_DIR/$served/put-$served")" = new ] || result=1
+	done
+	rm "$LAB_DIR"/*/put-*
+	lab_stop "$observer"
+	return "$result"
 }
 
 # load METHOD PATH: requests all the time, none of which is repeated.
@@ -256,6 +285,8 @@ loses_nothing() {
 	load get /near/hello?far
 	load put /changed
 	for round in 1 2 3 4 5 6 7 8 9 10; do
+		served=files
+		[ $((round % 2)) -eq 0 ] || served=twin
 		write "$base$(serve "writable = yes max-age = $((round + 20))")
 			limits { requests = $((round + 1000000)) }
 			$(proxy /near)
@@ -306,7 +337,7 @@ keeps_sessions() {
 	reload && lab_wait_for 10 ended
 }
 
-plan 15
+plan 16
 lab_begin
 config=$LAB_DIR/coaxd.conf
 base="kernel { interface = \"$LAB_SERVER_LINK\" }
@@ -314,10 +345,12 @@ security { credentials = \"$LAB_DIR/credentials.json\" }
 "
 mkdir "$LAB_DIR/files"
 printf hello >"$LAB_DIR/files/hello"
+cp -R "$LAB_DIR/files" "$LAB_DIR/twin"
 mkdir "$LAB_DIR/more"
 printf more >"$LAB_DIR/more/hello"
+echo two >"$LAB_DIR/more/more"
 echo one >"$LAB_DIR/files/state"
-chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$LAB_DIR/files" "$LAB_DIR/more"
+chown -R "$(id -un coax 2>/dev/null || echo nobody)" "$LAB_DIR/files" "$LAB_DIR/twin" "$LAB_DIR/more"
 credentials sesame
 
 check "a daemon serves by its file, and reloading what has not changed says nothing" started
@@ -332,6 +365,7 @@ check "what takes a restart is said, and the rest is done" restart_is_said
 check "what is proxied comes, changes and goes, and the kernel keeps what stays" proxies_change
 check "with a mistake in what is proxied, that stays as it is" proxy_mistakes_change_nothing
 check "directories come and go, with what the kernel has of them" directories_change
+check "another directory takes the place of one, and who observes is told what is there" directory_changes
 check "no request is lost while the daemon reloads again and again" loses_nothing
 check "a session outlives what does not concern it, and not its credentials" keeps_sessions
 check "the daemon ends in order" lab_stop "$coaxd"

@@ -18,6 +18,11 @@ static struct coaxd_files *find(struct coaxd_files *files,
 	return files;
 }
 
+static bool is_there(const struct coaxd_files *files, const struct coaxd_files_options *options)
+{
+	return files && strcmp(files->directory, options->directory) == 0;
+}
+
 static void append(struct coaxd_files **list, struct coaxd_files *files)
 {
 	while (*list)
@@ -53,11 +58,14 @@ int coaxd_directories_make(struct coaxd_directories *directories,
 			   const struct coaxd_files_options **failed)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct errand errand = {.options = &options[i]};
+		struct coaxd_files *former = find(directories->first, &options[i]);
+		struct coaxd_files_options wanted = options[i];
+		struct errand errand = {.options = &wanted};
 		int err;
 
-		if (find(directories->first, &options[i]))
+		if (is_there(former, &options[i]))
 			continue;
+		wanted.names = former ? former->names : NULL;
 		err = coaxd_privileges_without(create, &errand);
 		if (err) {
 			*failed = &options[i];
@@ -120,12 +128,10 @@ static void sweep(struct coaxd_directories *directories)
 	}
 }
 
-/* Returns 0 or -EBUSY. */
-static int use_present(struct coaxd_directories *directories, struct coax_site *site,
-		       const struct coaxd_files_options *options, size_t count)
+static void use_present(struct coaxd_directories *directories, struct coax_site *site,
+			const struct coaxd_files_options *options, size_t count)
 {
 	struct coaxd_files **at = &directories->first;
-	int result = 0;
 
 	while (*at) {
 		struct errand errand = {*at, find_options(*at, options, count)};
@@ -136,27 +142,46 @@ static int use_present(struct coaxd_directories *directories, struct coax_site *
 			append(&directories->retired, errand.files);
 			continue;
 		}
-		set_present(&errand);
-		if (strcmp(errand.files->directory, errand.options->directory) != 0)
-			result = -EBUSY;
+		if (is_there(errand.files, errand.options))
+			set_present(&errand);
 		at = &errand.files->next;
 	}
-	return result;
+}
+
+/* Returns whether there was one in its place. */
+static bool succeed(struct coaxd_directories *directories, struct coaxd_files *files)
+{
+	struct coaxd_files **at = &directories->first;
+	struct coaxd_files *former;
+
+	while (*at && strcmp((*at)->prefix, files->prefix) != 0)
+		at = &(*at)->next;
+	former = *at;
+	if (!former)
+		return false;
+	files->next = former->next;
+	*at = files;
+	coaxd_files_succeed(files, former);
+	append(&directories->retired, former);
+	return true;
 }
 
 int coaxd_directories_use(struct coaxd_directories *directories, struct coax_site *site,
 			  const struct coaxd_files_options *options, size_t count,
 			  void (*added)(void *arg, const char *prefix), void *arg)
 {
-	int result;
+	int result = 0;
 
 	sweep(directories);
-	result = use_present(directories, site, options, count);
+	use_present(directories, site, options, count);
 	while (directories->made) {
 		struct coaxd_files *files = directories->made;
-		int err = coaxd_files_add(files, site);
+		int err;
 
 		directories->made = files->next;
+		if (succeed(directories, files))
+			continue;
+		err = coaxd_files_add(files, site);
 		if (err) {
 			coax_log(&files->logger, COAX_LOG_ERROR,
 				 "cannot serve \"%s\" at \"/%s\": %s", files->directory,

@@ -15,9 +15,9 @@ struct coaxd_directories {
 };
 
 /*
- * Make those that are not served so far; a prefix that has another directory stays with that. By
- * threads without capabilities. Returns 0, or a negative errno with *failed the one that cannot be
- * served, and has logged why at ERROR: nothing is made then.
+ * Make those that are not served so far, at their prefix. By threads without capabilities. Returns
+ * 0, or a negative errno with *failed the one that cannot be served, and has logged why at ERROR:
+ * nothing is made then.
  */
 int coaxd_directories_make(struct coaxd_directories *directories,
 			   const struct coaxd_files_options *options, size_t count,
@@ -27,9 +27,9 @@ int coaxd_directories_make(struct coaxd_directories *directories,
 void coaxd_directories_unmake(struct coaxd_directories *directories);
 
 /*
- * Add them to the Site, have those that are there be as `options` say, and take the others out.
- * `added` is told of each prefix that is there now. Returns 0, -EBUSY (a prefix has stayed with
- * another directory), or a negative errno: the Site does not take one.
+ * Add them to the Site, or put them where another directory is, have those that are there be as
+ * `options` say, and take the others out. `added` is told of each prefix that is new. Returns 0, or
+ * a negative errno: the Site does not take one.
  */
 int coaxd_directories_use(struct coaxd_directories *directories, struct coax_site *site,
 			  const struct coaxd_files_options *options, size_t count,

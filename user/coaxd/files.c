@@ -413,24 +413,59 @@ void coaxd_files_change(struct coax_responder *responder, void *arg)
 		refuse_for_now(responder);
 }
 
-static void write_links(struct coax_link_writer *writer, void *arg)
-{
-	const struct coaxd_files *files = arg;
+/*
+ * In a Site.
+ */
 
+/* In an RCU read section. */
+static struct coaxd_files *files_at(void *place)
+{
+	return rcu_dereference(*(struct coaxd_files **)place);
+}
+
+static void get(struct coax_responder *responder, void *place)
+{
+	rcu_read_lock();
+	coaxd_files_get(responder, files_at(place));
+	rcu_read_unlock();
+}
+
+/* A body goes where its first part went. */
+static void change(struct coax_responder *responder, void *place)
+{
+	const struct coax_part *part = coax_responder_part(responder);
+	const struct coaxd_upload *upload = part ? *part->transfer : NULL;
+	struct coaxd_files *files;
+
+	rcu_read_lock();
+	files = upload ? caa_container_of(upload->uploads, struct coaxd_files, uploads)
+		       : files_at(place);
+	coaxd_files_change(responder, files);
+	rcu_read_unlock();
+}
+
+static void write_links(struct coax_link_writer *writer, void *place)
+{
+	const struct coaxd_files *files;
+
+	rcu_read_lock();
+	files = files_at(place);
 	/* What nobody tells of any change in is old as soon as it is written. */
 	if (!coaxd_list_files(files->root, files->prefix, files->watch, writer))
 		coax_subject_changed(files->names);
+	rcu_read_unlock();
 }
 
 int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 {
+	struct coaxd_files **place = malloc(sizeof(*place));
 	const struct coax_resource_options options = {
 		.path = files->prefix,
-		.get = coaxd_files_get,
-		.put = coaxd_files_change,
-		.post = coaxd_files_change,
-		.delete = coaxd_files_change,
-		.arg = files,
+		.get = get,
+		.put = change,
+		.post = change,
+		.delete = change,
+		.arg = place,
 		.subtree = true,
 		.links = write_links,
 		.links_subject = files->names,
@@ -442,6 +477,10 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 		.body_max = files->size_max,
 	};
 
+	if (!place)
+		return -ENOMEM;
+	*place = files;
+	files->place = place;
 	return coax_site_add(site, &options, &files->resource);
 }
 
@@ -512,6 +551,19 @@ void coaxd_files_remove(struct coaxd_files *files, struct coax_site *site)
 	coax_site_remove(site, files->resource);
 	files->resource = NULL;
 	coaxd_files_forget(files);
+}
+
+void coaxd_files_succeed(struct coaxd_files *files, struct coaxd_files *former)
+{
+	files->resource = former->resource;
+	files->place = former->place;
+	former->resource = NULL;
+	former->place = NULL;
+	coax_resource_set_body_max(files->resource, files->size_max);
+	rcu_assign_pointer(*files->place, files);
+	/* Who has found the former ones has published what they have then. */
+	synchronize_rcu();
+	coaxd_files_forget(former);
 }
 
 bool coaxd_files_are_idle(struct coaxd_files *files)
@@ -586,21 +638,23 @@ static void set_numbers(struct coaxd_files *files, const struct coaxd_files_opti
 	__atomic_store_n(&files->writable, options->writable, __ATOMIC_RELEASE);
 }
 
-static int start(struct coaxd_files *files, bool writable)
+static int start(struct coaxd_files *files, const struct coaxd_files_options *options)
 {
 	static const struct coaxd_watch_ops ops = {changed, changed_all};
 	int err;
 
 	if (sodium_init() < 0)
 		return -EIO;
-	err = coax_subject_create(&files->names);
+	if (options->names)
+		files->names = coax_subject_get(options->names);
+	err = files->names ? 0 : coax_subject_create(&files->names);
 	if (!err)
 		err = coaxd_cache_create(&files->cache, ENTRIES_MAX);
 	if (err)
 		return err;
 	err = coaxd_watch_create(&files->watch, files->root, DIRECTORIES_MAX, &ops, files,
 				 &files->logger);
-	return err || !writable ? err : make_writable(files);
+	return err || !options->writable ? err : make_writable(files);
 }
 
 int coaxd_files_set(struct coaxd_files *files, const struct coaxd_files_options *options)
@@ -647,7 +701,7 @@ int coaxd_files_create(struct coaxd_files **result, const struct coaxd_files_opt
 		err = open_root(files, options->directory);
 	if (err)
 		goto out;
-	err = start(files, options->writable);
+	err = start(files, options);
 	if (err) {
 		coax_log(&files->logger, COAX_LOG_ERROR, "cannot prepare to serve \"%s\": %s",
 			 options->directory, strerror(-err));
@@ -673,5 +727,6 @@ void coaxd_files_destroy(struct coaxd_files *files)
 	if (files->root >= 0)
 		close(files->root);
 	free(files->directory);
+	free(files->place);
 	free(files);
 }

@@ -31,6 +31,7 @@ struct coaxd_files_options {
 	uint32_t uploads_max; /* larger than a message, under way at a time; 0: the default */
 	uint32_t open_max;    /* files larger than a message that are being read; 0: the default */
 	struct coax_logger logger;
+	struct coax_subject *names; /* of those that are to be succeeded; NULL: none are */
 };
 
 /* What coaxd_files_set() changes is read and written atomically. */
@@ -44,6 +45,7 @@ struct coaxd_files {
 	uint32_t max_age;
 	uint32_t size_max;
 	struct coax_resource *resource; /* once they are in a Site */
+	struct coaxd_files **place;	/* the same: to whom its requests go; RCU */
 	struct coax_logger logger;
 	struct coaxd_open_files open;
 	struct coaxd_uploads uploads;
@@ -62,6 +64,13 @@ void coaxd_files_destroy(struct coaxd_files *files);
 
 /* Put the files into a Site. Returns 0 or a negative errno. */
 int coaxd_files_add(struct coaxd_files *files, struct coax_site *site);
+
+/*
+ * Put them, made for the same prefix, where others are in a Site that is served. No request finds
+ * nobody; those under way, a body in its middle among them, are still for the former ones, until
+ * they are idle. What the kernel has of these is withdrawn, and observers look again.
+ */
+void coaxd_files_succeed(struct coaxd_files *files, struct coaxd_files *former);
 
 /*
  * Take them out of it while it is served: on return the kernel does not answer for them. Requests
