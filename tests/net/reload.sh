@@ -249,6 +249,19 @@ says_of_hello() { # text, how it is observed, got by the kernel, and listed
 	esac
 }
 
+has_part() {
+	[ -n "$(find "$LAB_DIR/files" -name '.coaxd-*' -size +1k)" ]
+}
+
+# A body that takes a while goes to the directory that it began in.
+begin_body() {
+	head -c 100000 /dev/urandom >"$LAB_DIR/body"
+	lab_start_client "$build/coax" put -f "$LAB_DIR/body" --block-size 16 "coap://$LAB_SERVER_4/large"
+	putting=$LAB_PID
+	lab_forget "$putting"
+	lab_wait_for 5 has_part
+}
+
 # What it has cannot be told from what it had but by what is in there: who observes is told.
 directory_changes() {
 	write "$base$(serve '')"
@@ -263,8 +276,11 @@ directory_changes() {
 		reload && [ ! -s "$LAB_DIR/answer" ] && lab_wait_for 5 says_of_hello "$text" &&
 			put "put-$served" && [ "$(cat "$LAB_DIR/$served/put-$served")" = new ] || result=1
 	done
-	rm "$LAB_DIR"/*/put-*
 	lab_stop "$observer"
+	begin_body && served=more && write "$base$(serve 'writable = yes')" && reload && wait "$putting" &&
+		cmp "$LAB_DIR/body" "$LAB_DIR/files/large" || result=1
+	served=files
+	rm "$LAB_DIR"/*/put-* "$LAB_DIR/files/large"
 	return "$result"
 }
 
