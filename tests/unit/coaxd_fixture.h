@@ -41,6 +41,7 @@ static inline int read_and_tell(int root, const char *path, struct coaxd_content
 #include "coaxd/format.c"
 #include "coaxd/listing.c"
 #include "coaxd/path.c"
+#include "coaxd/place.c"
 
 /* What happens while the disk is waited for, for the tests to say. */
 static void (*while_syncing)(void);

@@ -517,7 +517,7 @@ static size_t list(char *text, size_t size)
 {
 	struct coax_link_writer writer = {.text = text, .size = size - 1};
 
-	write_links(&writer, files);
+	write_links(&writer, &files);
 	text[writer.length < size ? writer.length : size - 1] = '\0';
 	return writer.length;
 }

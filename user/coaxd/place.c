@@ -14,7 +14,7 @@ static struct coaxd_files *files_at(void *place)
 	return rcu_dereference(*(struct coaxd_files **)place);
 }
 
-static void get(struct coax_responder *responder, void *place)
+static void handle_get(struct coax_responder *responder, void *place)
 {
 	rcu_read_lock();
 	coaxd_files_get(responder, files_at(place));
@@ -22,7 +22,7 @@ static void get(struct coax_responder *responder, void *place)
 }
 
 /* A body goes where its first part went. */
-static void change(struct coax_responder *responder, void *place)
+static void handle_change(struct coax_responder *responder, void *place)
 {
 	const struct coax_part *part = coax_responder_part(responder);
 	const struct coaxd_upload *upload = part ? *part->transfer : NULL;
@@ -52,10 +52,10 @@ int coaxd_files_add(struct coaxd_files *files, struct coax_site *site)
 	struct coaxd_files **place = malloc(sizeof(*place));
 	const struct coax_resource_options options = {
 		.path = files->prefix,
-		.get = get,
-		.put = change,
-		.post = change,
-		.delete = change,
+		.get = handle_get,
+		.put = handle_change,
+		.post = handle_change,
+		.delete = handle_change,
 		.arg = place,
 		.subtree = true,
 		.links = write_links,
