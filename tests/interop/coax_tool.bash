@@ -48,6 +48,7 @@ start_server() {
 	fi
 	port=$(free_port) || exit 1
 	coap-server-notls -A 127.0.0.1 -p "$port" -d 4 >"$work/server.log" 2>&1 &
+	# shellcheck disable=SC2034 # for the tests
 	server_pid=$!
 	if ! wait_for 10 listens_on "$port"; then
 		echo "# coap-server-notls does not come up:"

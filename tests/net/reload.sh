@@ -272,12 +272,12 @@ directory_changes() {
 	for served in files more files; do
 		write "$base$(serve 'writable = yes')"
 		text=hello
-		[ "$served" = files ] || text=more
+		[ "$served" = files ] || text='more'
 		reload && [ ! -s "$LAB_DIR/answer" ] && lab_wait_for 5 says_of_hello "$text" &&
 			put "put-$served" && [ "$(cat "$LAB_DIR/$served/put-$served")" = new ] || result=1
 	done
 	lab_stop "$observer"
-	begin_body && served=more && write "$base$(serve 'writable = yes')" && reload && wait "$putting" &&
+	begin_body && served='more' && write "$base$(serve 'writable = yes')" && reload && wait "$putting" &&
 		cmp "$LAB_DIR/body" "$LAB_DIR/files/large" || result=1
 	served=files
 	rm "$LAB_DIR"/*/put-* "$LAB_DIR/files/large"
