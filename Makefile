@@ -156,10 +156,11 @@ fuzzers: $(FUZZERS)
 
 # Run by `make test`: everything but what has a target of its own.
 TEST_SCRIPTS := $(wildcard tests/net/*.sh tests/interop/*.sh tests/torture/*.sh tests/fuzz/*.sh)
+# Begun first, so that nobody waits for them at the end.
+LONG_TESTS := tests/sanitized tests/vm/linux-6.1.sh tests/net/lab_bench.sh tests/lint
 
 test: tests fuzzers ## install what is missing, build, lint and run the whole suite
-	$(Q)COAX_BUILD=$(B) tests/run --beside tests/lint --beside tests/vm/linux-6.1.sh --beside tests/sanitized \
-		$(TESTS) $(TEST_SCRIPTS)
+	$(Q)COAX_BUILD=$(B) tests/run --jobs 3 $(LONG_TESTS) $(TESTS) $(filter-out $(LONG_TESTS),$(TEST_SCRIPTS))
 
 test-vm: tests ## the kernel half on Linux 6.1 and 6.12, in an emulated machine
 	$(Q)COAX_BUILD=$(B) COAX_VM_ALL=1 tests/run tests/vm/linux-6.1.sh tests/vm/linux-6.12.sh

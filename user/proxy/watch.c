@@ -513,9 +513,13 @@ void coax_watches_tick(struct coax_proxy *proxy, uint64_t now)
 			.diagnostic = "shutting down",
 			.target = &watch->target,
 		};
+		struct coax_waiters waiting = {.first = NULL};
 
-		/* Nobody adds to those who wait any more. */
-		coax_waiters_answer(watch->mapping, &watch->waiting, &result);
+		/* Nobody adds to those who wait any more; a callback that still runs may take them. */
+		lock(watch);
+		coax_waiters_move(&waiting, &watch->waiting);
+		unlock(watch);
+		coax_waiters_answer(watch->mapping, &waiting, &result);
 		free_watch(watch);
 	}
 }
