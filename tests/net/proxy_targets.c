@@ -186,20 +186,27 @@ TEST("a name that stands for nothing gets 5.02, one that does is looked up and a
 	end();
 }
 
-TEST("more targets than are kept are asked all the same, and what was stored of them is theirs")
+/* So the first origin is not among them any more. */
+static void ask_more_targets_than_are_kept(void)
 {
-	static const char *const any[] = {"*:*"};
-	uint8_t buffer[256];
-	struct coax_message m;
 	char uri[64];
 
-	begin(any, 1);
 	EXPECT_STREQ(get_uri(uri_of(&origins[0], "/a"))->text, "v1");
 	for (int i = 0; i < 1100; i++) {
 		/* Nobody listens there: that is said at once. */
 		sprintf(uri, "coap://127.0.%d.%d:9/a", 1 + i / 250, 1 + i % 250);
 		EXPECT_EQ(COAX_CODE_CLASS(get_uri(uri)->code), 5);
 	}
+}
+
+TEST("more targets than are kept are asked all the same, and what was stored of them is theirs")
+{
+	static const char *const any[] = {"*:*"};
+	uint8_t buffer[256];
+	struct coax_message m;
+
+	begin(any, 1);
+	ask_more_targets_than_are_kept();
 	EXPECT_STREQ(get_uri(uri_of(&origins[0], "/a"))->text, "v1");
 	EXPECT_EQ(origins[0].requests, 1);
 	/* So a change finds it, wherever it has been published. */
@@ -208,6 +215,19 @@ TEST("more targets than are kept are asked all the same, and what was stored of 
 	atomic_store(&origins[0].code, COAX_DELETED);
 	EXPECT_EQ(ask_message(&m)->code, COAX_DELETED);
 	EXPECT_EQ(between_stats().invalidated, 1ULL);
+	end();
+}
+
+TEST("when it is no forward-proxy any more, nothing is left of any target")
+{
+	static const char *const any[] = {"*:*"};
+	struct coax_proxy_options none = {.logger = {.write = requester_nobody_logs}};
+
+	begin(any, 1);
+	ask_more_targets_than_are_kept();
+	EXPECT_EQ(between_stats().entries, 1ULL);
+	ASSERT_EQ(coax_proxy_set(between.proxy, &none), 0);
+	EXPECT_EQ(between_stats().entries, 0ULL);
 	end();
 }
 
