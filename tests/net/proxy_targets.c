@@ -158,6 +158,34 @@ TEST("what is not allowed, of another scheme, or no URI, is not asked for")
 	end();
 }
 
+TEST("who is let in at a path is not let in to the forward-proxy by naming it besides")
+{
+	static const char *const any[] = {"*:*"};
+	static const struct coax_access_rule rules[] = {
+		{"/", "secure", COAX_ACCESS_ALL},
+		{"/open", "*", COAX_ACCESS_ALL},
+	};
+	struct coax_access *access;
+	uint8_t buffer[256];
+	struct coax_message m;
+	size_t bad;
+
+	begin(any, 1);
+	ASSERT_EQ(coax_access_create(&access, rules, 2, &bad), 0);
+	ASSERT_EQ(coax_site_set_access(between.site, access), 0);
+	EXPECT_EQ(get("open")->code, COAX_NOT_FOUND);
+	m = asking(buffer, sizeof(buffer), COAX_GET, "open");
+	coax_message_add_string(&m, COAX_PROXY_URI, uri_of(&origins[0], "/a"));
+	EXPECT_EQ(ask_message(&m)->code, COAX_UNAUTHORIZED);
+	m = asking(buffer, sizeof(buffer), COAX_GET, "open");
+	coax_message_add_string(&m, COAX_PROXY_SCHEME, "coap");
+	coax_message_add_string(&m, COAX_URI_HOST, "127.0.0.1");
+	coax_message_add_uint(&m, COAX_URI_PORT, coax_context_port(origins[0].context));
+	EXPECT_EQ(ask_message(&m)->code, COAX_UNAUTHORIZED);
+	EXPECT_EQ(origins[0].requests, 0);
+	end();
+}
+
 TEST("without an allow list it is no forward-proxy")
 {
 	begin(NULL, 0);
@@ -225,7 +253,7 @@ TEST("when it is no forward-proxy any more, nothing is left of any target")
 
 	begin(any, 1);
 	ask_more_targets_than_are_kept();
-	EXPECT_EQ(between_stats().entries, 1ULL);
+	WAIT_FOR(between_stats().entries == 1);
 	ASSERT_EQ(coax_proxy_set(between.proxy, &none), 0);
 	EXPECT_EQ(between_stats().entries, 0ULL);
 	end();
