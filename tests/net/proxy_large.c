@@ -39,11 +39,17 @@ static void expect_body(const struct said *said)
 
 TEST("what is larger than the proxy takes comes whole, block by block")
 {
+	struct coax_proxy_origin *figures;
+	size_t count;
+
 	begin();
 	expect_body(get("p/a"));
 	/* The attempt to have all of it ends with its first block, which says how large it is. */
 	EXPECT_EQ(between_stats().forwarded, BLOCKS + 1ULL);
 	EXPECT_EQ(origin.requests, 2);
+	ASSERT_EQ(coax_proxy_origins_read(between.proxy, &figures, &count), 0);
+	EXPECT_EQ(figures[0].failures, 0ULL);
+	coax_proxy_origins_free(figures, count);
 	end();
 }
 
