@@ -148,10 +148,9 @@ int coaxd_directories_use(struct coaxd_directories *directories, struct coax_sit
 			  const struct coaxd_files_options *options, size_t count,
 			  void (*added)(void *arg, const char *prefix), void *arg)
 {
-	int result;
+	int result = use_present(directories, site, options, count);
 
 	sweep(directories);
-	result = use_present(directories, site, options, count);
 	while (directories->made) {
 		struct coaxd_files *files = directories->made;
 		int err = coaxd_files_add(files, site);
