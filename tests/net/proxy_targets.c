@@ -246,15 +246,23 @@ TEST("more targets than are kept are asked all the same, and what was stored of 
 	end();
 }
 
-TEST("when it is no forward-proxy any more, nothing is left of any target")
+TEST("of targets that are not allowed any more nothing is left, whether they were asked lately or not")
 {
-	static const char *const any[] = {"*:*"};
-	struct coax_proxy_options none = {.logger = {.write = requester_nobody_logs}};
+	static const char *const any[] = {"*:*"}, *const nowhere[] = {"nowhere.example"};
+	const char *second = origins[1].uri + strlen("coap://");
+	struct coax_proxy_options narrow = {
+		.allowed = &second, .allowed_count = 1, .logger = {.write = requester_nobody_logs}};
 
 	begin(any, 1);
 	ask_more_targets_than_are_kept();
-	WAIT_FOR(between_stats().entries == 1);
-	ASSERT_EQ(coax_proxy_set(between.proxy, &none), 0);
+	EXPECT_STREQ(get_uri(uri_of(&origins[1], "/a"))->text, "v2");
+	WAIT_FOR(between_stats().entries == 2);
+	ASSERT_EQ(coax_proxy_set(between.proxy, &narrow), 0);
+	EXPECT_EQ(between_stats().entries, 1ULL);
+	EXPECT_STREQ(get_uri(uri_of(&origins[1], "/a"))->text, "v2");
+	EXPECT_EQ(origins[1].requests, 1);
+	narrow.allowed = nowhere;
+	ASSERT_EQ(coax_proxy_set(between.proxy, &narrow), 0);
 	EXPECT_EQ(between_stats().entries, 0ULL);
 	end();
 }
