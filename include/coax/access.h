@@ -23,6 +23,7 @@ struct coax_site;
  * have paths that fit a request, those with the longest one count, and one of them has to allow it.
  * Paths are compared as requests carry them, segment by segment and with their case: "/a" is for
  * "/a", "/a/" and "/a/b", not for "/ab". "/a/" and "/%61" are the same as "/a".
+ * What is asked of a forward-proxy has to be allowed at "/", too.
  *
  * `who`: "*" is anybody, by plain coap too; "secure" any secure session; ":label" who was known by
  * that entry of the credentials; "psk:PATTERN" a PSK identity, "subject:PATTERN" a certificate's

@@ -224,6 +224,43 @@ static void add_host(void)
 	ASSERT_EQ(coax_proxy_set(between.proxy, &options), 0);
 }
 
+static void own(struct coax_responder *responder, void *arg)
+{
+	(void)arg;
+	coax_respond(responder, COAX_CONTENT);
+}
+
+/* The same bytes to userspace, and whether the kernel has the answer then. */
+static bool gets_known(struct coax_message *m, struct said *said)
+{
+	int fd = client_open("127.0.0.1", between.port);
+	uint8_t reply[1500];
+
+	coax_message_set_id(m, (uint16_t)(coax_message_id(m) + 1));
+	ASSERT_EQ(send(fd, m->data, m->length, 0), (ssize_t)m->length);
+	client_receive(fd, reply, sizeof(reply));
+	close(fd);
+	return ask_kernel_for(m, said);
+}
+
+TEST("what the kernel has that was asked of a host here goes when the host is another's")
+{
+	const struct coax_resource_options resource = {
+		.path = "own", .get = own, .cacheable = true};
+	uint8_t buffer[128];
+	struct coax_message m;
+	static struct said said;
+
+	begin();
+	ASSERT_EQ(coax_site_add(between.site, &resource, NULL), 0);
+	m = asking(buffer, sizeof(buffer), COAX_GET, "own");
+	ASSERT_EQ(coax_message_add(&m, COAX_URI_HOST, "h.example", 9), 0);
+	ASSERT_TRUE(gets_known(&m, &said));
+	add_host();
+	EXPECT_FALSE(ask_kernel_for(&m, &said));
+	end();
+}
+
 TEST("what was asked of a host before it was another's is not given to the kernel afterwards")
 {
 	static const char *const interfaces[] = {LAB_SERVER};

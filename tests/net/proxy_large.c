@@ -39,11 +39,17 @@ static void expect_body(const struct said *said)
 
 TEST("what is larger than the proxy takes comes whole, block by block")
 {
+	struct coax_proxy_origin *figures;
+	size_t count;
+
 	begin();
 	expect_body(get("p/a"));
 	/* The attempt to have all of it ends with its first block, which says how large it is. */
 	EXPECT_EQ(between_stats().forwarded, BLOCKS + 1ULL);
 	EXPECT_EQ(origin.requests, 2);
+	ASSERT_EQ(coax_proxy_origins_read(between.proxy, &figures, &count), 0);
+	EXPECT_EQ(figures[0].failures, 0ULL);
+	coax_proxy_origins_free(figures, count);
 	end();
 }
 
@@ -146,6 +152,54 @@ TEST("an origin that has the proxy prove that requests are fresh is shown it, fo
 	expect_body(get("p/a"));
 	EXPECT_EQ(origin.requests, 2);
 	end();
+}
+
+static unsigned int shift;
+
+/* Block by block, and each but the first from further on. */
+static void answer_shifted(struct coax_responder *responder, void *arg)
+{
+	struct coax_message *response = coax_responder_response(responder);
+	struct coax_block block = {.exponent = 6};
+	const struct origin *from = arg;
+
+	(void)coax_message_find_block(coax_responder_request(responder), COAX_BLOCK2, &block);
+	block.number += block.number ? shift : 0;
+	block.more = true;
+	if (from->etag)
+		coax_message_add_string(response, COAX_ETAG, from->etag);
+	coax_message_add_block(response, COAX_BLOCK2, &block);
+	coax_message_add_uint(response, COAX_SIZE2, LENGTH);
+	coax_responder_set_payload(responder, numbered_bytes(), 1024);
+	coax_respond(responder, COAX_CONTENT);
+}
+
+/* How often the cache answers when one is asked for twice. */
+static unsigned long long hits_of(const char *etag, unsigned int by)
+{
+	const struct coax_proxy_options options = {.body_max = BODY_MAX};
+	const struct coax_block block = {.number = 2, .exponent = 6};
+	unsigned long long hits;
+	uint8_t buffer[256];
+	struct coax_message m = asking(buffer, sizeof(buffer), COAX_GET, "p/a");
+
+	shift = by;
+	origin_start_with(&origin, answer_shifted);
+	origin.etag = etag;
+	between_start_plainly(&origin, &options);
+	coax_message_add_block(&m, COAX_BLOCK2, &block);
+	EXPECT_EQ(ask_message(&m)->code, COAX_CONTENT);
+	EXPECT_EQ(ask_message(&m)->code, COAX_CONTENT);
+	hits = between_stats().hits;
+	end();
+	return hits;
+}
+
+TEST("a block that is not the one that was asked for, or that nothing names, is not stored")
+{
+	EXPECT_EQ(hits_of("e1", 0), 1ULL);
+	EXPECT_EQ(hits_of("e1", 1), 0ULL);
+	EXPECT_EQ(hits_of(NULL, 0), 0ULL);
 }
 
 TEST("a forward-proxy does the same")

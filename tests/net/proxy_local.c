@@ -86,6 +86,15 @@ TEST("a Proxy-Uri with the address and port that it came to is a request for wha
 	end();
 }
 
+TEST("who is no forward-proxy does not take what is here so, either")
+{
+	begin_with(NULL, 0);
+	EXPECT_EQ(get_uri(own_uri("127.0.0.1", "/own"))->code, COAX_PROXYING_NOT_SUPPORTED);
+	EXPECT_EQ(get_uri(own_uri("b.example", "/x"))->code, COAX_PROXYING_NOT_SUPPORTED);
+	EXPECT_EQ(origin.requests, 0);
+	end();
+}
+
 TEST("what a mapping serves is asked for once, under its own key")
 {
 	char uri[64];

@@ -172,4 +172,36 @@ TEST("a forward-proxy asks by coaps for those only who come by it")
 	end();
 }
 
+static void hello(struct coax_responder *responder, void *arg)
+{
+	(void)arg;
+	coax_responder_set_payload(responder, "hello", 5);
+	coax_respond(responder, COAX_CONTENT);
+}
+
+static const struct said *get_own(uint16_t port, bool securely)
+{
+	uint8_t buffer[256];
+	struct coax_message m = asking(buffer, sizeof(buffer), COAX_GET, "");
+	char uri[80];
+
+	sprintf(uri, "coaps://127.0.0.1:%u/own", port);
+	coax_message_add_string(&m, COAX_PROXY_URI, uri);
+	return securely ? ask_securely(&m) : ask_message(&m);
+}
+
+TEST("what is here by coaps is so for those who come by it")
+{
+	const struct coax_resource_options own = {.path = "own", .get = hello};
+	uint16_t port;
+
+	begin(KEY);
+	port = coax_context_secure_port(between.context);
+	ASSERT_EQ(coax_site_add(between.site, &own, NULL), 0);
+	EXPECT_STREQ(get_own(port, true)->text, "hello");
+	EXPECT_EQ(get_own(port, false)->code, COAX_PROXYING_NOT_SUPPORTED);
+	EXPECT_EQ(between_stats().forwarded, 0ULL);
+	end();
+}
+
 TEST_MAIN()

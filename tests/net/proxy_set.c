@@ -210,6 +210,38 @@ TEST("who waits for a mapping that goes is answered, and nothing of it is kept")
 	end();
 }
 
+TEST("nor is a block of what turns out to be too large, when another answers for it by then")
+{
+	uint8_t buffer[128];
+	struct coax_message m;
+
+	begin();
+	origin_end(&origins[0]);
+	origin_start_with(&origins[0], hold);
+	origins[0].length = 6000;
+	origins[0].etag = "e";
+	options.body_max = 2048;
+	map(0, "p", NULL, 0);
+	ASSERT_EQ(set(2), 0);
+	atomic_store(&is_held, false);
+	atomic_store(&answered_code, 0);
+	m = asking(buffer, sizeof(buffer), COAX_GET, "p/in/a");
+	ASSERT_EQ(coax_request(between.client, &between.address, &m,
+			       &(struct coax_request_options){.single = true}, answered, NULL,
+			       NULL),
+		  0);
+	WAIT_FOR(atomic_load(&is_held));
+	map(2, "p/in", NULL, 1);
+	ASSERT_EQ(set(3), 0);
+	ASSERT_EQ(coax_responder_set_payload(held, numbered_bytes(), 6000), 0);
+	coax_respond(held, COAX_CONTENT);
+	WAIT_FOR(atomic_load(&answered_code));
+	EXPECT_EQ(atomic_load(&answered_code), COAX_CONTENT);
+	EXPECT_EQ(between_stats().forwarded, 2ULL);
+	WAIT_FOR(between_stats().entries == 0);
+	end();
+}
+
 TEST("observers of what stays are told of changes as before; those of what goes are told so")
 {
 	static struct watcher stays, changes, goes;

@@ -158,6 +158,34 @@ TEST("what is not allowed, of another scheme, or no URI, is not asked for")
 	end();
 }
 
+TEST("who is let in at a path is not let in to the forward-proxy by naming it besides")
+{
+	static const char *const any[] = {"*:*"};
+	static const struct coax_access_rule rules[] = {
+		{"/", "secure", COAX_ACCESS_ALL},
+		{"/open", "*", COAX_ACCESS_ALL},
+	};
+	struct coax_access *access;
+	uint8_t buffer[256];
+	struct coax_message m;
+	size_t bad;
+
+	begin(any, 1);
+	ASSERT_EQ(coax_access_create(&access, rules, 2, &bad), 0);
+	ASSERT_EQ(coax_site_set_access(between.site, access), 0);
+	EXPECT_EQ(get("open")->code, COAX_NOT_FOUND);
+	m = asking(buffer, sizeof(buffer), COAX_GET, "open");
+	coax_message_add_string(&m, COAX_PROXY_URI, uri_of(&origins[0], "/a"));
+	EXPECT_EQ(ask_message(&m)->code, COAX_UNAUTHORIZED);
+	m = asking(buffer, sizeof(buffer), COAX_GET, "open");
+	coax_message_add_string(&m, COAX_PROXY_SCHEME, "coap");
+	coax_message_add_string(&m, COAX_URI_HOST, "127.0.0.1");
+	coax_message_add_uint(&m, COAX_URI_PORT, coax_context_port(origins[0].context));
+	EXPECT_EQ(ask_message(&m)->code, COAX_UNAUTHORIZED);
+	EXPECT_EQ(origins[0].requests, 0);
+	end();
+}
+
 TEST("without an allow list it is no forward-proxy")
 {
 	begin(NULL, 0);
@@ -186,20 +214,27 @@ TEST("a name that stands for nothing gets 5.02, one that does is looked up and a
 	end();
 }
 
-TEST("more targets than are kept are asked all the same, and what was stored of them is theirs")
+/* So the first origin is not among them any more. */
+static void ask_more_targets_than_are_kept(void)
 {
-	static const char *const any[] = {"*:*"};
-	uint8_t buffer[256];
-	struct coax_message m;
 	char uri[64];
 
-	begin(any, 1);
 	EXPECT_STREQ(get_uri(uri_of(&origins[0], "/a"))->text, "v1");
 	for (int i = 0; i < 1100; i++) {
 		/* Nobody listens there: that is said at once. */
 		sprintf(uri, "coap://127.0.%d.%d:9/a", 1 + i / 250, 1 + i % 250);
 		EXPECT_EQ(COAX_CODE_CLASS(get_uri(uri)->code), 5);
 	}
+}
+
+TEST("more targets than are kept are asked all the same, and what was stored of them is theirs")
+{
+	static const char *const any[] = {"*:*"};
+	uint8_t buffer[256];
+	struct coax_message m;
+
+	begin(any, 1);
+	ask_more_targets_than_are_kept();
 	EXPECT_STREQ(get_uri(uri_of(&origins[0], "/a"))->text, "v1");
 	EXPECT_EQ(origins[0].requests, 1);
 	/* So a change finds it, wherever it has been published. */
@@ -208,6 +243,27 @@ TEST("more targets than are kept are asked all the same, and what was stored of 
 	atomic_store(&origins[0].code, COAX_DELETED);
 	EXPECT_EQ(ask_message(&m)->code, COAX_DELETED);
 	EXPECT_EQ(between_stats().invalidated, 1ULL);
+	end();
+}
+
+TEST("of targets that are not allowed any more nothing is left, whether they were asked lately or not")
+{
+	static const char *const any[] = {"*:*"}, *const nowhere[] = {"nowhere.example"};
+	const char *second = origins[1].uri + strlen("coap://");
+	struct coax_proxy_options narrow = {
+		.allowed = &second, .allowed_count = 1, .logger = {.write = requester_nobody_logs}};
+
+	begin(any, 1);
+	ask_more_targets_than_are_kept();
+	EXPECT_STREQ(get_uri(uri_of(&origins[1], "/a"))->text, "v2");
+	WAIT_FOR(between_stats().entries == 2);
+	ASSERT_EQ(coax_proxy_set(between.proxy, &narrow), 0);
+	EXPECT_EQ(between_stats().entries, 1ULL);
+	EXPECT_STREQ(get_uri(uri_of(&origins[1], "/a"))->text, "v2");
+	EXPECT_EQ(origins[1].requests, 1);
+	narrow.allowed = nowhere;
+	ASSERT_EQ(coax_proxy_set(between.proxy, &narrow), 0);
+	EXPECT_EQ(between_stats().entries, 0ULL);
 	end();
 }
 

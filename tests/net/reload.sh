@@ -231,6 +231,8 @@ directories_change() {
 	write "$base$(serve '')
 		$(proxy /near)"
 	reload && [ "$(far near/by/hello)" = hello ] && kernel_gets_far near/hello || return 1
+	# Nobody reads there, and so it can be unmounted.
+	! ls -l "/proc/$coaxd/fd" | grep -q "$LAB_DIR/more" || return 1
 	# What cannot be served changes nothing.
 	write "$base$(serve 'max-age = 5')
 		serve \"$LAB_DIR/nowhere\" { prefix = nowhere }"

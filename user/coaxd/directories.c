@@ -172,7 +172,6 @@ int coaxd_directories_use(struct coaxd_directories *directories, struct coax_sit
 {
 	int result = 0;
 
-	sweep(directories);
 	use_present(directories, site, options, count);
 	while (directories->made) {
 		struct coaxd_files *files = directories->made;
@@ -193,6 +192,7 @@ int coaxd_directories_use(struct coaxd_directories *directories, struct coax_sit
 		append(&directories->first, files);
 		added(arg, files->prefix);
 	}
+	sweep(directories);
 	return result;
 }
 

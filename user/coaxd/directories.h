@@ -10,8 +10,8 @@
 struct coaxd_directories {
 	struct coaxd_files *first; /* in the Site, once they have been added */
 	struct coaxd_files *made;  /* that are to be added */
-	struct coaxd_files
-		*retired; /* out of the Site, and not idle when that was looked at last */
+	/* Out of the Site, and not idle when that was looked at last. */
+	struct coaxd_files *retired;
 };
 
 /*

@@ -83,6 +83,7 @@ static void rejoin(struct coax_mapping *mapping, struct coax_waiter *waiter)
 	struct coax_message target;
 	struct coax_cache_key key;
 	const char *error;
+	bool current;
 
 	coax_forwarding_read(&forwarding, request,
 			     (uint8_t)atomic_load(&mapping->proxy->hop_limit));
@@ -98,10 +99,11 @@ static void rejoin(struct coax_mapping *mapping, struct coax_waiter *waiter)
 	}
 	know(mapping->proxy, key.hash);
 	set_block(mapping->proxy, &forwarding, &key);
-	/* For a mapping that nobody finds any more nothing is stored. */
+	/* From before the proxy was set up anew it is for him alone: waiters.c. */
 	rcu_read_lock();
-	coax_flight_join(mapping, responder, &forwarding,
-			 atomic_load(&mapping->retired) ? NULL : &key,
+	current = waiter->version == atomic_load(&mapping->proxy->version) &&
+		  !atomic_load(&mapping->retired);
+	coax_flight_join(mapping, responder, &forwarding, current ? &key : NULL,
 			 asked == request ? NULL : asked);
 	rcu_read_unlock();
 }

@@ -402,17 +402,33 @@ static void empty(struct coax_cache *cache, struct coax_cached *cached)
 	coax_stored_put(former);
 }
 
+static void forget(struct coax_cache *cache, struct coax_cached *cached)
+{
+	if (cached->pins)
+		empty(cache, cached);
+	else
+		drop(cache, cached);
+}
+
 void coax_cache_forget(struct coax_cache *cache, const uint8_t *path, size_t length)
 {
 	struct coax_cached *cached, *next;
 
+	cds_list_for_each_entry_safe (cached, next, &cache->order, order)
+		if (begins_with(cached, path, length))
+			forget(cache, cached);
+}
+
+void coax_cache_forget_spaces(struct coax_cache *cache, bool (*is_gone)(void *arg, uint64_t space),
+			      void *arg)
+{
+	struct coax_cached *cached, *next;
+	uint64_t space;
+
 	cds_list_for_each_entry_safe (cached, next, &cache->order, order) {
-		if (!begins_with(cached, path, length))
-			continue;
-		if (cached->pins)
-			empty(cache, cached);
-		else
-			drop(cache, cached);
+		memcpy(&space, cached->bytes, sizeof(space));
+		if (is_gone(arg, space))
+			forget(cache, cached);
 	}
 }
 

@@ -137,6 +137,10 @@ void coax_cache_invalidate(struct coax_cache *cache, const uint8_t *path, size_t
 void coax_cache_forget(struct coax_cache *cache, const uint8_t *path, size_t length);
 void coax_cache_withdraw(struct coax_cache *cache, const uint8_t *path, size_t length);
 
+/* coax_cache_forget() all that has a key in a name space that is gone. */
+void coax_cache_forget_spaces(struct coax_cache *cache, bool (*is_gone)(void *arg, uint64_t space),
+			      void *arg);
+
 void coax_cache_stats_read(struct coax_cache *cache, struct coax_cache_stats *stats);
 
 #endif

@@ -304,11 +304,11 @@ static void failed(struct coax_flight *flight, int err)
 
 	coax_log(&proxy->logger, COAX_LOG_INFO, "%s: %s (%s)", origin->uri, failure->diagnostic,
 		 strerror(-err));
-	coax_origin_note_failure(origin, failure, flight->began);
 	if (err == -EFBIG && may_go_by_blocks(flight)) {
 		go_by_blocks(flight);
 		return;
 	}
+	coax_origin_note_failure(origin, failure, flight->began);
 	if (may_go_on(flight, failure)) {
 		coax_proxy_count(&proxy->counters.failovers);
 		attempt(flight);

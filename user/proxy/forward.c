@@ -187,11 +187,31 @@ void coax_forward_destroy(struct coax_forward *forward)
 	free(forward);
 }
 
+static bool is_kept(const struct coax_forward *forward, uint64_t space)
+{
+	const struct cds_hlist_node *node = forward->targets[space % TARGETS_MAX].next;
+
+	while (node && caa_container_of(node, struct coax_mapping, node)->space != space)
+		node = node->next;
+	return node;
+}
+
+static bool is_gone(void *arg, uint64_t space)
+{
+	return space & SPACE_OF_TARGETS && !is_kept(arg, space);
+}
+
+/*
+ * What is stored of targets that were dropped before goes, too: nothing says any more whose it is,
+ * and so whether it may stay.
+ */
 void coax_forward_sweep(struct coax_forward *forward, const struct coax_allowed *allowed)
 {
+	struct coax_cache *cache = forward->proxy->cache;
 	struct coax_mapping *target, *next;
 	struct coax_uri uri;
 	const char *error;
+	CDS_LIST_HEAD(gone);
 
 	pthread_mutex_lock(&forward->lock);
 	cds_list_for_each_entry_safe (target, next, &forward->order, order) {
@@ -199,9 +219,15 @@ void coax_forward_sweep(struct coax_forward *forward, const struct coax_allowed 
 		    is_allowed(allowed, &uri))
 			continue;
 		take_out(forward, target);
-		coax_mapping_retire(target);
+		atomic_store(&target->retired, true);
+		cds_list_add(&target->order, &gone);
 	}
+	coax_cache_lock(cache);
+	coax_cache_forget_spaces(cache, is_gone, forward);
+	coax_cache_unlock(cache);
 	pthread_mutex_unlock(&forward->lock);
+	cds_list_for_each_entry_safe (target, next, &gone, order)
+		coax_mapping_put(target);
 }
 
 /* The one asked for longest ago that nobody waits for. */

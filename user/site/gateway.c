@@ -24,6 +24,8 @@ int coax_site_add_gateway(struct coax_site *site, const struct coax_resource_opt
 	if (site->gateway) {
 		err = -EEXIST;
 	} else {
+		coax_handing_over(gateway);
+		coax_handing_over(gateway->resource);
 		rcu_assign_pointer(site->gateway, gateway);
 		/* What was said of paths may be the gateway's to say now. */
 		__atomic_add_fetch(&site->version, 1, __ATOMIC_SEQ_CST);
@@ -56,10 +58,22 @@ void coax_site_remove_gateway(struct coax_site *site)
 	free(gateway);
 }
 
+/* NULL: there is none. */
+static const struct coax_gateway *gateway_of(const struct coax_site *site)
+{
+	struct coax_gateway *gateway = rcu_dereference(site->gateway);
+
+	if (gateway) {
+		coax_taken_over(gateway);
+		coax_taken_over(gateway->resource);
+	}
+	return gateway;
+}
+
 void coax_site_localize(const struct coax_site *site, struct coax_responder *responder,
 			uint8_t *buffer, size_t size)
 {
-	const struct coax_gateway *gateway = site ? rcu_dereference(site->gateway) : NULL;
+	const struct coax_gateway *gateway = site ? gateway_of(site) : NULL;
 	struct coax_message local;
 
 	if (gateway && gateway->localize &&
@@ -70,7 +84,7 @@ void coax_site_localize(const struct coax_site *site, struct coax_responder *res
 const struct coax_resource *coax_site_gateway(const struct coax_site *site,
 					      const struct coax_message *request)
 {
-	const struct coax_gateway *gateway = rcu_dereference(site->gateway);
+	const struct coax_gateway *gateway = gateway_of(site);
 
 	return gateway && gateway->takes(request, gateway->resource->arg) ? gateway->resource
 									  : NULL;

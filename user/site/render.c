@@ -82,18 +82,23 @@ static void refuse_option(struct coax_responder *responder, uint16_t number, siz
 	refuse(responder, COAX_BAD_OPTION, diagnostic);
 }
 
+static bool is_proxied(const struct coax_message *request)
+{
+	struct coax_option option;
+
+	return coax_message_find(request, COAX_PROXY_URI, &option) ||
+	       coax_message_find(request, COAX_PROXY_SCHEME, &option);
+}
+
 /*
  * Section 5.10.2: who is no proxy says so, if all the rest can be understood. Returns whether the
  * request was for a proxy, and so has been answered.
  */
 static bool refuse_proxying(struct coax_responder *responder)
 {
-	const struct coax_message *request = &responder->request;
-	struct coax_option option;
 	uint16_t bad;
 
-	if (!coax_message_find(request, COAX_PROXY_URI, &option) &&
-	    !coax_message_find(request, COAX_PROXY_SCHEME, &option))
+	if (!is_proxied(&responder->request))
 		return false;
 	bad = find_bad_option(responder, FROM_PROXIED);
 	if (bad)
@@ -327,13 +332,24 @@ static void refuse_access(struct coax_responder *responder)
 	refuse(responder, responder->claims ? COAX_FORBIDDEN : COAX_UNAUTHORIZED, "");
 }
 
-/* Whether the rules speak against the request, whatever there may be at its path. */
+/*
+ * Whether the rules speak against the request, whatever there may be at its path. One to a
+ * forward-proxy is about none of ours (section 5.10.2), whatever Uri-Path says besides: who sends
+ * it has to be let in at "/", too.
+ */
 static bool is_forbidden(const struct coax_site *site, const struct coax_responder *responder,
 			 const struct coax_site_path *path)
 {
-	return !responder->let_in &&
-	       !coax_access_allows(coax_site_access(site), responder->claims,
-				   coax_message_code(&responder->request), path);
+	static const struct coax_site_path root = {.whole = true};
+	const struct coax_access *access = coax_site_access(site);
+	const struct coax_message *request = &responder->request;
+	uint8_t method = coax_message_code(request);
+
+	if (!access || responder->let_in)
+		return false;
+	return !coax_access_allows(access, responder->claims, method, path) ||
+	       (is_proxied(request) &&
+		!coax_access_allows(access, responder->claims, method, &root));
 }
 
 static bool lacks_security(const struct coax_responder *responder,
