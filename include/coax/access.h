@@ -45,7 +45,13 @@ int coax_access_create(struct coax_access **access, const struct coax_access_rul
 		       size_t count, size_t *bad);
 
 /**
- * coax_access_destroy - free them. NULL: nothing.
+ * coax_access_narrow - what `also` does not allow is not allowed either: for the time in which both
+ * former and new rules are to hold. Before `access` is a Site's. Takes `also` over.
+ */
+void coax_access_narrow(struct coax_access *access, struct coax_access *also);
+
+/**
+ * coax_access_destroy - free them, and those that they were narrowed by. NULL: nothing.
  */
 void coax_access_destroy(struct coax_access *access);
 

@@ -325,6 +325,53 @@ loses_nothing() {
 	done
 }
 
+# What gets in while rules and what they are for come and go.
+ask_for_hidden() {
+	lab_start_client python3 -c '
+import os, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 5683))
+s.settimeout(0.2)
+codes = {}
+message_id = 0
+while os.path.exists(sys.argv[2]):
+    message_id = (message_id + 1) % 65536
+    s.send(b"\x50\x01" + message_id.to_bytes(2, "big") + b"\xb6hidden\x05hello")
+    try:
+        answer = s.recv(1500)
+    except socket.timeout:
+        continue
+    code = "%d.%02d" % (answer[1] >> 5, answer[1] & 31)
+    if not codes:
+        print("begun", flush=True)
+    codes[code] = codes.get(code, 0) + 1
+print(codes)' "$LAB_SERVER_4" "$LAB_DIR/asking" >"$LAB_DIR/hidden"
+	asker=$LAB_PID
+	lab_wait_for 10 test -s "$LAB_DIR/hidden"
+}
+
+hides() {
+	write "$base$(serve '')"
+	reload || return 1
+	: >"$LAB_DIR/asking"
+	ask_for_hidden || return 1
+	for round in $(seq 20); do
+		write "$base$(serve '')
+			$(proxy /hidden)
+			access \"/\" { allow = \"* all\" }
+			access \"/hidden\" { allow = \"secure all\" }"
+		reload || return 1
+		write "$base$(serve '')"
+		[ $((round % 2)) -eq 0 ] || echo 'access "/" { allow = "* all" }' >>"$config"
+		reload || return 1
+	done
+	rm "$LAB_DIR/asking"
+	lab_wait_for 10 grep -q '{' "$LAB_DIR/hidden"
+	cat "$LAB_DIR/hidden"
+	lab_forget "$asker"
+	grep -q '4\.01' "$LAB_DIR/hidden" && ! grep -q '2\.05' "$LAB_DIR/hidden"
+}
+
 observed() {
 	[ "$(tail -n 1 "$LAB_DIR/observed")" = "$1" ]
 }
@@ -355,7 +402,7 @@ keeps_sessions() {
 	reload && lab_wait_for 10 ended
 }
 
-plan 16
+plan 17
 lab_begin
 config=$LAB_DIR/coaxd.conf
 base="kernel { interface = \"$LAB_SERVER_LINK\" }
@@ -385,6 +432,7 @@ check "with a mistake in what is proxied, that stays as it is" proxy_mistakes_ch
 check "directories come and go, with what the kernel has of them" directories_change
 check "another directory takes the place of one, and who observes is told what is there" directory_changes
 check "no request is lost while the daemon reloads again and again" loses_nothing
+check "what is added together with its rule is never served without, nor when both go" hides
 check "a session outlives what does not concern it, and not its credentials" keeps_sessions
 check "the daemon ends in order" lab_stop "$coaxd"
 lab_stop "$origin"

@@ -258,6 +258,27 @@ TEST("rules come and go while the Site is served")
 	coax_site_destroy(site);
 }
 
+TEST("what one of two sets of rules does not allow is refused")
+{
+	const struct coax_access_rule rules[] = {{"/", "*", COAX_ACCESS_ALL}};
+	const struct coax_access_rule others[] = {{"/", "*", COAX_ACCESS_READ},
+						  {"/a", "secure", COAX_ACCESS_ALL}};
+	struct coax_access *access, *also;
+	struct asked asked;
+	struct coax_site *site = make_site(rules, 1);
+	size_t bad;
+
+	ASSERT_EQ(coax_access_create(&access, rules, 1, &bad), 0);
+	ASSERT_EQ(coax_access_create(&also, others, 2, &bad), 0);
+	coax_access_narrow(access, also);
+	ASSERT_EQ(coax_site_set_access(site, access), 0);
+	EXPECT_EQ(get_as(site, NULL, "public"), COAX_CONTENT);
+	EXPECT_EQ(ask_as(&asked, site, NULL, COAX_PUT, "public"), COAX_UNAUTHORIZED);
+	EXPECT_EQ(get_as(site, NULL, "a"), COAX_UNAUTHORIZED);
+	EXPECT_EQ(ask_as(&asked, site, &sensor, COAX_PUT, "a"), COAX_CHANGED);
+	coax_site_destroy(site);
+}
+
 TEST("a rule that makes no sense is named")
 {
 	static const struct coax_access_rule rules[] = {

@@ -232,12 +232,11 @@ static int build_site(struct coaxd_served *served, struct coaxd_monitor *monitor
 					    ignore_added, NULL);
 	if (!err)
 		err = coaxd_monitor_add(monitor, &served->started->monitor, served->site);
+	if (!err)
+		err = coaxd_security_apply(&served->started->security, NULL, served->site);
 	if (err)
 		coax_log(served->logger, COAX_LOG_ERROR, "cannot build the site: %s",
 			 strerror(-err));
-	else
-		err = coaxd_security_apply(&served->started->security, served->site,
-					   served->logger);
 	if (!err && coaxd_options_have_proxy(served->started))
 		err = coax_proxy_create(&served->proxy, served->site, &served->started->proxy);
 	return err;

@@ -220,6 +220,58 @@ static void take_back_proxy(const struct reload *reload)
 		(void)coax_proxy_set(served->proxy, &served->options->proxy);
 }
 
+/*
+ * While what is served changes, nobody gets at what comes before its rules do, nor at what goes
+ * after them: former and new rules have to allow it.
+ */
+static bool has_to_narrow(const struct reload *reload)
+{
+	return has_section_changed(reload, "access") &&
+	       (has_proxy_changed(reload) || has_section_changed(reload, "serve"));
+}
+
+static int narrow_access(const struct reload *reload, struct coaxd_problems *problems)
+{
+	const struct coaxd_served *served = reload->served;
+	int err;
+
+	if (!has_to_narrow(reload))
+		return 0;
+	err = coaxd_security_apply(&reload->wanted->security, &served->options->security,
+				   served->site);
+	if (err)
+		coaxd_problem(problems, "cannot use the access rules: %s", strerror(-err));
+	return err;
+}
+
+static void take_back_access(const struct reload *reload)
+{
+	const struct coaxd_served *served = reload->served;
+
+	if (has_to_narrow(reload))
+		(void)coaxd_security_apply(&served->options->security, NULL, served->site);
+}
+
+/* What can fail; then all is as it was. */
+static void use_first(struct reload *reload, struct coax_credentials *credentials,
+		      struct coaxd_problems *problems)
+{
+	int err;
+
+	if (narrow_access(reload, problems))
+		return;
+	if (use_proxy(reload, problems)) {
+		take_back_access(reload);
+		return;
+	}
+	err = use_credentials(reload, credentials);
+	if (!err)
+		return;
+	coaxd_problem(problems, "cannot use %s: %s", reload->wanted->security.file, strerror(-err));
+	take_back_proxy(reload);
+	take_back_access(reload);
+}
+
 static void use_all(struct reload *reload)
 {
 	const struct coaxd_served *served = reload->served;
@@ -229,9 +281,10 @@ static void use_all(struct reload *reload)
 	if (has_section_changed(reload, "limits"))
 		(void)coax_context_set_guard(served->context, &wanted->context.guard);
 	/* It has observers look again: not without need. */
-	if (has_section_changed(reload, "access"))
-		(void)coaxd_security_apply(&wanted->security, served->site, served->logger);
 	use_files(reload);
+	if (has_section_changed(reload, "access") &&
+	    coaxd_security_apply(&wanted->security, NULL, served->site))
+		coax_log(served->logger, COAX_LOG_ERROR, "no memory for the access rules");
 	if (has_section_changed(reload, "kernel"))
 		use_interfaces(reload);
 	name_fixed(reload);
@@ -252,21 +305,13 @@ int coaxd_reload(struct coaxd_served *served, char answer[COAXD_ANSWER_MAX])
 	struct coaxd_problems problems = {.logger = served->logger};
 	char error[COAX_CREDENTIALS_ERROR_MAX];
 	struct coax_credentials *credentials = NULL;
-	int err = 0;
 
 	*answer = '\0';
 	reload.wanted = coaxd_options_create(served->arguments, &problems);
 	if (reload.wanted && coaxd_security_load(&reload.wanted->security, &credentials, error))
 		coaxd_problem(&problems, "%s", error);
-	if (!problems.count && make_directories(&reload, &problems) == 0 &&
-	    use_proxy(&reload, &problems) == 0) {
-		err = use_credentials(&reload, credentials);
-		if (err) {
-			coaxd_problem(&problems, "cannot use %s: %s", reload.wanted->security.file,
-				      strerror(-err));
-			take_back_proxy(&reload);
-		}
-	}
+	if (!problems.count && make_directories(&reload, &problems) == 0)
+		use_first(&reload, credentials, &problems);
 	coax_credentials_release(credentials);
 	if (problems.count) {
 		coaxd_directories_unmake(&served->directories);

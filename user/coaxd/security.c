@@ -88,23 +88,33 @@ int coaxd_security_add_rule(struct coaxd_security *security, const char *text, c
 	return 0;
 }
 
-int coaxd_security_apply(const struct coaxd_security *security, struct coax_site *site,
-			 const struct coax_logger *logger)
+/* NULL where there are none. */
+static int compile(const struct coaxd_security *security, struct coax_access **access)
 {
-	struct coax_access *access = NULL;
 	size_t bad;
-	int err = 0;
 
-	if (security->rule_count)
-		err = coax_access_create(&access, security->rules, security->rule_count, &bad);
-	if (err)
-		goto out;
-	err = coax_site_set_access(site, access);
+	*access = NULL;
+	return security->rule_count
+		       ? coax_access_create(access, security->rules, security->rule_count, &bad)
+		       : 0;
+}
+
+int coaxd_security_apply(const struct coaxd_security *security, const struct coaxd_security *also,
+			 struct coax_site *site)
+{
+	struct coax_access *access, *second = NULL;
+	int err = compile(security, &access);
+
+	if (!err && also)
+		err = compile(also, &second);
+	if (access && second)
+		coax_access_narrow(access, second);
+	else if (second)
+		access = second;
+	if (!err)
+		err = coax_site_set_access(site, access);
 	if (err)
 		coax_access_destroy(access);
-out:
-	if (err)
-		coax_log(logger, COAX_LOG_ERROR, "cannot use the access rules: %s", strerror(-err));
 	return err;
 }
 

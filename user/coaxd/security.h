@@ -29,9 +29,12 @@ struct coaxd_security {
 int coaxd_security_add_rule(struct coaxd_security *security, const char *text,
 			    const char **problem);
 
-/* Have a Site's requests checked by the rules. Returns 0 or a negative errno, and has said why. */
-int coaxd_security_apply(const struct coaxd_security *security, struct coax_site *site,
-			 const struct coax_logger *logger);
+/*
+ * Have a Site's requests checked by the rules, and by those of `also` (NULL: none) as well. Returns
+ * 0 or a negative errno; then nothing has changed.
+ */
+int coaxd_security_apply(const struct coaxd_security *security, const struct coaxd_security *also,
+			 struct coax_site *site);
 
 /* Read the file. Returns 0 with what is held (NULL: no file); or a negative errno, and `error` why.
  */

@@ -37,6 +37,7 @@ struct rule {
 };
 
 struct coax_access {
+	struct coax_access *also; /* they have to allow it, too; NULL: nobody */
 	unsigned int depth_max;
 	size_t count;
 	struct rule rules[]; /* by path */
@@ -187,10 +188,18 @@ int coax_access_create(struct coax_access **result, const struct coax_access_rul
 	return 0;
 }
 
+void coax_access_narrow(struct coax_access *access, struct coax_access *also)
+{
+	while (access->also)
+		access = access->also;
+	access->also = also;
+}
+
 void coax_access_destroy(struct coax_access *access)
 {
 	if (!access)
 		return;
+	coax_access_destroy(access->also);
 	for (size_t i = 0; i < access->count; i++) {
 		free(access->rules[i].text);
 		free(access->rules[i].path);
@@ -292,18 +301,12 @@ static bool has_dots(const struct coax_site_path *path)
 	return false;
 }
 
-bool coax_access_allows(const struct coax_access *access, const struct coax_claims *claims,
-			uint8_t method, const struct coax_site_path *path)
+static bool allows(const struct coax_access *access, const struct coax_claims *claims, uint32_t bit,
+		   const struct coax_site_path *path)
 {
 	const struct rule *rule = NULL, *end;
 	unsigned int depth;
-	uint32_t bit;
 
-	if (!access)
-		return true;
-	if (has_dots(path) || method >= METHODS_NAMED_MAX)
-		return false;
-	bit = COAX_ACCESS_METHOD(method);
 	end = access->rules + access->count;
 	depth = path->depth < access->depth_max ? path->depth : access->depth_max;
 	for (;; depth--) {
@@ -316,6 +319,17 @@ bool coax_access_allows(const struct coax_access *access, const struct coax_clai
 		if (rule->methods & bit && is_meant(rule, claims))
 			return true;
 	return false;
+}
+
+bool coax_access_allows(const struct coax_access *access, const struct coax_claims *claims,
+			uint8_t method, const struct coax_site_path *path)
+{
+	if (access && (has_dots(path) || method >= METHODS_NAMED_MAX))
+		return false;
+	for (; access; access = access->also)
+		if (!allows(access, claims, COAX_ACCESS_METHOD(method), path))
+			return false;
+	return true;
 }
 
 bool coax_access_lists(const struct coax_access *access, const struct coax_claims *claims,
