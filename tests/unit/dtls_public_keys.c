@@ -310,7 +310,6 @@ TEST("a certificate is not taken for the raw public key that it has")
 	end_open(CLIENT, calling(device, server_id.key), NULL);
 	client = world.ends[CLIENT].dtls;
 	ASSERT_EQ(SSL_CTX_set1_server_cert_type(client->client->entries[0], NULL, 0), 1);
-	ASSERT_EQ(SSL_CTX_load_verify_locations(client->client->entries[0], NULL, "/"), 1);
 	X509_STORE_add_cert(SSL_CTX_get_cert_store(client->client->entries[0]),
 			    authority.certificate);
 	connect_client("gateway.example");
@@ -353,29 +352,33 @@ TEST("a resumed session has the same keys, by a ticket and by its ID")
 	}
 }
 
+static void replace_server(struct coax_credentials *set)
+{
+	ASSERT_EQ(coax_dtls_set_server_credentials(world.ends[SERVER].shared, set), 0);
+	coax_credentials_release(set);
+	coax_dtls_tick(world.ends[SERVER].dtls, world.now);
+	pump();
+}
+
 TEST("sessions stay while the client's entry does, and end, not to be resumed, when it goes")
 {
 	struct coax_credentials *set;
 	uint64_t session;
 
-	open_keys();
-	session = connect_client(NULL);
-	set = serving(gateway, stranger);
+	make_keys();
+	set = new_set();
+	accept_entry(set, add_keys(set, ":other", gateway, stranger));
 	accept_entry(set, add_keys(set, ":device", gateway, device));
-	ASSERT_EQ(coax_dtls_set_server_credentials(world.ends[SERVER].shared, set), 0);
-	coax_credentials_release(set);
-	coax_dtls_tick(world.ends[SERVER].dtls, world.now);
-	pump();
+	end_open(SERVER, NULL, set);
+	end_open(CLIENT, calling(device, gateway), NULL);
+	session = connect_client(NULL);
+	replace_server(serving(gateway, device));
 	ASSERT_EQ(world.ends[SERVER].ended, 0);
 	ASSERT_EQ(say(CLIENT, session, "hello"), 0);
 	pump();
 	EXPECT_TRUE(heard(SERVER, "hello"));
 
-	set = serving(gateway, stranger);
-	ASSERT_EQ(coax_dtls_set_server_credentials(world.ends[SERVER].shared, set), 0);
-	coax_credentials_release(set);
-	coax_dtls_tick(world.ends[SERVER].dtls, world.now);
-	pump();
+	replace_server(serving(gateway, stranger));
 	ASSERT_EQ(world.ends[SERVER].ended, 1);
 	EXPECT_EQ(world.ends[SERVER].result, -EACCES);
 	connect_client(NULL);
@@ -386,27 +389,11 @@ TEST("sessions stay while the client's entry does, and end, not to be resumed, w
 	close_all();
 }
 
-/* What a certificate began, a client that has shown no key could claim to be a key's. */
-TEST("a session is resumed by an entry of the same kind alone")
+/* Have the client offer what it began by its first entry as if it had been the second one's. */
+static void offer_as_second(uint64_t session)
 {
-	struct coax_credentials *set;
-	struct coax_dtls_session *at;
+	struct coax_dtls_session *at = coax_dtls_named(world.ends[CLIENT].dtls, session);
 
-	world.now = START;
-	make_keys();
-	make_certificates();
-	set = new_set();
-	accept_entry(set, add_certificates(set, ":server", &server_id, NULL));
-	accept_entry(set, add_keys(set, ":device", gateway, device));
-	end_open(SERVER, NULL, set);
-	client_set = new_set();
-	add_certificates(client_set, "*", NULL, &authority);
-	add_keys(client_set, "coaps://k", stranger, gateway);
-	end_open(CLIENT, client_set, NULL);
-	uint64_t session = connect_client("gateway.example");
-
-	ASSERT_EQ(world.ends[SERVER].established, 1);
-	at = coax_dtls_named(world.ends[CLIENT].dtls, session);
 	at->credential = coax_credentials_at(client_set, 1);
 	coax_dtls_memory_keep(at);
 	hang_up(session);
@@ -414,8 +401,45 @@ TEST("a session is resumed by an entry of the same kind alone")
 	ASSERT_EQ(begin_as(CLIENT, coax_credentials_at(client_set, 1), "gateway.example", &session),
 		  0);
 	pump();
+}
+
+static void open_both_kinds(void)
+{
+	struct coax_credentials *set = new_set();
+
+	world.now = START;
+	make_keys();
+	make_certificates();
+	accept_entry(set, add_certificates(set, ":server", &server_id, NULL));
+	accept_entry(set, add_keys(set, ":device", gateway, device));
+	end_open(SERVER, NULL, set);
+	client_set = new_set();
+}
+
+TEST("a session is resumed by an entry of the same kind alone")
+{
+	/* Who has shown nothing becomes nobody by it. */
+	open_both_kinds();
+	add_certificates(client_set, "*", NULL, &authority);
+	add_keys(client_set, "coaps://k", stranger, gateway);
+	end_open(CLIENT, client_set, NULL);
+	offer_as_second(connect_client("gateway.example"));
 	EXPECT_EQ(world.ends[SERVER].established, 1);
 	EXPECT_EQ(world.ends[SERVER].ended, 1);
+	EXPECT_STREQ(world.ends[SERVER].reason,
+		     "the client's public key is not one that we know (alert: bad_certificate)");
+	expect_resumed(0);
+	forget_certificates();
+	close_all();
+	memset(world.ends, 0, sizeof(world.ends));
+
+	/* Nor does who was known go on as somebody who has shown nothing. */
+	open_both_kinds();
+	add_keys(client_set, "*", device, gateway);
+	add_certificates(client_set, "coaps://c", NULL, &authority);
+	end_open(CLIENT, client_set, NULL);
+	offer_as_second(connect_client("gateway.example"));
+	expect_talk(2);
 	expect_resumed(0);
 	forget_certificates();
 	close_all();
