@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <coax/credentials.h>
+#include <openssl/opensslv.h>
+
+/* Whether OpenSSL has raw public keys (RFC 7250); without them their entries are not used. */
+#define COAX_RAW_PUBLIC_KEYS (OPENSSL_VERSION_NUMBER >= 0x30200000L)
 
 /* RFC 4279 section 5.3 asks for identities up to 128 bytes, and keys up to 64. */
 #define COAX_PSK_IDENTITY_MAX 128

@@ -143,12 +143,12 @@ static bool is_for_servers(const struct coax_credential *credential)
 static int read_value(struct map *map, struct item *item, json_t *value, size_t place,
 		      unsigned int depth, bool suffices, const struct coax_credential **usable);
 
-/* Raw public keys want more of OpenSSL than there may be: anything else comes before them. */
+/* Where OpenSSL has no raw public keys, anything else comes before them. */
 static bool is_better(const struct coax_credential *found, const struct coax_credential *former)
 {
 	if (!found || !former)
 		return found != NULL;
-	return former->kind == COAX_CREDENTIAL_PUBLIC_KEY &&
+	return !COAX_RAW_PUBLIC_KEYS && former->kind == COAX_CREDENTIAL_PUBLIC_KEY &&
 	       found->kind != COAX_CREDENTIAL_PUBLIC_KEY;
 }
 

@@ -94,17 +94,21 @@ const char *coax_pem_check_private_key(const char *text)
 	return "there is no private key in it (\"-----BEGIN PRIVATE KEY-----\")";
 }
 
-const char *coax_pem_check_public_key(const char *text)
+EVP_PKEY *coax_public_key_read(const char *text)
 {
 	BIO *bio = open_text(text);
-	EVP_PKEY *key;
+	EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL) : NULL;
 
-	if (!bio)
-		return "there is no memory for it";
-	key = PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL);
-	EVP_PKEY_free(key);
 	BIO_free(bio);
 	ERR_clear_error();
+	return key;
+}
+
+const char *coax_pem_check_public_key(const char *text)
+{
+	EVP_PKEY *key = coax_public_key_read(text);
+
+	EVP_PKEY_free(key);
 	return key ? NULL : "there is no public key in it (\"-----BEGIN PUBLIC KEY-----\")";
 }
 

@@ -6,10 +6,15 @@
 #ifndef COAX_CREDENTIALS_PEM_H
 #define COAX_CREDENTIALS_PEM_H
 
+#include <openssl/evp.h>
+
 const char *coax_pem_check_certificates(const char *text);
 const char *coax_pem_check_private_key(const char *text);
 const char *coax_pem_check_public_key(const char *text);
 const char *coax_pem_check_revoked(const char *text);
+
+/* The first public key in a text. NULL: there is none such, or no memory. */
+EVP_PKEY *coax_public_key_read(const char *text);
 
 /*
  * Read a file to *text, which is to be cleansed and freed. Returns 0, or a negative errno and says

@@ -36,14 +36,15 @@ static void read_server_name(SSL *ssl, char out[TLSEXT_MAXLEN_host_name + 1])
 	out[length] = '\0';
 }
 
-/* The server's own entry for a name, else one for any; NULL: none has a certificate. */
-static const struct coax_credential *choose_own(const struct coax_dtls_contexts *contexts,
-						const char *name)
+/* The server's own entry of a kind for a name, else one for any; NULL: there is none. */
+static const struct coax_credential *choose_of_kind(const struct coax_dtls_contexts *contexts,
+						    const char *name,
+						    enum coax_credential_kind kind)
 {
 	const struct coax_credential *entry, *any = NULL;
 
 	for (size_t i = 0; (entry = coax_credentials_own(contexts->credentials, i)); i++) {
-		if (!contexts->entries[i])
+		if (!contexts->entries[i] || entry->kind != kind)
 			continue;
 		if (entry->server_name && strcasecmp(entry->server_name, name) == 0)
 			return entry;
@@ -53,15 +54,35 @@ static const struct coax_credential *choose_own(const struct coax_dtls_contexts 
 	return any;
 }
 
-/* A session is resumed under the name alone that it was begun with (RFC 6066 section 3). */
-static bool bind_to_name(SSL *ssl, const char *name)
+/* NULL: there is none that the client could use. */
+static const struct coax_credential *choose_own(struct coax_dtls_session *session, SSL *ssl)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int length = (unsigned int)strlen(name) + 1;
+	const char *name = session->handshake->server_name;
+	const struct coax_credential *own = NULL;
+	enum coax_credential_kind kinds[2];
+	size_t count = coax_dtls_public_keys_wanted(ssl, kinds);
 
+	for (size_t i = 0; i < count && !own; i++)
+		own = choose_of_kind(session->contexts, name, kinds[i]);
+	session->handshake->wants_public_key =
+		!own && count == 1 && kinds[0] == COAX_CREDENTIAL_PUBLIC_KEY;
+	return own;
+}
+
+/*
+ * A session is resumed under the name alone that it was begun with (RFC 6066 section 3), and by an
+ * entry of the same kind.
+ */
+static bool bind_session(SSL *ssl, const char *name, const struct coax_credential *own)
+{
+	unsigned char bound[1 + TLSEXT_MAXLEN_host_name + 1], digest[EVP_MAX_MD_SIZE];
+	unsigned int length = (unsigned int)strlen(name) + 2;
+
+	bound[0] = own && own->kind == COAX_CREDENTIAL_PUBLIC_KEY;
+	memcpy(bound + 1, name, length - 1);
 	if (length < SHORT_NAME_MAX)
-		return SSL_set_session_id_context(ssl, (const unsigned char *)name, length);
-	return EVP_Digest(name, strlen(name), digest, &length, EVP_sha256(), NULL) &&
+		return SSL_set_session_id_context(ssl, bound, length);
+	return EVP_Digest(bound, length, digest, &length, EVP_sha256(), NULL) &&
 	       SSL_set_session_id_context(ssl, digest, length);
 }
 
@@ -76,7 +97,7 @@ static int take_hello(SSL *ssl, int *alert, void *arg)
 	if (!session->handshake)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	read_server_name(ssl, session->handshake->server_name);
-	own = choose_own(session->contexts, session->handshake->server_name);
+	own = choose_own(session, ssl);
 	if (own) {
 		SSL_CTX *context = coax_dtls_contexts_at(session->contexts, own);
 
@@ -84,10 +105,12 @@ static int take_hello(SSL *ssl, int *alert, void *arg)
 			return SSL_CLIENT_HELLO_ERROR;
 		SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context),
 			       SSL_CTX_get_verify_callback(context));
+		if (own->kind == COAX_CREDENTIAL_PUBLIC_KEY && !coax_dtls_public_keys_begin(ssl))
+			return SSL_CLIENT_HELLO_ERROR;
 		session->credential = own;
 	}
-	return bind_to_name(ssl, session->handshake->server_name) ? SSL_CLIENT_HELLO_SUCCESS
-								  : SSL_CLIENT_HELLO_ERROR;
+	return bind_session(ssl, session->handshake->server_name, own) ? SSL_CLIENT_HELLO_SUCCESS
+								       : SSL_CLIENT_HELLO_ERROR;
 }
 
 /*
@@ -151,6 +174,8 @@ static int see_certificate(int good, X509_STORE_CTX *chain)
 	int days, seconds;
 	long left;
 
+	if (coax_dtls_is_keyed(session_of(ssl)))
+		return coax_dtls_public_keys_verify(session_of(ssl), chain);
 	if (!good || !certificate || !session ||
 	    !ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)))
 		return good;

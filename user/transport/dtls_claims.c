@@ -137,6 +137,30 @@ static int of_certificate(struct coax_dtls_session *session, X509 *certificate)
 	return err;
 }
 
+/* By whose key it is known; that is looked for again, for a session may have been resumed. */
+static int of_public_key(struct coax_dtls_session *session)
+{
+	struct coax_claims claims = {.kind = COAX_CLAIMS_PUBLIC_KEY};
+	const struct coax_credential *entry;
+	unsigned char *public_key = NULL;
+	EVP_PKEY *peer;
+	int length, err;
+
+	entry = coax_dtls_public_keys_peer(session, &peer);
+	if (!entry)
+		return -EACCES;
+	length = i2d_PUBKEY(peer, &public_key);
+	if (length <= 0)
+		return -ENOMEM;
+	session->credential = entry;
+	claims.label = entry->label;
+	claims.public_key = public_key;
+	claims.public_key_length = (size_t)length;
+	err = publish(session, &claims);
+	OPENSSL_free(public_key);
+	return err;
+}
+
 int coax_dtls_claims_make(struct coax_dtls_session *session)
 {
 	static const struct coax_claims anonymous = {.kind = COAX_CLAIMS_ANONYMOUS};
@@ -148,6 +172,8 @@ int coax_dtls_claims_make(struct coax_dtls_session *session)
 		return of_psk(session);
 	if (!session->credential)
 		return -EACCES;
+	if (coax_dtls_is_keyed(session))
+		return of_public_key(session);
 	certificate = SSL_get1_peer_certificate(session->ssl);
 	if (!certificate)
 		return session->client ? -EACCES : publish(session, &anonymous);

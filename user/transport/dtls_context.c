@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A set of credentials as OpenSSL wants it: one SSL_CTX for all pre-shared keys, and one for each
- * entry with certificates. DTLS 1.2 with AEAD ciphers, as RFC 7252 section 9.1.3 and RFC 7925 have
- * them, and nothing else.
+ * entry with certificates or public keys. DTLS 1.2 with AEAD ciphers, as RFC 7252 section 9.1.3 and
+ * RFC 7925 have them, and nothing else.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "credentials/pem.h"
 #include "dtls_internal.h"
 
 /* The mandatory one first; a server takes the one that the client named first. */
@@ -84,6 +85,41 @@ static SSL_CTX *make_context(bool server, const char *ciphers,
 	return context;
 }
 
+static const struct coax_credential *entry_at(const struct coax_dtls_contexts *contexts, size_t at)
+{
+	return contexts->server ? coax_credentials_own(contexts->credentials, at)
+				: coax_credentials_at(contexts->credentials, at);
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+	return a && b ? strcasecmp(a, b) == 0 : a == b;
+}
+
+/* A server shows one public key under a name, the first entry's, whosever key the client has. */
+static bool is_shown(const struct coax_dtls_contexts *contexts,
+		     const struct coax_credential *credential)
+{
+	const struct coax_credential *entry;
+
+	if (!contexts->server)
+		return true;
+	for (size_t i = 0; (entry = entry_at(contexts, i)) != credential; i++) {
+		if (entry->kind == COAX_CREDENTIAL_PUBLIC_KEY &&
+		    is_same_name(entry->server_name, credential->server_name))
+			return false;
+	}
+	return true;
+}
+
+static const char *use_entry(SSL_CTX *context, const struct coax_credential *credential,
+			     bool server)
+{
+	return credential->kind == COAX_CREDENTIAL_PUBLIC_KEY
+		       ? coax_dtls_public_keys_use(context, credential)
+		       : coax_dtls_certificates_use(context, credential, server);
+}
+
 static int make_entry(SSL_CTX **made, const struct coax_dtls_contexts *contexts,
 		      const struct coax_credential *credential,
 		      const struct coax_dtls_limits *limits, const struct coax_logger *logger)
@@ -92,19 +128,12 @@ static int make_entry(SSL_CTX **made, const struct coax_dtls_contexts *contexts,
 	SSL_CTX *context;
 	const char *wrong;
 
-	if (credential->kind == COAX_CREDENTIAL_PUBLIC_KEY) {
-		coax_log(
-			logger, COAX_LOG_WARNING,
-			"Credentials \"%s\" are not used: raw public keys want OpenSSL 3.2 or later",
-			credential->label);
-		return 0;
-	}
 	context = make_context(contexts->server,
 			       psk ? PSK_CIPHERS ":" CERTIFICATE_CIPHERS : CERTIFICATE_CIPHERS,
 			       limits);
 	if (!context)
 		return -ENOMEM;
-	wrong = coax_dtls_certificates_use(context, credential, contexts->server);
+	wrong = use_entry(context, credential, contexts->server);
 	if (wrong) {
 		coax_log(logger, COAX_LOG_ERROR, "Credentials \"%s\": %s", credential->label,
 			 wrong);
@@ -115,10 +144,28 @@ static int make_entry(SSL_CTX **made, const struct coax_dtls_contexts *contexts,
 	return 0;
 }
 
-static const struct coax_credential *entry_at(const struct coax_dtls_contexts *contexts, size_t at)
+/* One that is known by a raw public key. */
+static int make_keyed_entry(struct coax_dtls_contexts *contexts, size_t at,
+			    const struct coax_credential *credential,
+			    const struct coax_dtls_limits *limits, const struct coax_logger *logger)
 {
-	return contexts->server ? coax_credentials_own(contexts->credentials, at)
-				: coax_credentials_at(contexts->credentials, at);
+	if (!COAX_RAW_PUBLIC_KEYS) {
+		coax_log(logger, COAX_LOG_WARNING,
+			 "Credentials \"%s\" are not used: raw public keys want OpenSSL 3.2 or "
+			 "later, and this was built with " OPENSSL_VERSION_STR,
+			 credential->label);
+		return 0;
+	}
+	contexts->peer_keys[at] = coax_public_key_read(credential->certificates.peer_key);
+	if (!contexts->peer_keys[at]) {
+		coax_log(logger, COAX_LOG_ERROR,
+			 "Credentials \"%s\": the peer's key is not a public key in PEM",
+			 credential->label);
+		return -EINVAL;
+	}
+	return is_shown(contexts, credential)
+		       ? make_entry(&contexts->entries[at], contexts, credential, limits, logger)
+		       : 0;
 }
 
 static int make_entries(struct coax_dtls_contexts *contexts, const struct coax_dtls_limits *limits,
@@ -130,7 +177,8 @@ static int make_entries(struct coax_dtls_contexts *contexts, const struct coax_d
 	while (entry_at(contexts, count))
 		count++;
 	contexts->entries = calloc(count ? count : 1, sizeof(*contexts->entries));
-	if (!contexts->entries)
+	contexts->peer_keys = calloc(count ? count : 1, sizeof(*contexts->peer_keys));
+	if (!contexts->entries || !contexts->peer_keys)
 		return -ENOMEM;
 	contexts->count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -139,7 +187,10 @@ static int make_entries(struct coax_dtls_contexts *contexts, const struct coax_d
 		credential = entry_at(contexts, i);
 		if (credential->kind == COAX_CREDENTIAL_PSK)
 			continue;
-		err = make_entry(&contexts->entries[i], contexts, credential, limits, logger);
+		err = credential->kind == COAX_CREDENTIAL_PUBLIC_KEY
+			      ? make_keyed_entry(contexts, i, credential, limits, logger)
+			      : make_entry(&contexts->entries[i], contexts, credential, limits,
+					   logger);
 		if (err)
 			return err;
 	}
@@ -184,9 +235,12 @@ void coax_dtls_contexts_release(struct coax_dtls_contexts *contexts)
 {
 	if (!contexts || __atomic_sub_fetch(&contexts->holders, 1, __ATOMIC_ACQ_REL))
 		return;
-	for (size_t i = 0; i < contexts->count; i++)
+	for (size_t i = 0; i < contexts->count; i++) {
 		SSL_CTX_free(contexts->entries[i]);
+		EVP_PKEY_free(contexts->peer_keys[i]);
+	}
 	free(contexts->entries);
+	free(contexts->peer_keys);
 	SSL_CTX_free(contexts->base);
 	coax_credentials_release(contexts->credentials);
 	free(contexts);

@@ -30,6 +30,7 @@ struct coax_dtls_contexts {
 	SSL_CTX *base; /* pre-shared keys alone; sessions of a server begin with it */
 	/* By number: of a client's entry, or of a server's own one. NULL: the base, or none. */
 	SSL_CTX **entries;
+	EVP_PKEY **peer_keys; /* by the same: the raw public key that a peer shows; NULL: none */
 	size_t count;
 };
 
@@ -60,7 +61,9 @@ struct coax_dtls_handshake {
 	char server_name[TLSEXT_MAXLEN_host_name + 1]; /* a server: SNI; empty: none */
 	struct coax_dtls_message *waiting[COAX_DTLS_WAITING_MAX]; /* the oldest first */
 	unsigned int waiting_count;
-	bool unknown_identity; /* a server: that is why we refused it */
+	/* A server: why we refused it. */
+	bool unknown_identity;
+	bool wants_public_key; /* it takes nothing else, and we have none */
 };
 
 /*
@@ -141,6 +144,12 @@ static inline void coax_dtls_clear_errors(void)
 		ERR_clear_error();
 }
 
+/* Whether its peer is known by a raw public key. */
+static inline bool coax_dtls_is_keyed(const struct coax_dtls_session *session)
+{
+	return session->credential && session->credential->kind == COAX_CREDENTIAL_PUBLIC_KEY;
+}
+
 /* dtls_context.c */
 
 /* Returns 0, -ENOMEM, or -EINVAL with a line at ERROR. NULL credentials: *contexts is NULL. */
@@ -160,6 +169,28 @@ SSL_CTX *coax_dtls_contexts_at(const struct coax_dtls_contexts *contexts,
 /* dtls_certificates.c: give OpenSSL an entry's. Returns what is wrong with them, or NULL. */
 const char *coax_dtls_certificates_use(SSL_CTX *context, const struct coax_credential *credential,
 				       bool server);
+
+/*
+ * dtls_public_keys.c: raw public keys (RFC 7250), which OpenSSL has from 3.2 on. With an older one
+ * there are none.
+ */
+
+/* Give OpenSSL an entry's. Returns what is wrong with them, or NULL. */
+const char *coax_dtls_public_keys_use(SSL_CTX *context, const struct coax_credential *credential);
+/*
+ * A server, from a ClientHello: by what it may be known to the client, if it knows the client by
+ * the same; what the client prefers first. Returns how many there are.
+ */
+size_t coax_dtls_public_keys_wanted(SSL *ssl, enum coax_credential_kind kinds[2]);
+/* A server: go on by a public key. */
+bool coax_dtls_public_keys_begin(SSL *ssl);
+/* What the peer shows, to a session whose entry is a public key. Returns whether it is known. */
+int coax_dtls_public_keys_verify(const struct coax_dtls_session *session, X509_STORE_CTX *shown);
+/* The peer's key, verified (NULL: it has none), and the entry by which it is known, or NULL. */
+const struct coax_credential *coax_dtls_public_keys_peer(const struct coax_dtls_session *session,
+							 EVP_PKEY **peer);
+/* Whether the peer was to show a public key, and not a certificate. */
+bool coax_dtls_public_keys_shown(const struct coax_dtls_session *session);
 
 /* dtls_choose.c: what OpenSSL asks in handshakes. */
 void coax_dtls_choose_install(SSL_CTX *context, bool server);

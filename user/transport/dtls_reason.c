@@ -71,6 +71,16 @@ static bool wants_certificate(const struct coax_dtls_session *session)
 	       SSL_get0_certificate_types(session->ssl, NULL) > 0;
 }
 
+/* Alerts know certificates alone (RFC 7250 section 4.2). */
+static bool refuses_key(const struct coax_dtls_session *session)
+{
+	return coax_dtls_is_keyed(session) &&
+	       (session->alert_in == SSL_AD_BAD_CERTIFICATE ||
+		session->alert_in == SSL_AD_UNSUPPORTED_CERTIFICATE ||
+		session->alert_in == SSL_AD_CERTIFICATE_UNKNOWN ||
+		session->alert_in == SSL_AD_UNKNOWN_CA);
+}
+
 static void by_peer(const struct coax_dtls_session *session, char reason[COAX_REASON_MAX])
 {
 	const char *peer = session->client ? "server" : "client";
@@ -81,7 +91,12 @@ static void by_peer(const struct coax_dtls_session *session, char reason[COAX_RE
 			 alert_name(session->alert_in));
 		return;
 	}
-
+	if (refuses_key(session)) {
+		snprintf(reason, COAX_REASON_MAX,
+			 "the %s does not accept our public key (alert: %s)", peer,
+			 alert_name(session->alert_in));
+		return;
+	}
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
 		if (alerts[i].alert == session->alert_in) {
 			snprintf(reason, COAX_REASON_MAX, "the %s %s (alert: %s)", peer,
@@ -106,8 +121,22 @@ static void by_us(const struct coax_dtls_session *session, char reason[COAX_REAS
 			 "we do not know the client's identity (alert: %s)", alert);
 		return;
 	}
+	if (session->handshake && session->handshake->wants_public_key) {
+		snprintf(reason, COAX_REASON_MAX,
+			 "the client wants a raw public key, and we have none (alert: %s)", alert);
+		return;
+	}
 	switch (ERR_GET_REASON(error)) {
 	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+		if (coax_dtls_is_keyed(session)) {
+			snprintf(reason, COAX_REASON_MAX,
+				 coax_dtls_public_keys_shown(session)
+					 ? "the %s's public key is not one that we know (alert: %s)"
+					 : "the %s has a certificate, and we know it by a raw "
+					   "public key (alert: %s)",
+				 peer, alert);
+			return;
+		}
 		snprintf(reason, COAX_REASON_MAX,
 			 "we do not accept the %s's certificate: %s (alert: %s)", peer,
 			 X509_verify_cert_error_string(verified), alert);

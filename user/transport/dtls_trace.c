@@ -4,6 +4,7 @@
  * what is in them nothing is told but an alert's number.
  */
 #include <stdio.h>
+#include <sodium.h>
 #include "codec/text.h"
 #include "dtls_internal.h"
 
@@ -104,6 +105,7 @@ static void describe_peer(struct text *text, const struct coax_dtls_session *ses
 {
 	const struct coax_claims *claims = session->claims;
 	const char *peer = session->client ? "server" : "client";
+	uint8_t hash[crypto_hash_sha256_BYTES];
 
 	switch (claims->kind) {
 	case COAX_CLAIMS_PSK:
@@ -114,6 +116,12 @@ static void describe_peer(struct text *text, const struct coax_dtls_session *ses
 	case COAX_CLAIMS_CERTIFICATE:
 		text_format(text, "the %s is subject:", peer);
 		text_string(text, claims->subject);
+		break;
+	case COAX_CLAIMS_PUBLIC_KEY:
+		crypto_hash_sha256(hash, claims->public_key, claims->public_key_length);
+		text_format(text, "the %s is key:", peer);
+		for (size_t i = 0; i < sizeof(hash); i++)
+			text_format(text, "%02x", hash[i]);
 		break;
 	default:
 		text_format(text, "the %s is anonymous", peer);
