@@ -67,14 +67,17 @@ static void begin_asked(void)
 	peer_take(&peers[0]);
 }
 
-/* ACK or RST to what the only origin was sent. */
-static void react(uint8_t type)
+/* ACK or RST to what an origin was sent. */
+static void react_as(struct peer *peer, uint8_t type)
 {
-	struct peer *peer = &peers[0];
-
 	coax_message_start(&peer->reply, peer->reply_bytes, sizeof(peer->reply_bytes), type,
 			   COAX_EMPTY, coax_message_id(&peer->request), NULL, 0);
 	peer_send(peer);
+}
+
+static void react(uint8_t type)
+{
+	react_as(&peers[0], type);
 }
 
 /* An origin that answers one request. */
@@ -121,9 +124,7 @@ TEST("one resource that does not answer is no reason to leave an origin alone th
 	begin(1, 0);
 	ask_later(&outcomes[0], COAX_GET, "p/never");
 	peer_take(&peers[0]);
-	coax_message_start(&peers[0].reply, peers[0].reply_bytes, sizeof(peers[0].reply_bytes),
-			   COAX_TYPE_ACK, COAX_EMPTY, coax_message_id(&peers[0].request), NULL, 0);
-	peer_send(&peers[0]);
+	react(COAX_TYPE_ACK);
 	ask_later(&outcomes[1], COAX_GET, "p/a");
 	answer_content(&peers[0], "here", 60);
 	expect(&outcomes[1], COAX_CONTENT, "here");
@@ -310,6 +311,21 @@ TEST("a POST that may have been executed is not sent to another origin, one that
 	ask_later(&outcomes[0], COAX_POST, "p/a");
 	answer_next(&peers[1 - first], COAX_CHANGED, NULL);
 	expect(&outcomes[0], COAX_CHANGED, NULL);
+	end();
+}
+
+TEST("a POST that an origin has begun to work at is not sent to another one when that breaks off")
+{
+	int first;
+
+	begin(2, 0);
+	ask_later(&outcomes[0], COAX_POST, "p/a");
+	first = asked_origin();
+	ASSERT_GE(first, 0);
+	react_as(&peers[first], COAX_TYPE_ACK);
+	react_as(&peers[first], COAX_TYPE_RST);
+	expect(&outcomes[0], COAX_BAD_GATEWAY, NULL);
+	EXPECT_FALSE(peer_takes_within(&peers[1 - first], 0));
 	end();
 }
 

@@ -4,6 +4,9 @@
 
 #define SERVER 5683
 
+/* Of requests; 0: as long as it takes. */
+static uint32_t patience_ms;
+
 static void begin(uint32_t nstart, uint32_t nstart_max)
 {
 	struct coax_tuning tuning = world_tuning;
@@ -16,7 +19,7 @@ static void begin(uint32_t nstart, uint32_t nstart_max)
 /* One whose query is its number. */
 static struct coax_pending *ask_by(const struct coax_path *path, uint32_t number)
 {
-	const struct coax_ask options = {0};
+	const struct coax_ask options = {.timeout_ms = patience_ms};
 	struct coax_pending *pending = NULL;
 	struct coax_message message;
 	uint8_t buffer[64];
@@ -134,6 +137,24 @@ TEST("a request that has to be sent again takes it back to NSTART")
 	/* That of the last one, which was sent again, tells nothing of the way. */
 	answer(17);
 	EXPECT_EQ(world.sent_count, 18 + 8 + 1);
+	world_end();
+}
+
+TEST("requests that are given up before they would be sent again take it back, too")
+{
+	patience_ms = 500;
+	begin(1, 8);
+	ask_for(0, 20);
+	for (int i = 0; i < 20; i++)
+		answer(i);
+	ask_for(20, 8);
+	EXPECT_EQ(under_way(20), 8);
+	pass_ms(300);
+	ask_for(28, 4);
+	pass_ms(200);
+	EXPECT_EQ(world.results, 28);
+	EXPECT_EQ(world.stats.retransmissions, 0U);
+	EXPECT_EQ(world.sent_count, 29);
 	world_end();
 }
 

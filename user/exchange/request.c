@@ -139,6 +139,9 @@ void coax_pending_finish(struct coax_exchange *exchange, struct coax_pending *pe
 	pending->state = COAX_PENDING_ENDED;
 	if (pending->listed)
 		cds_hlist_del(&pending->by_token);
+	/* Whoever has less patience than ACK_TIMEOUT sends nothing again. */
+	if (result == -ETIMEDOUT)
+		coax_window_lost(exchange, pending);
 	drop_message(exchange, pending, !result);
 	/* From its own callback: that does the rest. */
 	if (pending->calling)

@@ -2,9 +2,9 @@
 /*
  * More than NSTART wants a mechanism that keeps congestion under control (RFC 7252 section 4.8.1):
  * this is TCP's in its simplest shape (RFC 5681). A window grows with what is acknowledged at the
- * first try, and begins anew when anything has to be sent again, or has not been asked for long. It
- * needs no round-trip times, because ACK_TIMEOUT stays: where they are longer than that, it is
- * small.
+ * first try, and begins anew when anything has to be sent again or times out, or has not been asked
+ * for long. It needs no round-trip times, because ACK_TIMEOUT stays: where they are longer than
+ * that, it is small.
  */
 #include "pending.h"
 #include "window.h"

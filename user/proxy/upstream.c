@@ -10,7 +10,8 @@
 
 static const struct coax_failure failures[] = {
 	{-ETIMEDOUT, COAX_GATEWAY_TIMEOUT, true, true, "the origin did not answer in time"},
-	{-ECONNRESET, COAX_BAD_GATEWAY, true, false, "the origin rejected the request"},
+	/* Not an RST alone: a session that ended after the request had left in it, too. */
+	{-ECONNRESET, COAX_BAD_GATEWAY, true, true, "the origin rejected the request"},
 	{-ECONNREFUSED, COAX_BAD_GATEWAY, true, false, "nobody listens at the origin"},
 	{-EHOSTUNREACH, COAX_BAD_GATEWAY, true, false, "the origin cannot be reached"},
 	{-ENETUNREACH, COAX_BAD_GATEWAY, true, false, "the origin's network cannot be reached"},
