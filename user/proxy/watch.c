@@ -515,7 +515,8 @@ void coax_watches_tick(struct coax_proxy *proxy, uint64_t now)
 		};
 		struct coax_waiters waiting = {.first = NULL};
 
-		/* Nobody adds to those who wait any more; a callback that still runs may take them. */
+		/* Nobody adds to those who wait any more; a callback that still runs may take them.
+		 */
 		lock(watch);
 		coax_waiters_move(&waiting, &watch->waiting);
 		unlock(watch);
