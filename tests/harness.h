@@ -14,7 +14,7 @@
  * ASSERT_ ends the test, EXPECT_ goes on. SKIP("reason") ends it too. Exit status: 0 passed,
  * 1 failed, 4 all skipped. Arguments: -l lists the tests, a word runs those that contain it.
  * COAX_TEST_PATIENCE multiplies the time limits. harness_directory() is a directory of the test's
- *own, which goes with it, whichever way it ends.
+ * own, which goes with it, whichever way it ends.
  */
 #ifndef COAX_HARNESS_H
 #define COAX_HARNESS_H
@@ -53,8 +53,8 @@ static struct harness_test **harness_last = &harness_first;
 static int harness_failed;
 static volatile pid_t harness_child;
 static volatile sig_atomic_t harness_ended_by; /* signal, if any */
-static char
-	*harness_made; /* in memory that the test shares with who runs it: its directory, or "" */
+/* In memory that the test shares with who runs it: its directory, or "". */
+static char *harness_made;
 
 static inline void harness_register(struct harness_test *test)
 {

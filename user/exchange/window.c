@@ -161,7 +161,7 @@ void coax_window_lost(struct coax_exchange *exchange, struct coax_pending *pendi
 	struct coax_window *window = pending->window;
 	uint32_t nstart = exchange->tuning.nstart;
 
-	/* The first of those that were lost together counts. */
+	/* Of those that were lost together the first counts, others if it has grown since. */
 	if (!window || window->size <= nstart)
 		return;
 	window->threshold = window->size / 2 > nstart ? window->size / 2 : nstart;

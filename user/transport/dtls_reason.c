@@ -116,7 +116,7 @@ static void by_us(const struct coax_dtls_session *session, char reason[COAX_REAS
 	const char *words = ERR_reason_error_string(error);
 	long verified = SSL_get_verify_result(session->ssl);
 
-	if (session->handshake && session->handshake->unknown_identity) {
+	if (session->handshake->unknown_identity) {
 		snprintf(reason, COAX_REASON_MAX,
 			 "we do not know the client's identity (alert: %s)", alert);
 		return;
