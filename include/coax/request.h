@@ -34,12 +34,13 @@ enum coax_results {
  *
  * `result` 0: `response` is a message of any response code, its body whole, valid during the call.
  * Else a negative errno, `response` NULL: -ETIMEDOUT (nobody answered), -ECONNRESET (the peer
- * answered RST), -ECONNREFUSED, -EHOSTUNREACH, ... (the network said so), -ENOENT (the name is not
- * known), -ENOKEY (no credentials for this URI), -EACCES (we refused the peer's), -ECANCELED,
- * -ESHUTDOWN, -EPROTO (a response that does not follow the protocol), -EFBIG (a body larger than
- * body_max), -ESTALE (the representation changed while its blocks were fetched, each time anew),
- * -ENOBUFS (too many pending requests), or what the body's `read` or the sink returned. Runs on a
- * worker, or at the end of coax_context_shutdown() on its caller's thread.
+ * answered RST, or the secure session that it went out in has ended: it may have been executed),
+ * -ECONNREFUSED, -EHOSTUNREACH, ... (the network said so), -ENOENT (the name is not known), -ENOKEY
+ * (no credentials for this URI), -EACCES (we refused the peer's), -ECANCELED, -ESHUTDOWN, -EPROTO
+ * (a response that does not follow the protocol), -EFBIG (a body larger than body_max), -ESTALE
+ * (the representation changed while its blocks were fetched, each time anew), -ENOBUFS (too many
+ * pending requests), or what the body's `read` or the sink returned. Runs on a worker, or at the
+ * end of coax_context_shutdown() on its caller's thread.
  */
 typedef void (*coax_response_fn)(void *arg, int result, const struct coax_message *response,
 				 const union coax_address *remote);

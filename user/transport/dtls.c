@@ -274,7 +274,7 @@ static void rebind(struct cds_list_head *list)
 			continue;
 		}
 		coax_dtls_session_notify(session);
-		coax_dtls_session_end(session, -EACCES, COAX_REASON_CREDENTIALS);
+		coax_dtls_session_end(session, -ECONNRESET, COAX_REASON_CREDENTIALS);
 	}
 }
 
