@@ -9,5 +9,4 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/vm/programs.bash
 export COAX_TEST_DISPATCHER=1 COAX_VM_SECONDS=1480
-[ -n "${COAX_VM_ALL:-}" ] || export COAX_MODEL_FRAMES=10000
 exec tests/vm/run 6.1 "${programs[@]}"
