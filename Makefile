@@ -225,7 +225,7 @@ install: all man $(B)/libcoax.pc ## into DESTDIR/PREFIX
 deb: ## Debian packages (in build/deb/)
 	$(Q)tools/packaging/deb $(B)/deb $(VERSION)
 
-test-deb: deb ## install, start, upgrade and remove them in a system of their own
+test-deb: all deb ## install, start, upgrade and remove them in a system of their own
 	$(Q)COAX_BUILD=$(B) tests/run tests/packaging/deb.sh
 
 clean: ## remove what was built
