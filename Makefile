@@ -20,6 +20,8 @@ BPFTOOL ?= /usr/sbin/bpftool
 SYSROOT ?=
 BPF_TARGET ?= bpf
 SAN     ?=
+# What coaxd and coax-bench take their memory from; none: the C library.
+ALLOCATOR ?= $(if $(SAN),,-lmimalloc)
 OPT     ?= -O2 -g
 V       ?= 0
 
@@ -106,13 +108,13 @@ $(B)/libcoax.so: $(LIB_OBJ) user/libcoax.map
 		-Wl,--version-script=user/libcoax.map -o $@ $(LIB_OBJ) $(LDLIBS)
 
 $(B)/coaxd: $(COAXD_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse -lmicrohttpd
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lconfuse -lmicrohttpd $(ALLOCATOR)
 
 $(B)/coax: $(TOOL_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcbor -lncursesw -ltinfo -lm
 
 $(B)/coax-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(B)/libcoax.a
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(ALLOCATOR)
 
 $(EXAMPLES): $(B)/%: $(B)/%.o $(B)/libcoax.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
