@@ -14,7 +14,7 @@
  * ASSERT_ ends the test, EXPECT_ goes on. SKIP("reason") ends it too. Exit status: 0 passed,
  * 1 failed, 4 all skipped. Arguments: -l lists the tests, a word runs those that contain it.
  * COAX_TEST_PATIENCE multiplies the time limits. harness_directory() is a directory of the test's
- * own, which goes with it, whichever way it ends.
+ * own, which goes with it, whichever way it ends; harness_write() makes a file there.
  */
 #ifndef COAX_HARNESS_H
 #define COAX_HARNESS_H
@@ -186,6 +186,18 @@ static inline const char *harness_directory(void)
 	snprintf(harness_made, PATH_MAX, "%s/coax-test-XXXXXX", beneath ? beneath : "/tmp");
 	ASSERT_TRUE(mkdtemp(harness_made));
 	return harness_made;
+}
+
+static inline void harness_write(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", harness_directory(), name);
+	file = fopen(path, "w");
+	ASSERT_TRUE(file != NULL);
+	fputs(text, file);
+	fclose(file);
 }
 
 static inline int harness_remove(const char *path, const struct stat *status, int type,

@@ -395,18 +395,6 @@ struct pki {
 	char revoked[PEM_TEXT_MAX], other_key[PEM_TEXT_MAX];
 };
 
-static void write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", harness_directory(), name);
-	file = fopen(path, "w");
-	ASSERT_TRUE(file != NULL);
-	fputs(text, file);
-	fclose(file);
-}
-
 static void make_pki(struct pki *pki)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
@@ -418,11 +406,11 @@ static void make_pki(struct pki *pki)
 	pem_private_key(other, pki->other_key);
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(other);
-	write_file("key.pem", pki->key);
-	write_file("chain.pem", pki->certificate);
-	write_file("public.pem", pki->public_key);
-	write_file("revoked.pem", pki->revoked);
-	write_file("other.pem", pki->other_key);
+	harness_write("key.pem", pki->key);
+	harness_write("chain.pem", pki->certificate);
+	harness_write("public.pem", pki->public_key);
+	harness_write("revoked.pem", pki->revoked);
+	harness_write("other.pem", pki->other_key);
 }
 
 /* Load what `text` (with ' for ") says in a file beside the keys. */
@@ -434,7 +422,7 @@ static int load(const char *text, struct coax_credentials **set)
 	for (i = 0; text[i]; i++)
 		quoted[i] = text[i] == '\'' ? '"' : text[i];
 	quoted[i] = '\0';
-	write_file("c.json", quoted);
+	harness_write("c.json", quoted);
 	snprintf(path, sizeof(path), "%s/c.json", harness_directory());
 	return coax_credentials_load(set, path, error);
 }
@@ -776,19 +764,19 @@ static void plant(struct planted *planted)
 		"\":d\":{\"certificate\":{\"chain\":{\"file\":\"chain.pem\"},"
 		"\"key\":{\"file\":\"key.pem\"}}}}",
 		ascii, hex, base64);
-	write_file("c.json", text);
+	harness_write("c.json", text);
 	conceal(&planted->ascii, ascii, strlen(ascii));
 	conceal(&planted->hex, hex, strlen(hex));
 	conceal(&planted->raw, raw, sizeof(raw));
 	conceal(&planted->base64, base64, strlen(base64));
 	pem_private_key(key, pem);
-	write_file("key.pem", pem);
+	harness_write("key.pem", pem);
 	EVP_PKEY_get_bn_param(key, "priv", &number);
 	conceal(&planted->scalar, scalar, (size_t)BN_bn2binpad(number, scalar, sizeof(scalar)));
 	conceal(&planted->limbs, scalar, (size_t)BN_bn2lebinpad(number, scalar, sizeof(scalar)));
 	conceal(&planted->pem, strchr(pem, '\n') + 65, 60);
 	pem_certificate(key, "planted", pem);
-	write_file("chain.pem", pem);
+	harness_write("chain.pem", pem);
 }
 
 TEST_TIMEOUT("nothing of a secret is left in memory when its set has gone", 120)

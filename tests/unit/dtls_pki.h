@@ -151,6 +151,19 @@ static inline struct coax_credential *add_certificates(struct coax_credentials *
 	return entry;
 }
 
+/* One end has refused the other in the handshake; why is left to look at. */
+static inline void expect_refusal(int refuser)
+{
+	const struct end *here = &world.ends[refuser], *there = &world.ends[1 - refuser];
+
+	EXPECT_EQ(here->established, 0);
+	EXPECT_EQ(there->established, 0);
+	ASSERT_EQ(here->ended, 1);
+	ASSERT_EQ(there->ended, 1);
+	EXPECT_EQ(here->result, -EACCES);
+	EXPECT_EQ(there->result, -ECONNREFUSED);
+}
+
 static inline struct coax_credentials *new_set(void)
 {
 	struct coax_credentials *set;
